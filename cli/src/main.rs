@@ -1,0 +1,2 @@
+//! The `heartbit` command.
+fn main() {}

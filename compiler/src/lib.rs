@@ -1,0 +1,1 @@
+//! From a checkpoint to a scheduled program for an array.

@@ -1,0 +1,382 @@
+//! From float parameters to the integers of a network: semantics.md, section 3.
+//!
+//! The trainer's evaluation and the folder both call these functions, so that the grid has one
+//! definition; the arithmetic that *uses* the integers is written separately in each of them.
+//! Everything is `f64`, in the order of the formulas, and rounds half away from zero.
+//!
+//! Not here: batch statistics, gradients, and the choice between architectures.
+
+use serde::{Deserialize, Serialize};
+
+/// Largest magnitude of a requantization multiplier: 16 bits, signed, symmetric.
+pub const MUL_MAX: i32 = 32_767;
+/// Largest right shift of a requantization; shifts are multiples of [`SHIFT_STEP`].
+pub const SHIFT_MAX: u32 = 28;
+/// Granularity of requantization shifts: a coarse shifter costs half the multiplexers.
+pub const SHIFT_STEP: u32 = 4;
+/// Largest magnitude of a stream value: 16 bits, signed, symmetric.
+pub const STREAM_MAX: i32 = 32_767;
+/// Epsilon inside the square root of the alpha statistic.
+const ALPHA_EPS: f64 = 1e-5;
+
+/// The precision of a deployed network: what the trainer trains on and the folder writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grid {
+    /// Fraction bits of the residual stream.
+    pub stream_frac_bits: u32,
+    /// Bits of a stem weight, an odd integer.
+    pub stem_weight_bits: u32,
+    /// Bits of a head weight, an odd integer.
+    pub head_weight_bits: u32,
+    /// Bits of a globally pooled activation, an odd integer.
+    pub head_activation_bits: u32,
+}
+
+impl Default for Grid {
+    fn default() -> Self {
+        Self {
+            stream_frac_bits: 12,
+            stem_weight_bits: 4,
+            head_weight_bits: 6,
+            head_activation_bits: 8,
+        }
+    }
+}
+
+/// What a binary weight is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Centering {
+    /// `sign(w)`: OvSW and the vanilla baseline.
+    None,
+    /// `sign(w - mean of the filter)`: ReCU.
+    FilterMean,
+}
+
+/// Returns the bit of each latent weight: `w - m >= 0`.
+///
+/// `weights` holds whole filters of `fan_in` weights each; the order is kept.
+pub fn binary_weights(weights: &[f32], fan_in: usize, centering: Centering) -> Vec<bool> {
+    weights
+        .chunks(fan_in)
+        .flat_map(|filter| {
+            let mean = match centering {
+                Centering::None => 0.0,
+                Centering::FilterMean => mean(filter),
+            };
+            filter.iter().map(move |&w| f64::from(w) - mean >= 0.0)
+        })
+        .collect()
+}
+
+/// Returns OvSW's alpha of each filter: the mean of `|w - mean| / sqrt(var + 1e-5)`, with the
+/// unbiased variance. A filter of one weight has variance 0.
+pub fn alpha_statistic(weights: &[f32], fan_in: usize) -> Vec<f64> {
+    weights
+        .chunks(fan_in)
+        .map(|filter| {
+            let mean = mean(filter);
+            let n = count(filter.len());
+            let squares: f64 = filter.iter().map(|&w| (f64::from(w) - mean).powi(2)).sum();
+            let var = if filter.len() > 1 { squares / (n - 1.0) } else { 0.0 };
+            let std = (var + ALPHA_EPS).sqrt();
+            filter.iter().map(|&w| (f64::from(w) - mean).abs() / std).sum::<f64>() / n
+        })
+        .collect()
+}
+
+/// Parameters and running statistics of one batch normalisation, a value for each channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BatchNorm {
+    /// Scale.
+    pub gamma: Vec<f32>,
+    /// Offset.
+    pub beta: Vec<f32>,
+    /// Running mean.
+    pub mean: Vec<f32>,
+    /// Running (unbiased) variance.
+    pub var: Vec<f32>,
+    /// Added to the variance.
+    pub eps: f64,
+}
+
+impl BatchNorm {
+    /// Returns `gamma / sqrt(var + eps)` of a channel.
+    fn scale(&self, channel: usize) -> f64 {
+        f64::from(self.gamma[channel]) / (f64::from(self.var[channel]) + self.eps).sqrt()
+    }
+
+    /// Returns `beta - scale * mean` of a channel.
+    fn offset(&self, channel: usize) -> f64 {
+        f64::from(self.beta[channel])
+            - f64::from(self.gamma[channel]) * f64::from(self.mean[channel])
+                / (f64::from(self.var[channel]) + self.eps).sqrt()
+    }
+}
+
+/// `y = a·z + b`, a pair for each channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Affine {
+    /// Slopes.
+    pub a: Vec<f64>,
+    /// Offsets.
+    pub b: Vec<f64>,
+}
+
+impl Affine {
+    /// Returns the affine form of `batch_norm(alpha · z)`.
+    ///
+    /// # Panics
+    /// If the vectors do not have one length: a bug of the caller.
+    pub fn from_batch_norm(bn: &BatchNorm, alpha: &[f64]) -> Self {
+        assert!(
+            [bn.gamma.len(), bn.beta.len(), bn.mean.len(), bn.var.len()]
+                .iter()
+                .all(|&len| len == alpha.len()),
+            "bug: batch normalisation and alpha differ in length"
+        );
+        let a = alpha
+            .iter()
+            .enumerate()
+            .map(|(c, alpha)| {
+                f64::from(bn.gamma[c]) * alpha / (f64::from(bn.var[c]) + bn.eps).sqrt()
+            })
+            .collect();
+        let b = (0..alpha.len()).map(|c| bn.offset(c)).collect();
+        Self { a, b }
+    }
+}
+
+/// The integers of a `requantize` operation, a pair for each channel and one shift.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requantizer {
+    /// Multipliers, at most [`MUL_MAX`] in magnitude.
+    pub mul: Vec<i32>,
+    /// Offsets, rounding to nearest included.
+    pub bias: Vec<i32>,
+    /// Right shift, a multiple of [`SHIFT_STEP`] up to [`SHIFT_MAX`].
+    pub shift: u32,
+}
+
+/// Quantizes an affine layer for a stream with `frac_bits` fraction bits.
+///
+/// The shift is the largest one that no channel overflows; where even shift 0 overflows, the
+/// channel saturates.
+pub fn requantizer(affine: &Affine, frac_bits: u32) -> Requantizer {
+    let scale = |shift: u32| f64::from(2u32).powi(power(frac_bits + shift));
+    let fits = |shift: u32| {
+        affine.a.iter().all(|a| (a.abs() * scale(shift)).round() <= f64::from(MUL_MAX))
+            && affine.b.iter().all(|b| b.abs() * scale(shift) < f64::from(1u32 << 30))
+    };
+    let shift = (0..=SHIFT_MAX / SHIFT_STEP)
+        .rev()
+        .map(|step| step * SHIFT_STEP)
+        .find(|&shift| fits(shift))
+        .unwrap_or(0);
+    let half = if shift == 0 { 0.0 } else { f64::from(1u32 << (shift - 1)) };
+    Requantizer {
+        mul: affine.a.iter().map(|a| saturate(a * scale(shift), MUL_MAX)).collect(),
+        bias: affine.b.iter().map(|b| saturate((b * scale(shift)).round() + half, i32::MAX)).collect(),
+        shift,
+    }
+}
+
+/// Returns the largest magnitude of `bits`-bit levels: `2^bits - 1`.
+pub fn max_level(bits: u32) -> i32 {
+    (1 << bits) - 1
+}
+
+/// Returns the odd integer whose cell holds `v`, `2·floor(v / 2) + 1`, limited to `bits` bits.
+pub fn odd(v: f64, bits: u32) -> i32 {
+    let limit = max_level(bits);
+    let nearest = 2.0 * (v / 2.0).floor() + 1.0;
+    saturate(nearest, limit)
+}
+
+/// The stem's weights as levels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StemLevels {
+    /// `[cout, k, k, cin + 1]`, channel fastest; the last channel meets the constant 255.
+    pub levels: Vec<i32>,
+    /// One level's value for each output channel: the stem's alpha.
+    pub scale: Vec<f64>,
+}
+
+/// Folds the pixel statistics into the stem and quantizes it.
+///
+/// `weights` is `[cout, cin, k, k]`, as in a checkpoint; `mean` and `std` are those of pixels
+/// scaled to 0..=1, one for each of the `cin` channels.
+///
+/// # Panics
+/// If the shape does not match the slices: a bug of the caller.
+pub fn stem_levels(
+    weights: &[f32],
+    shape: [usize; 4],
+    mean: &[f64],
+    std: &[f64],
+    bits: u32,
+) -> StemLevels {
+    let [cout, cin, kh, kw] = shape;
+    let taps = kh * kw;
+    assert!(
+        weights.len() == cout * cin * taps && mean.len() == cin && std.len() == cin,
+        "bug: stem shape {shape:?} does not match {} weights",
+        weights.len()
+    );
+    let mut levels = Vec::with_capacity(cout * taps * (cin + 1));
+    let mut scale = Vec::with_capacity(cout);
+    for filter in weights.chunks(cin * taps) {
+        let mut folded = Vec::with_capacity(taps * (cin + 1));
+        for tap in 0..taps {
+            let weight = |c: usize| f64::from(filter[c * taps + tap]);
+            folded.extend((0..cin).map(|c| weight(c) / (510.0 * std[c])));
+            let offset: f64 = (0..cin).map(|c| weight(c) * (0.5 - mean[c]) / std[c]).sum();
+            folded.push(offset / 255.0);
+        }
+        let step = level_scale(&folded, bits);
+        levels.extend(folded.iter().map(|v| odd(v / step, bits)));
+        scale.push(step);
+    }
+    StemLevels { levels, scale }
+}
+
+/// The classifier with its batch normalisation, as levels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Head {
+    /// `[classes, channels]`, channel fastest.
+    pub levels: Vec<i32>,
+    /// One for each class, in units of a logit.
+    pub bias: Vec<i32>,
+    /// The float value of the integer logit 1.
+    pub logit_scale: f64,
+    /// Right shift of the global pooling.
+    pub pool_shift: u32,
+}
+
+/// Folds the head's batch normalisation into the linear layer and quantizes it.
+///
+/// `weights` is `[classes, channels]`; `positions` is the number of pooled positions.
+///
+/// # Panics
+/// If the lengths do not match: a bug of the caller.
+pub fn head(weights: &[f32], bias: &[f32], bn: &BatchNorm, positions: usize, grid: &Grid) -> Head {
+    let channels = bn.gamma.len();
+    assert!(weights.len() == bias.len() * channels, "bug: head shape");
+    let pool_shift = pool_shift(positions, grid);
+    let unit = f64::from(2u32)
+        .powi(power(pool_shift) - 1 - power(grid.stream_frac_bits))
+        / count(positions);
+    let folded: Vec<f64> = weights
+        .iter()
+        .enumerate()
+        .map(|(i, &w)| f64::from(w) * bn.scale(i % channels))
+        .collect();
+    let step = level_scale(&folded, grid.head_weight_bits);
+    let logit_scale = step * unit;
+    let bias = weights
+        .chunks(channels)
+        .zip(bias)
+        .map(|(row, &b)| {
+            let offset: f64 = row.iter().enumerate().map(|(c, &w)| f64::from(w) * bn.offset(c)).sum();
+            saturate((f64::from(b) + offset) / logit_scale, i32::MAX / 2)
+        })
+        .collect();
+    Head {
+        levels: folded.iter().map(|v| odd(v / step, grid.head_weight_bits)).collect(),
+        bias,
+        logit_scale,
+        pool_shift,
+    }
+}
+
+/// Returns the right shift of the global pooling: `F + ceil(log2(positions)) - (bits - 1)`.
+pub fn pool_shift(positions: usize, grid: &Grid) -> u32 {
+    let log2 = positions.next_power_of_two().trailing_zeros();
+    (grid.stream_frac_bits + log2).saturating_sub(grid.head_activation_bits - 1)
+}
+
+/// Returns the value of one level such that the largest magnitude meets the largest level.
+fn level_scale(values: &[f64], bits: u32) -> f64 {
+    let largest = values.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    if largest == 0.0 { 1.0 } else { largest / f64::from(max_level(bits)) }
+}
+
+/// Rounds half away from zero and saturates to `±limit`. NaN becomes 0.
+#[expect(clippy::cast_possible_truncation, reason = "limited to the range of i32 first")]
+fn saturate(v: f64, limit: i32) -> i32 {
+    v.round().clamp(-f64::from(limit), f64::from(limit)) as i32
+}
+
+fn mean(values: &[f32]) -> f64 {
+    values.iter().map(|&w| f64::from(w)).sum::<f64>() / count(values.len())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "element counts are far below 2^53")]
+fn count(n: usize) -> f64 {
+    n as f64
+}
+
+fn power(bits: u32) -> i32 {
+    i32::try_from(bits).expect("bug: a bit width is small")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_maps_each_cell_to_its_centre() {
+        let cases = [(-9.0, -7), (-2.0, -1), (-0.1, -1), (0.0, 1), (1.9, 1), (2.0, 3), (99.0, 7)];
+        for (v, expected) in cases {
+            assert_eq!(odd(v, 3), expected, "{v}");
+        }
+    }
+
+    #[test]
+    fn recu_bits_compare_with_the_filter_mean() {
+        let weights = [0.1, 0.2, 0.3, 0.2, -1.0, -2.0, -3.0, -2.0];
+        assert_eq!(
+            binary_weights(&weights, 4, Centering::FilterMean),
+            [false, false, true, false, true, true, false, true].map(|b| b),
+        );
+        assert!(binary_weights(&weights[..4], 4, Centering::None).iter().all(|&b| b));
+    }
+
+    #[test]
+    fn requantizer_takes_the_finest_shift_that_fits() {
+        let affine = Affine { a: vec![0.05, -0.02], b: vec![0.5, -1.0] };
+        let r = requantizer(&affine, 12);
+        // 0.05 · 2^(12 + 4) = 3277 fits, 0.05 · 2^(12 + 8) = 52429 does not.
+        assert_eq!((r.shift, r.mul), (4, vec![3277, -1311]));
+        assert_eq!(r.bias, vec![32_768 + 8, -65_536 + 8]);
+    }
+
+    #[test]
+    fn requantizer_saturates_a_slope_that_no_shift_holds() {
+        let r = requantizer(&Affine { a: vec![100.0], b: vec![0.0] }, 12);
+        assert_eq!((r.shift, r.mul[0], r.bias[0]), (0, MUL_MAX, 0));
+    }
+
+    #[test]
+    fn stem_of_centred_pixels_has_a_zero_offset() {
+        let stem = stem_levels(&[1.0, -0.5], [1, 2, 1, 1], &[0.5, 0.5], &[0.25, 0.25], 4);
+        assert_eq!(stem.levels, [15, -7, 1]);
+    }
+
+    #[test]
+    fn head_unit_restores_the_mean() {
+        let bn = BatchNorm {
+            gamma: vec![1.0],
+            beta: vec![0.0],
+            mean: vec![0.0],
+            var: vec![1.0],
+            eps: 0.0,
+        };
+        let head = head(&[1.0], &[0.5], &bn, 64, &Grid::default());
+        // A mean of 0.5 sums to 64 · 2048 and pools to 2·(2^17 / 2^11) + 1 = 129 of 256.
+        assert_eq!(head.pool_shift, 11);
+        assert_eq!(head.levels, [63]);
+        let logit = f64::from(63 * 129 + head.bias[0]) * head.logit_scale;
+        assert!((logit - (129.0 / 256.0 + 0.5)).abs() < 1e-4, "{logit}");
+    }
+}

@@ -1,0 +1,1 @@
+//! Bit-accurate, cycle-exact simulator of the accelerator.

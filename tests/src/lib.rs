@@ -1,0 +1,1 @@
+//! The differential ladder over all engines.
