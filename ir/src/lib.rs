@@ -11,3 +11,4 @@
 //!
 
 pub mod grid;
+pub mod program;
