@@ -47,9 +47,9 @@ impl Default for Grid {
 /// What a binary weight is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Centering {
-    /// `sign(w)`: OvSW and the vanilla baseline.
+    /// `sign(w)`: `OvSW` and the vanilla baseline.
     None,
-    /// `sign(w - mean of the filter)`: ReCU.
+    /// `sign(w - mean of the filter)`: `ReCU`.
     FilterMean,
 }
 
@@ -69,7 +69,7 @@ pub fn binary_weights(weights: &[f32], fan_in: usize, centering: Centering) -> V
         .collect()
 }
 
-/// Returns OvSW's alpha of each filter: the mean of `|w - mean| / sqrt(var + 1e-5)`, with the
+/// Returns `OvSW`'s alpha of each filter: the mean of `|w - mean| / sqrt(var + 1e-5)`, with the
 /// unbiased variance. A filter of one weight has variance 0.
 pub fn alpha_statistic(weights: &[f32], fan_in: usize) -> Vec<f64> {
     weights
@@ -176,7 +176,11 @@ pub fn requantizer(affine: &Affine, frac_bits: u32) -> Requantizer {
     let half = if shift == 0 { 0.0 } else { f64::from(1u32 << (shift - 1)) };
     Requantizer {
         mul: affine.a.iter().map(|a| saturate(a * scale(shift), MUL_MAX)).collect(),
-        bias: affine.b.iter().map(|b| saturate((b * scale(shift)).round() + half, i32::MAX)).collect(),
+        bias: affine
+            .b
+            .iter()
+            .map(|b| saturate((b * scale(shift)).round() + half, i32::MAX))
+            .collect(),
         shift,
     }
 }
@@ -263,21 +267,18 @@ pub fn head(weights: &[f32], bias: &[f32], bn: &BatchNorm, positions: usize, gri
     let channels = bn.gamma.len();
     assert!(weights.len() == bias.len() * channels, "bug: head shape");
     let pool_shift = pool_shift(positions, grid);
-    let unit = f64::from(2u32)
-        .powi(power(pool_shift) - 1 - power(grid.stream_frac_bits))
+    let unit = f64::from(2u32).powi(power(pool_shift) - 1 - power(grid.stream_frac_bits))
         / count(positions);
-    let folded: Vec<f64> = weights
-        .iter()
-        .enumerate()
-        .map(|(i, &w)| f64::from(w) * bn.scale(i % channels))
-        .collect();
+    let folded: Vec<f64> =
+        weights.iter().enumerate().map(|(i, &w)| f64::from(w) * bn.scale(i % channels)).collect();
     let step = level_scale(&folded, grid.head_weight_bits);
     let logit_scale = step * unit;
     let bias = weights
         .chunks(channels)
         .zip(bias)
         .map(|(row, &b)| {
-            let offset: f64 = row.iter().enumerate().map(|(c, &w)| f64::from(w) * bn.offset(c)).sum();
+            let offset: f64 =
+                row.iter().enumerate().map(|(c, &w)| f64::from(w) * bn.offset(c)).sum();
             saturate((f64::from(b) + offset) / logit_scale, i32::MAX / 2)
         })
         .collect();

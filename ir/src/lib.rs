@@ -10,5 +10,9 @@
 //! Not here: reading checkpoints, scheduling, cycle counts, files other than `.hbn`.
 //!
 
+pub mod file;
 pub mod grid;
+pub mod interp;
+pub mod levels;
+pub mod network;
 pub mod program;

@@ -391,7 +391,7 @@ impl LaneMemory {
     /// Returns `words` words with all lanes 1, the value of lanes without a channel.
     pub fn ones(lanes: usize, words: usize) -> Self {
         let mut memory = Self { lanes, limbs: vec![u64::MAX; words * lanes.div_ceil(64)] };
-        if lanes % 64 != 0 {
+        if !lanes.is_multiple_of(64) {
             for top in memory.limbs.iter_mut().skip(lanes / 64).step_by(lanes.div_ceil(64)) {
                 *top = (1 << (lanes % 64)) - 1;
             }
