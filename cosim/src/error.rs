@@ -1,0 +1,255 @@
+//! What can go wrong, where, and what to do next.
+//!
+//! `Display` is one lowercase fragment; [`Error::details`] holds the text of the outside tool and
+//! [`Error::help`] the next step, so that a command line can lay out all three.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::VerilatorVersion;
+
+/// How to get Verilator and a compiler on Debian and Ubuntu.
+pub(crate) const INSTALL_LINE: &str = "apt-get install verilator g++";
+
+/// Any failure of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Verilator is not installed where it was looked for.
+    #[error("verilator not found: `{}` does not run", .program.display())]
+    VerilatorMissing {
+        /// What was tried.
+        program: PathBuf,
+        /// How to install it.
+        hint: String,
+    },
+    /// The C++ compiler is not installed where it was looked for.
+    #[error("C++ compiler not found: `{}` does not run", .program.display())]
+    CompilerMissing {
+        /// What was tried.
+        program: PathBuf,
+        /// How to install it.
+        hint: String,
+    },
+    /// Another tool, asked for by name, is not installed.
+    #[error("{tool} not found: `{}` does not run", .program.display())]
+    ToolMissing {
+        /// The tool's name.
+        tool: &'static str,
+        /// What was tried.
+        program: PathBuf,
+        /// How to install it.
+        hint: String,
+    },
+    /// Verilator is older than this crate supports.
+    #[error("verilator {found} is too old, at least {minimum} is needed")]
+    VerilatorTooOld {
+        /// Version found.
+        found: VerilatorVersion,
+        /// Oldest supported version.
+        minimum: VerilatorVersion,
+    },
+    /// Neither `--version` nor the installed headers tell Verilator's version.
+    #[error("the version of verilator is not readable from `{text}`")]
+    VerilatorVersionUnknown {
+        /// What `--version` printed.
+        text: String,
+    },
+    /// An outside tool rejected its input or broke.
+    #[error("{tool} failed to {step} `{subject}` ({status})")]
+    ToolFailed {
+        /// The tool's name.
+        tool: &'static str,
+        /// What it was doing: "translate", "compile", "lint".
+        step: &'static str,
+        /// The design or file it worked on.
+        subject: String,
+        /// Exit status in words.
+        status: String,
+        /// The end of what it printed.
+        stderr: String,
+    },
+    /// The description of the design contradicts itself.
+    #[error("the description of design `{top}` has {} problem(s)", .problems.len())]
+    InvalidDesign {
+        /// Top module.
+        top: String,
+        /// All problems, in the order of the description.
+        problems: Vec<String>,
+    },
+    /// The port table disagrees with the Verilog text.
+    #[error("the port table of `{top}` disagrees with its verilog in {} place(s)", .problems.len())]
+    PortMismatch {
+        /// Top module.
+        top: String,
+        /// All disagreements, by port name.
+        problems: Vec<String>,
+    },
+    /// A file operation failed.
+    #[error("cannot {action} `{}`", .path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// There is no directory for the cache of compiled models.
+    #[error("no cache directory: neither XDG_CACHE_HOME nor HOME is set")]
+    NoCacheDirectory,
+    /// The shared object cannot be loaded.
+    #[error("cannot load `{}`", .path.display())]
+    Load {
+        /// The shared object.
+        path: PathBuf,
+        /// The loader's reason.
+        source: libloading::Error,
+    },
+    /// The shared object speaks another version of the C interface.
+    #[error("`{}` has interface {found}, {expected} is needed", .path.display())]
+    AbiMismatch {
+        /// The shared object.
+        path: PathBuf,
+        /// Its interface number.
+        found: u32,
+        /// This crate's interface number.
+        expected: u32,
+    },
+    /// No port has this name.
+    #[error("design `{top}` has no port `{name}`")]
+    UnknownPort {
+        /// Top module.
+        top: String,
+        /// The name asked for.
+        name: String,
+    },
+    /// The design has no clock to tick.
+    #[error("design `{top}` has no input `clk`")]
+    NoClock {
+        /// Top module.
+        top: String,
+    },
+    /// `$fatal`, `$stop`, a failed assertion, or an error of Verilator's runtime.
+    #[error("simulation stopped in cycle {cycle}: {message}")]
+    Stopped {
+        /// Clock periods completed before the stop was seen.
+        cycle: u64,
+        /// Where and why.
+        message: String,
+        /// What the design printed, as far as nobody has taken it.
+        log: String,
+    },
+    /// The design called `$finish` and is asked to run on.
+    #[error("the design finished in cycle {cycle}")]
+    Finished {
+        /// Clock periods completed at `$finish`.
+        cycle: u64,
+    },
+    /// The model was built without waveform support.
+    #[error("the model is built without waveforms")]
+    TraceNotBuilt,
+    /// The waveform file cannot be written.
+    #[error("cannot write the waveform `{}`", .path.display())]
+    TraceOpen {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl Error {
+    /// Makes the conversion of an IO error that happened doing `action` on `path`.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// The next step for the user, if there is one.
+    pub fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::VerilatorMissing { hint, .. }
+            | Self::CompilerMissing { hint, .. }
+            | Self::ToolMissing { hint, .. } => hint.clone(),
+            Self::VerilatorTooOld { minimum, .. } => {
+                format!("install verilator {minimum} or newer, or name it in VERILATOR")
+            }
+            Self::VerilatorVersionUnknown { .. } => {
+                "name a verilator from your distribution in VERILATOR".to_owned()
+            }
+            Self::ToolFailed { stderr, .. } if stderr.contains("zlib.h") => {
+                "waveforms need zlib: run `apt-get install zlib1g-dev`".to_owned()
+            }
+            Self::ToolFailed { tool, step, .. } => {
+                format!("the first error in the text of {tool} says what it could not {step}")
+            }
+            Self::InvalidDesign { .. } => "correct the names and widths listed".to_owned(),
+            Self::PortMismatch { .. } => {
+                "emit the port table and the module header from the same description".to_owned()
+            }
+            Self::NoCacheDirectory => "set XDG_CACHE_HOME, or give a cache directory".to_owned(),
+            Self::Load { path, .. } | Self::AbiMismatch { path, .. } => {
+                format!("remove `{}` and run again", path.display())
+            }
+            Self::NoClock { .. } => "use `eval` on a combinational design".to_owned(),
+            Self::TraceNotBuilt => "build the model with `Trace::Fst`".to_owned(),
+            Self::TraceOpen { .. } => {
+                "see that the directory exists and is writable; an odd name needs UTF-8".to_owned()
+            }
+            Self::Stopped { .. } => {
+                "write a waveform of the last cycles before the stop".to_owned()
+            }
+            Self::Io { .. } | Self::UnknownPort { .. } | Self::Finished { .. } => return None,
+        })
+    }
+
+    /// Text of the outside tool or the list of problems, if there is any.
+    pub fn details(&self) -> Option<String> {
+        match self {
+            Self::ToolFailed { stderr, .. } => Some(stderr.clone()),
+            Self::InvalidDesign { problems, .. } | Self::PortMismatch { problems, .. } => {
+                Some(problems.join("\n"))
+            }
+            Self::Stopped { log, .. } if !log.is_empty() => Some(log.clone()),
+            _ => None,
+        }
+    }
+
+    /// The exit code that a command line should end with: 1 the simulated design failed a check,
+    /// 3 bad input, 5 an outside tool is missing or failed, 70 a bug.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Stopped { .. } | Self::Finished { .. } => 1,
+            Self::InvalidDesign { .. }
+            | Self::Io { .. }
+            | Self::NoCacheDirectory
+            | Self::TraceOpen { .. } => 3,
+            Self::VerilatorMissing { .. }
+            | Self::CompilerMissing { .. }
+            | Self::ToolMissing { .. }
+            | Self::VerilatorTooOld { .. }
+            | Self::VerilatorVersionUnknown { .. }
+            | Self::ToolFailed { .. }
+            | Self::Load { .. } => 5,
+            Self::PortMismatch { .. }
+            | Self::AbiMismatch { .. }
+            | Self::UnknownPort { .. }
+            | Self::NoClock { .. }
+            | Self::TraceNotBuilt => 70,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_verilator_is_an_outside_tool_error_with_the_install_line() {
+        let error = Error::VerilatorMissing {
+            program: "/nonexistent".into(),
+            hint: format!("run `{INSTALL_LINE}`"),
+        };
+        assert_eq!(error.exit_code(), 5);
+        assert!(error.help().is_some_and(|help| help.contains(INSTALL_LINE)));
+    }
+}
