@@ -17,6 +17,7 @@
 //!
 //! Not here: any knowledge of the accelerator, its monitor bus, or its programs.
 
+mod cache;
 mod design;
 mod error;
 mod lint;
