@@ -16,15 +16,44 @@
 //! The library prints nothing: errors carry the tool's own text, [`Error::help`] the next step.
 //!
 //! Not here: any knowledge of the accelerator, its monitor bus, or its programs.
+//!
+//! # Examples
+//! ```
+//! use heartbit_cosim::{Build, Design, Optimization, Port, Toolchain};
+//!
+//! let text = "module counter(input clk, input [7:0] step, output reg [7:0] count);\n\
+//!             initial count = 0;\n\
+//!             always @(posedge clk) count <= count + step;\n\
+//!             endmodule\n";
+//! let design = Design::new("counter")
+//!     .file("counter.v", text)
+//!     .port(Port::input("clk", 1))
+//!     .port(Port::input("step", 8))
+//!     .port(Port::output("count", 8));
+//! let build = Build::new(design).optimization(Optimization::O0);
+//! # let build = build.cache_dir(std::env::temp_dir().join("heartbit-cosim-doc"));
+//! let mut model = build.model(&Toolchain::detect()?)?;
+//! let (step, count) = (model.port("step")?, model.port("count")?);
+//! model.set(step, 3);
+//! model.run(5)?;
+//! assert_eq!(model.get(count), 15);
+//! # Ok::<(), heartbit_cosim::Error>(())
+//! ```
 
+mod build;
 mod cache;
 mod design;
 mod error;
+mod ffi;
+mod header;
 mod lint;
+mod model;
 mod process;
 mod toolchain;
 
+pub use build::{Build, Compiled, Initial, Optimization, Trace};
 pub use design::{Design, Direction, Port};
 pub use error::Error;
 pub use lint::{elaborate_icarus, elaborate_yosys, lint};
+pub use model::{Model, PortId, RunEnd, Status};
 pub use toolchain::{MINIMUM_VERILATOR, Toolchain, VerilatorVersion};
