@@ -235,7 +235,7 @@ fn recorder_equals_peeks_after_every_cycle() {
     };
     let first = run(1_000);
     assert_eq!((first.cycles, first.is_stopped), (1_000, false));
-    let second = run(u64::MAX);
+    let second = run(100_000);
     assert_eq!((second.cycles, second.is_stopped), (u64::from(n_cycles) - 1_000, true));
     assert!(found == expected, "the records differ");
 }
