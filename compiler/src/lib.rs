@@ -1,1 +1,27 @@
 //! From a checkpoint to a scheduled program for an array.
+//!
+//! ```text
+//! checkpoint --fold--> network --plan--> layers --schedule--> program --build--> directory
+//! ```
+//!
+//! * [`checkpoint`]: parameters and metadata of a trained float network;
+//! * [`arch`]: the architectures, as lists of convolutions;
+//! * [`fold`](mod@fold): float parameters to an integer network;
+//! * [`random`]: untrained networks with realistic statistics;
+//! * [`plan`](mod@plan): operations grouped into the layers that the array executes;
+//! * [`schedule`](mod@schedule): addresses, steps, descriptors, memory images;
+//! * [`predict`](mod@predict): the cycle model, in closed form;
+//! * [`compare`](mod@compare): an engine's results against the interpreter's values;
+//! * [`build`]: the build directory.
+//!
+//! Not here: Verilog (`hdl`), running anything (`sim`, `cosim`).
+
+pub mod arch;
+pub mod build;
+pub mod checkpoint;
+pub mod compare;
+pub mod fold;
+pub mod plan;
+pub mod predict;
+pub mod random;
+pub mod schedule;

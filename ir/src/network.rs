@@ -404,7 +404,8 @@ fn conv_type(
     if weights.cols() != input.channels {
         return Err(format!("{} weights a tap meet {} channels", weights.cols(), input.channels));
     }
-    if weights.rows() == 0 || !weights.rows().is_multiple_of(kernel * kernel) || weights.bits() > 8 {
+    if weights.rows() == 0 || !weights.rows().is_multiple_of(kernel * kernel) || weights.bits() > 8
+    {
         return Err(format!(
             "{} rows of {}-bit weights for a {kernel}x{kernel} kernel",
             weights.rows(),

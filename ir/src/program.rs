@@ -399,6 +399,11 @@ impl LaneMemory {
         memory
     }
 
+    /// Adds words with all lanes 1.
+    pub fn extend_ones(&mut self, words: usize) {
+        self.limbs.extend_from_slice(&Self::ones(self.lanes, words).limbs);
+    }
+
     /// Number of words.
     pub fn len(&self) -> usize {
         self.limbs.len() / self.lanes.div_ceil(64)
@@ -436,6 +441,12 @@ impl Parameter {
     /// Returns the 48-bit word of the parameter memory.
     pub fn encode(&self) -> u64 {
         u64::from(self.mul.cast_unsigned()) | u64::from(self.bias.cast_unsigned()) << 16
+    }
+
+    /// Reads the 48-bit word of the parameter memory.
+    pub fn decode(word: u64) -> Self {
+        let [m0, m1, b0, b1, b2, b3, ..] = word.to_le_bytes();
+        Self { mul: i16::from_le_bytes([m0, m1]), bias: i32::from_le_bytes([b0, b1, b2, b3]) }
     }
 }
 

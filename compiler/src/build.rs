@@ -1,0 +1,362 @@
+//! The build directory: what `compile` writes, and what `sim`, `cosim` and a board load.
+//!
+//! | file | contents |
+//! |---|---|
+//! | `network.hbn` | the network |
+//! | `program.json` | array, memory depths, and for each layer its name, shape and cycles |
+//! | `mem/program.hex`, `mem/steps.hex` | one 32-bit word a line |
+//! | `mem/weights_NNN.hex`, `mem/parameters_NNN.hex` | column NNN, one word a line |
+//! | `rtl/*.v` | the Verilog, written by the caller |
+//!
+//! All hexadecimal, most significant digit first, as `$readmemh` reads it. A build is written to
+//! a temporary directory beside its name and renamed.
+//!
+//! Not here: what the numbers mean.
+
+use crate::plan;
+use crate::predict::predict;
+use crate::schedule::{Compiled, describe_flags};
+use heartbit_ir::file::FileError;
+use heartbit_ir::network::Network;
+use heartbit_ir::program::{
+    ArrayConfig, DESCRIPTOR_WORDS, HEADER_WORDS, Header, LaneMemory, LayerDescriptor, MemoryDepths,
+    Parameter, Program, Step,
+};
+use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Version of `program.json`.
+const SCHEMA: u32 = 1;
+/// Largest memory image that is read.
+const MAX_WORDS: usize = 1 << 16;
+
+/// A build that was read back.
+#[derive(Debug)]
+pub struct Build {
+    /// The network.
+    pub network: Network,
+    /// Plan and program, the program as the memory images say.
+    pub compiled: Compiled,
+}
+
+/// Why a build cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The operating system refused.
+    #[error("cannot {action} `{path}`")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The directory exists and is something else.
+    #[error("`{path}` exists and is not a build; choose another directory or remove it")]
+    NotABuild {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The network file.
+    #[error("in `{path}`")]
+    Network {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: FileError,
+    },
+    /// The network has no plan.
+    #[error(transparent)]
+    Plan(#[from] plan::PlanError),
+    /// A file does not hold what this version writes.
+    #[error("`{path}`: {reason}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// `program.json`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProgramFile {
+    schema: u32,
+    array: ArrayConfig,
+    depths: MemoryDepths,
+    predicted_cycles: u64,
+    layers: Vec<LayerEntry>,
+}
+
+/// A layer in `program.json`, for people; the machine reads `mem/program.hex`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LayerEntry {
+    name: String,
+    kind: String,
+    output: [u16; 3],
+    steps: u16,
+    predicted_cycles: u64,
+    #[serde(default)]
+    notes: Vec<String>,
+}
+
+/// Writes a build with its Verilog, whole or not at all. An existing build is replaced.
+///
+/// # Errors
+/// [`BuildError`]; nothing half-written is left behind.
+pub fn write(
+    path: &Path,
+    network: &Network,
+    compiled: &Compiled,
+    rtl: &[(String, String)],
+) -> Result<(), BuildError> {
+    if path.exists() && !path.join("program.json").exists() {
+        let empty = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+        if !empty {
+            return Err(BuildError::NotABuild { path: path.to_owned() });
+        }
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let result = write_into(&temporary, network, compiled, rtl).and_then(|()| {
+        if path.exists() {
+            fs::remove_dir_all(path).map_err(io("replace", path))?;
+        }
+        fs::rename(&temporary, path).map_err(io("write", path))
+    });
+    if result.is_err() {
+        // The first error is the one to report; the directory may not even exist.
+        drop(fs::remove_dir_all(&temporary));
+    }
+    result
+}
+
+fn write_into(
+    path: &Path,
+    network: &Network,
+    compiled: &Compiled,
+    rtl: &[(String, String)],
+) -> Result<(), BuildError> {
+    let mem = path.join("mem");
+    fs::create_dir_all(&mem).map_err(io("create", path))?;
+    let save = |file: PathBuf, text: &str| fs::write(&file, text).map_err(io("write", &file));
+    let network_path = path.join("network.hbn");
+    network
+        .write(&network_path)
+        .map_err(|source| BuildError::Network { path: network_path, source })?;
+    let json = serde_json::to_string_pretty(&describe(compiled)).expect("bug: plain data");
+    save(path.join("program.json"), &(json + "\n"))?;
+    let program = &compiled.program;
+    save(mem.join("program.hex"), &words(program.encode()))?;
+    save(mem.join("steps.hex"), &words(program.steps.iter().map(Step::encode)))?;
+    for (col, weights) in program.weights.iter().enumerate() {
+        let text = lane_words(weights, program.array.lanes);
+        save(mem.join(format!("weights_{col:03}.hex")), &text)?;
+    }
+    for (col, parameters) in program.parameters.iter().enumerate() {
+        let mut text = String::new();
+        for parameter in parameters {
+            writeln!(text, "{:012x}", parameter.encode()).expect("bug: writing to a string");
+        }
+        save(mem.join(format!("parameters_{col:03}.hex")), &text)?;
+    }
+    if !rtl.is_empty() {
+        let directory = path.join("rtl");
+        fs::create_dir_all(&directory).map_err(io("create", &directory))?;
+        for (name, text) in rtl {
+            save(directory.join(name), text)?;
+        }
+    }
+    Ok(())
+}
+
+fn describe(compiled: &Compiled) -> ProgramFile {
+    let program = &compiled.program;
+    let prediction = predict(program);
+    let layers = compiled
+        .plan
+        .layers
+        .iter()
+        .zip(&program.layers)
+        .zip(&prediction.layers)
+        .map(|((layer, d), cycles)| LayerEntry {
+            name: layer.name.clone(),
+            kind: layer.kind().to_owned(),
+            output: [
+                d.out_height,
+                d.out_width,
+                u16::try_from(layer.out_order.len()).expect("bug: checked by validation"),
+            ],
+            steps: d.steps,
+            predicted_cycles: cycles.0,
+            notes: describe_flags(&d.flags).into_iter().map(str::to_owned).collect(),
+        })
+        .collect();
+    ProgramFile {
+        schema: SCHEMA,
+        array: program.array,
+        depths: program.depths,
+        predicted_cycles: prediction.total().0,
+        layers,
+    }
+}
+
+/// Reads a build; the program comes from its memory images.
+///
+/// # Errors
+/// [`BuildError`], naming the file and what is wrong with it.
+pub fn read(path: &Path) -> Result<Build, BuildError> {
+    let network_path = path.join("network.hbn");
+    let network = Network::read(&network_path)
+        .map_err(|source| BuildError::Network { path: network_path, source })?;
+    let plan = plan::plan(&network)?;
+    let json_path = path.join("program.json");
+    let json = fs::read_to_string(&json_path).map_err(io("read", &json_path))?;
+    let file: ProgramFile = serde_json::from_str(&json).map_err(malformed(&json_path))?;
+    if file.schema != SCHEMA {
+        let reason = format!("schema {}, but this program reads {SCHEMA}", file.schema);
+        return Err(malformed(&json_path)(reason));
+    }
+    if !sane(&file.array) {
+        return Err(malformed(&json_path)("the array is not one that `compile` writes"));
+    }
+    let mem = path.join("mem");
+    let (header, layers) = read_program(&mem.join("program.hex"), plan.layers.len())?;
+    let steps = read_hex(&mem.join("steps.hex"), 32)?
+        .into_iter()
+        .map(|limbs| Step::decode(low_word(&limbs)))
+        .collect();
+    let columns = 0..file.array.cols;
+    let weights = columns
+        .clone()
+        .map(|col| read_lanes(&mem.join(format!("weights_{col:03}.hex")), file.array.lanes))
+        .collect::<Result<_, _>>()?;
+    let parameters = columns
+        .map(|col| {
+            let words = read_hex(&mem.join(format!("parameters_{col:03}.hex")), 48)?;
+            Ok(words.iter().map(|limbs| Parameter::decode(limbs[0])).collect())
+        })
+        .collect::<Result<_, BuildError>>()?;
+    let program = Program {
+        array: file.array,
+        depths: file.depths,
+        header,
+        layers,
+        steps,
+        weights,
+        parameters,
+    };
+    Ok(Build { network, compiled: Compiled { plan, program } })
+}
+
+fn sane(array: &ArrayConfig) -> bool {
+    (1..=256).contains(&array.rows)
+        && (1..=256).contains(&array.cols)
+        && (4..=1024).contains(&array.lanes)
+        && (1..=32).contains(&array.acc_bits)
+}
+
+fn read_program(
+    path: &Path,
+    n_layers: usize,
+) -> Result<(Header, Vec<LayerDescriptor>), BuildError> {
+    let words: Vec<u32> = read_hex(path, 32)?.iter().map(|limbs| low_word(limbs)).collect();
+    let expected = HEADER_WORDS + DESCRIPTOR_WORDS * n_layers;
+    if words.len() != expected {
+        let reason = format!("{} words, but {n_layers} layers take {expected}", words.len());
+        return Err(malformed(path)(reason));
+    }
+    let (header, descriptors) = words.split_at(HEADER_WORDS);
+    let layers = descriptors.as_chunks().0.iter().map(|d| LayerDescriptor::decode(*d)).collect();
+    Ok((Header::decode([header[0], header[1]]), layers))
+}
+
+fn read_lanes(path: &Path, lanes: usize) -> Result<LaneMemory, BuildError> {
+    let words = read_hex(path, lanes)?;
+    let mut memory = LaneMemory::ones(lanes, words.len());
+    for (index, limbs) in words.iter().enumerate() {
+        for lane in 0..lanes {
+            memory.set(index, lane, limbs[lane / 64] >> (lane % 64) & 1 == 1);
+        }
+    }
+    Ok(memory)
+}
+
+/// Reads one word a line, each as 64-bit limbs, least significant first.
+fn read_hex(path: &Path, bits: usize) -> Result<Vec<Vec<u64>>, BuildError> {
+    let text = fs::read_to_string(path).map_err(io("read", path))?;
+    let digits = bits.div_ceil(4);
+    text.lines()
+        .enumerate()
+        .map(|(index, line)| {
+            if index >= MAX_WORDS {
+                return Err(malformed(path)(format!("more than {MAX_WORDS} words")));
+            }
+            parse_word(line, bits).ok_or_else(|| {
+                let line_number = index + 1;
+                let reason =
+                    format!("line {line_number} is not a {bits}-bit word of {digits} digits");
+                malformed(path)(reason)
+            })
+        })
+        .collect()
+}
+
+fn parse_word(line: &str, bits: usize) -> Option<Vec<u64>> {
+    let plain = line.len() == bits.div_ceil(4) && line.bytes().all(|b| b.is_ascii_hexdigit());
+    if !plain {
+        return None;
+    }
+    let limbs: Option<Vec<u64>> = line
+        .as_bytes()
+        .rchunks(16)
+        .map(|chunk| u64::from_str_radix(std::str::from_utf8(chunk).ok()?, 16).ok())
+        .collect();
+    limbs.filter(|limbs| {
+        let top = bits - (limbs.len() - 1) * 64;
+        top == 64 || limbs[limbs.len() - 1] >> top == 0
+    })
+}
+
+fn low_word(limbs: &[u64]) -> u32 {
+    u32::try_from(limbs[0]).expect("bug: 32 bits were parsed")
+}
+
+fn words(values: impl IntoIterator<Item = u32>) -> String {
+    let mut text = String::new();
+    for value in values {
+        writeln!(text, "{value:08x}").expect("bug: writing to a string");
+    }
+    text
+}
+
+fn lane_words(memory: &LaneMemory, lanes: usize) -> String {
+    let mut text = String::new();
+    for index in 0..memory.len() {
+        // The top limb first, with just the digits that its lanes need.
+        let mut digits = (lanes - 1) % 64 / 4 + 1;
+        for limb in memory.word(index).iter().rev() {
+            write!(text, "{limb:0digits$x}").expect("bug: writing to a string");
+            digits = 16;
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> BuildError {
+    let path = path.to_owned();
+    move |source| BuildError::Io { action, path, source }
+}
+
+fn malformed<E: ToString>(path: &Path) -> impl FnOnce(E) -> BuildError {
+    let path = path.to_owned();
+    move |reason| BuildError::Malformed { path, reason: reason.to_string() }
+}

@@ -1,0 +1,47 @@
+//! The cycle model: microarchitecture.md, section 5.4, in closed form.
+//!
+//! It is compared with the simulator, which steps a state machine, and with the RTL: for every
+//! layer the three agree to the cycle.
+//!
+//! Not here: stalls of the host port, which are the host's.
+
+use heartbit_ir::program::{LayerDescriptor, Program};
+
+/// Cycles to fetch a descriptor.
+const FETCH_CYCLES: u64 = 18;
+
+/// A number of rising clock edges of the array clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CycleCount(pub u64);
+
+/// Cycles of one image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CyclePrediction {
+    /// Cycles of each layer, `Fetch` to `Drain`.
+    pub layers: Vec<CycleCount>,
+    /// Cycles of `Send`.
+    pub send: CycleCount,
+}
+
+impl CyclePrediction {
+    /// Cycles from the first `Fetch` to the last beat of `Send`.
+    pub fn total(&self) -> CycleCount {
+        CycleCount(self.layers.iter().map(|c| c.0).sum::<u64>() + self.send.0)
+    }
+}
+
+/// Predicts the cycles of one image.
+pub fn predict(program: &Program) -> CyclePrediction {
+    let last = program.layers.last().expect("bug: a program has layers");
+    CyclePrediction {
+        layers: program.layers.iter().map(layer_cycles).collect(),
+        send: CycleCount(u64::from(last.col_tiles) + u64::from(program.header.classes) + 1),
+    }
+}
+
+fn layer_cycles(layer: &LayerDescriptor) -> CycleCount {
+    let tiles = u64::from(layer.out_height) * u64::from(layer.row_tiles);
+    let tile = u64::from(layer.steps) + u64::from(layer.tile_gap);
+    let run = u64::from(layer.col_tiles) * (tiles * tile + u64::from(layer.col_gap));
+    CycleCount(FETCH_CYCLES + run + u64::from(layer.drain_wait))
+}
