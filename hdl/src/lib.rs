@@ -1,1 +1,30 @@
 //! The accelerator in RustHDL and its Verilog.
+//!
+//! A module is described once, as data ([`Builder`]), and three things are derived from it: plain
+//! Verilog ([`emit`]), a fast native simulation ([`Simulator`]) and a RustHDL block
+//! ([`RustHdlBlock`]). On this layer stand the accelerator's own modules, each a function that
+//! returns a [`Module`].
+
+mod build;
+pub mod popcount;
+mod rusthdl;
+mod sim;
+mod text;
+
+pub use build::{
+    Builder, DescriptionError, Direction, Instance, MAX_WIDTH, Memory, Module, Operand, Port,
+    Problem, Reg, Sig, Wire,
+};
+pub use rusthdl::{RustHdlBlock, WideSignal};
+pub use sim::{PortId, Simulator};
+pub use text::{VerilogFile, emit};
+
+/// A step of splitmix64, the random numbers of the tests.
+#[cfg(test)]
+pub(crate) fn test_random(seed: &mut u64) -> u64 {
+    *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *seed;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,140 @@
+//! The text against the outside tools: equal behaviour in Icarus and Verilator, no warning of
+//! `verilator -Wall`, no problem of `yosys check`. Missing tools fail these tests.
+
+mod support {
+    pub(crate) mod bench;
+    pub(crate) mod random;
+}
+
+use std::fs;
+
+use heartbit_hdl::{Builder, Module, emit, popcount::popcount};
+use support::bench::{Case, icarus, run, scratch, simulate_icarus, verilator, write_text};
+use support::random::{Random, random_module};
+
+fn fuzz_module(seed: u64) -> (Module, Random) {
+    let mut rng = Random(seed);
+    let depth = u32::try_from(seed % 3).expect("bug: small");
+    let module = random_module(&mut rng, &format!("fuzz_{seed}"), depth);
+    (module, rng)
+}
+
+#[track_caller]
+fn assert_same_trace(label: &str, actual: &[String], expected: &[String]) {
+    assert_eq!(actual.len(), expected.len(), "{label}: number of cycles");
+    let first = actual.iter().zip(expected).position(|(a, b)| a != b);
+    if let Some(at) = first {
+        panic!("{label}: cycle {at}: {} instead of {}", actual[at], expected[at]);
+    }
+}
+
+#[test]
+fn icarus_agrees_with_native_simulation_on_random_modules() {
+    for seed in 0..120 {
+        let (module, mut rng) = fuzz_module(seed);
+        let case = Case::new(module, &mut rng, 60);
+        let actual = icarus(&scratch(&format!("icarus_{seed}")), &case);
+        assert_same_trace(&format!("seed {seed}"), &actual, &case.expected);
+    }
+}
+
+#[test]
+fn verilator_agrees_with_native_simulation_on_random_modules() {
+    let case = |seed| {
+        let (module, mut rng) = fuzz_module(seed);
+        Case::new(module, &mut rng, 60)
+    };
+    let cases: Vec<_> = (1000..1012).map(case).collect();
+    let expected: Vec<_> = cases.iter().flat_map(|c| c.expected.clone()).collect();
+    let actual = verilator(&scratch("verilator"), &cases);
+    assert_same_trace("seeds 1000..1012", &actual, &expected);
+}
+
+#[test]
+fn verilator_lint_is_clean_on_random_modules_and_popcounts() {
+    let random = (2000..2040).map(|seed| fuzz_module(seed).0);
+    let counts = [1, 2, 3, 37, 64, 100].map(|lanes| popcount(lanes, 2).module);
+    for (i, module) in random.chain(counts).enumerate() {
+        let dir = scratch(&format!("lint_{i}"));
+        let files = write_text(&dir, &module);
+        let mut args = vec!["--lint-only", "-Wall", "--top-module", module.name()];
+        args.extend(files.iter().map(String::as_str));
+        assert_eq!(run(&dir, "verilator", &args), "");
+    }
+}
+
+#[test]
+fn yosys_check_is_clean_on_random_modules_and_popcounts() {
+    let dir = scratch("yosys");
+    let mut script = String::new();
+    let random = (3000..3012).map(|seed| fuzz_module(seed).0);
+    for module in random.chain([popcount(37, 2).module]) {
+        let files = write_text(&dir, &module).join(" ");
+        let name = module.name();
+        script += &format!(
+            "design -reset\nread_verilog {files}\nhierarchy -check -top {name}\nproc\n\
+             opt_clean\ncheck -assert\n"
+        );
+    }
+    fs::write(dir.join("check.ys"), script).expect("bug: writable");
+    // A tiny memory with a constant address becomes registers, which yosys mentions.
+    let said = run(&dir, "yosys", &["-q", "-s", "check.ys"]);
+    let unexpected: Vec<_> = said.lines().filter(|l| !l.contains("Replacing memory")).collect();
+    assert!(unexpected.is_empty(), "{unexpected:#?}");
+}
+
+fn multiplier() -> Module {
+    let m = Builder::new("multiplier", "A registered product.");
+    let a = m.input("a", 16, "factor");
+    let b = m.input("b", 12, "factor");
+    let p = m.pipe("p_q", m.pipe("a_q", a).mul_signed(m.pipe("b_q", b)));
+    m.output("p", p, "product");
+    m.finish()
+}
+
+#[test]
+fn signed_product_and_memory_infer_hard_blocks() {
+    let dir = scratch("infer");
+    let m = Builder::new("store", "One bank.");
+    let mem = m.memory("bank", 16, 256);
+    let (we, to, data) = (m.input("we", 1, ""), m.input("to", 8, ""), m.input("data", 16, ""));
+    let from = m.input("from", 8, "");
+    mem.write(we, to, data);
+    m.output("q", mem.read(from), "");
+    for (module, cell) in [(multiplier(), "MULT18X18D"), (m.finish(), "DP16KD")] {
+        let files = write_text(&dir, &module).join(" ");
+        let script = format!(
+            "read_verilog {files}; synth_ecp5 -nowidelut -top {}; select -assert-count 1 t:{cell}; \
+             select -assert-none t:LUT4",
+            module.name()
+        );
+        run(&dir, "yosys", &["-q", "-p", &script]);
+    }
+}
+
+#[test]
+fn breaking_the_text_is_noticed() {
+    let (from, to) = ("sum + x", "sum - x");
+    let m = Builder::new("accumulator", "");
+    let x = m.input("x", 16, "");
+    let sum = m.reg("sum", 16, 0);
+    sum.next(*sum + x);
+    m.output("total", *sum, "");
+    let case = Case::new(m.finish(), &mut Random(7), 50);
+    let dir = scratch("mutation");
+    assert_same_trace("before", &icarus(&dir, &case), &case.expected);
+    let path = dir.join("accumulator.v");
+    let text = fs::read_to_string(&path).expect("bug: it was just written");
+    assert!(text.contains(from), "{text}");
+    fs::write(&path, text.replace(from, to)).expect("bug: writable");
+    let actual = simulate_icarus(&dir, &["accumulator.v".into(), "tb.v".into()]);
+    let wrong = actual.iter().zip(&case.expected).filter(|(a, b)| a != b).count();
+    assert!(wrong > 40, "only {wrong} cycles differ");
+}
+
+#[test]
+fn text_is_the_same_on_every_run() {
+    for seed in 0..20 {
+        assert_eq!(emit(&fuzz_module(seed).0), emit(&fuzz_module(seed).0));
+    }
+}
