@@ -46,7 +46,7 @@ const CXX_FLAGS: [&str; 8] = [
 /// Optimization level of the model's C++.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Optimization {
-    /// Compiles about three times faster than `O1`, runs about four times slower: short tests.
+    /// Compiles about three times faster than `O1`, runs three to four times slower: short tests.
     O0,
     /// Within a few per cent of `-O3`.
     #[default]
