@@ -328,8 +328,7 @@ impl Scheduler<'_> {
         self.maps.push(layout);
         d.flags.out_stride_2 = layer.out_stride == 2;
         d.out_base = self.half(layer, "--activation-words", layout.base);
-        let y_words = layout.row_words() * layer.out_stride;
-        d.out_y_words = self.half(layer, "--activation-words", y_words);
+        d.out_y_words = self.half(layer, "--activation-words", layout.row_words());
         d.out_phase_words = self.half(layer, "--activation-words", layout.phase_words());
         d.out_xt_words = self.half(layer, "--activation-words", layout.plane_words());
     }

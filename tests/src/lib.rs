@@ -1,1 +1,5 @@
-//! The differential ladder over all engines.
+//! The differential ladder: random networks that every engine must agree on.
+//!
+//! The tests are in `tests/`, one binary for each rung; this library makes their inputs.
+
+pub mod problem;
