@@ -1,1 +1,33 @@
 //! Bit-accurate, cycle-exact simulator of the accelerator.
+//!
+//! [`Simulator`] executes a [`Program`](heartbit_ir::program::Program) as
+//! `docs/microarchitecture.md` describes the hardware: it steps the sequencer of section 5.4 cycle
+//! by cycle, computes each step's matches on the memories of section 2, and post-processes drained
+//! rows (section 5.3) in the cycles in which the hardware does, so that even a program whose
+//! layers overwrite what they still read behaves as on the page.
+//! It is written from that page alone: agreement with the RTL is evidence only while the two share
+//! no code, so this crate must never depend on `heartbit-hdl`.
+//!
+//! * Where results come from: `sequencer` (when), `array` (matches), `post` (everything after the
+//!   drain), `memory` (what is kept between them).
+//! * What a program must satisfy: `check`. Programs that break the page's rules, or that would
+//!   read outside of a memory, are rejected with an [`Error`] before the first cycle.
+//!
+//! **Modelling choices.** Memory that was never written reads as 0. Memories keep their contents
+//! from one image to the next, like the hardware's. Accumulators wrap at `acc_bits`; how many
+//! results did is reported by [`Simulator::overflows`].
+//!
+//! Not here: making programs and predicting their cycles (`compiler`), stalls of the output port.
+
+mod array;
+mod check;
+mod error;
+mod memory;
+mod plan;
+mod post;
+mod sequencer;
+mod simulator;
+
+pub use check::{MAX_CYCLES, MAX_RESULTS};
+pub use error::Error;
+pub use simulator::Simulator;

@@ -1,0 +1,100 @@
+//! What can be wrong with a program or an image.
+//!
+//! Every variant names the place, the value and the rule of `docs/microarchitecture.md` that it
+//! breaks. Broken invariants of the simulator itself are panics that begin with "bug:".
+
+/// Why a program or an image was rejected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A size of the array, a memory or a table breaks a rule.
+    #[error("program: {field} is {value}, must be {rule} {limit}")]
+    Program {
+        /// Path of the field in `Program`.
+        field: &'static str,
+        /// Its value.
+        value: u64,
+        /// How value and limit must relate.
+        rule: &'static str,
+        /// The other side of the rule.
+        limit: u64,
+    },
+    /// The weight or parameter table of one column breaks a rule.
+    #[error("column {column}: {field} is {value}, must be {rule} {limit}")]
+    Column {
+        /// Index of the column.
+        column: usize,
+        /// What was measured.
+        field: &'static str,
+        /// Its value.
+        value: u64,
+        /// How value and limit must relate.
+        rule: &'static str,
+        /// The other side of the rule.
+        limit: u64,
+    },
+    /// A field of a layer descriptor breaks a rule.
+    #[error("layer {layer}: {field} is {value}, must be {rule} {limit}")]
+    Layer {
+        /// Index of the layer.
+        layer: usize,
+        /// Name of the field or of what follows from it.
+        field: &'static str,
+        /// Its value.
+        value: u64,
+        /// How value and limit must relate.
+        rule: &'static str,
+        /// The other side of the rule.
+        limit: u64,
+    },
+    /// Flags of a layer that exclude or require each other.
+    #[error("layer {layer}: {rule}")]
+    Flags {
+        /// Index of the layer.
+        layer: usize,
+        /// The rule.
+        rule: &'static str,
+    },
+    /// A field of a step does not fit its bits.
+    #[error("step {step} of layer {layer}: {field} is {value}, must be in {low}..={high}")]
+    Step {
+        /// Index of the layer.
+        layer: usize,
+        /// Index of the step in the layer.
+        step: usize,
+        /// Name of the field.
+        field: &'static str,
+        /// Its value.
+        value: i64,
+        /// Smallest value.
+        low: i64,
+        /// Largest value.
+        high: i64,
+    },
+    /// A layer would read or write outside of a memory.
+    #[error("layer {layer}: {access} reaches words {first} to {last} of a memory of {depth}")]
+    Address {
+        /// Index of the layer.
+        layer: usize,
+        /// Which access.
+        access: &'static str,
+        /// Smallest address, before it wraps to 16 bits.
+        first: i64,
+        /// Largest address, before it wraps to 16 bits.
+        last: i64,
+        /// Words of the memory.
+        depth: usize,
+    },
+    /// The image has the wrong number of bytes.
+    #[error(
+        "the image has {bytes} bytes, must have 1, 2 or 3 bytes for each of {height} x {width} pixels"
+    )]
+    Image {
+        /// Bytes of the image.
+        bytes: usize,
+        /// Rows that the program expects.
+        height: usize,
+        /// Columns that the program expects.
+        width: usize,
+    },
+}

@@ -1,0 +1,186 @@
+//! The sequencer: which state the accelerator is in, cycle by cycle.
+//!
+//! Section 5.4 of microarchitecture.md. Nothing here knows a formula for the length of a layer:
+//! the cycle counts of an execution are the number of times that [`Sequencer::tick`] returned
+//! something other than [`Cycle::Idle`].
+
+use crate::plan::Plan;
+
+/// Cycles of `Fetch`: 16 descriptor words and two for the last data.
+const FETCH_CYCLES: u32 = 18;
+
+/// What the sequencer does in one cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cycle {
+    /// No image.
+    Idle,
+    /// Reads the descriptor of the layer.
+    Fetch,
+    /// Issues a step.
+    Issue(Issue),
+    /// A gap between tiles or column tiles.
+    Gap,
+    /// Waits until the layer is written; the last cycle of the layer is marked.
+    Drain {
+        /// No cycle of this layer follows.
+        last: bool,
+    },
+    /// Reads a logit word.
+    ReadLogits,
+    /// Sends a logit.
+    SendLogit(usize),
+    /// Sends the class, the last beat.
+    SendClass,
+}
+
+/// A step on its way to the array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Issue {
+    /// Column tile.
+    pub(crate) ct: usize,
+    /// Output row.
+    pub(crate) y: usize,
+    /// Tile of the output row.
+    pub(crate) xt: usize,
+    /// Step of the tile.
+    pub(crate) step: usize,
+    /// The last step of the tile.
+    pub(crate) last: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Idle,
+    Fetch(u32),
+    Step,
+    TileGap(u32),
+    ColumnGap(u32),
+    Drain(u32),
+    ReadLogits(u32),
+    SendLogit(usize),
+    SendClass,
+}
+
+/// The sequencer's registers.
+#[derive(Clone, Debug)]
+pub(crate) struct Sequencer {
+    state: State,
+    layer: usize,
+    ct: usize,
+    y: usize,
+    xt: usize,
+    step: usize,
+}
+
+impl Sequencer {
+    pub(crate) fn new() -> Self {
+        Self { state: State::Idle, layer: 0, ct: 0, y: 0, xt: 0, step: 0 }
+    }
+
+    /// Tells that an image is complete: the next cycle is the first of `Fetch`.
+    pub(crate) fn start(&mut self) {
+        assert_eq!(self.state, State::Idle, "bug: an image was started before the last one ended");
+        self.layer = 0;
+        self.state = State::Fetch(FETCH_CYCLES);
+    }
+
+    /// The layer that is being executed.
+    pub(crate) fn layer(&self) -> usize {
+        self.layer
+    }
+
+    /// Advances by one cycle and returns what happened in it.
+    pub(crate) fn tick(&mut self, plan: &Plan) -> Cycle {
+        match self.state {
+            State::Idle => Cycle::Idle,
+            State::Step => self.issue(plan),
+            State::Fetch(left) => {
+                self.state = if left > 1 { State::Fetch(left - 1) } else { self.enter_run() };
+                Cycle::Fetch
+            }
+            State::TileGap(left) => {
+                self.state = if left > 1 { State::TileGap(left - 1) } else { self.next_tile(plan) };
+                Cycle::Gap
+            }
+            State::ColumnGap(left) => {
+                self.state =
+                    if left > 1 { State::ColumnGap(left - 1) } else { self.next_column(plan) };
+                Cycle::Gap
+            }
+            State::Drain(left) => {
+                self.state = if left > 1 { State::Drain(left - 1) } else { self.next_layer(plan) };
+                Cycle::Drain { last: left == 1 }
+            }
+            State::ReadLogits(left) => {
+                self.state =
+                    if left > 1 { State::ReadLogits(left - 1) } else { State::SendLogit(0) };
+                Cycle::ReadLogits
+            }
+            State::SendLogit(index) => {
+                let last = index + 1 == usize::from(plan.header.classes);
+                self.state = if last { State::SendClass } else { State::SendLogit(index + 1) };
+                Cycle::SendLogit(index)
+            }
+            State::SendClass => {
+                self.state = State::Idle;
+                Cycle::SendClass
+            }
+        }
+    }
+
+    fn enter_run(&mut self) -> State {
+        (self.ct, self.y, self.xt, self.step) = (0, 0, 0, 0);
+        State::Step
+    }
+
+    fn issue(&mut self, plan: &Plan) -> Cycle {
+        let layer = &plan.layers[self.layer];
+        let (ct, y, xt, step) = (self.ct, self.y, self.xt, self.step);
+        let last = step + 1 == layer.ops.len();
+        self.step += 1;
+        if last {
+            self.step = 0;
+            self.state = match layer.d.tile_gap {
+                0 => self.next_tile(plan),
+                gap => State::TileGap(gap.into()),
+            };
+        }
+        Cycle::Issue(Issue { ct, y, xt, step, last })
+    }
+
+    fn next_tile(&mut self, plan: &Plan) -> State {
+        let d = &plan.layers[self.layer].d;
+        self.xt += 1;
+        if self.xt < usize::from(d.row_tiles) {
+            return State::Step;
+        }
+        self.xt = 0;
+        self.y += 1;
+        if self.y < usize::from(d.out_height) {
+            return State::Step;
+        }
+        self.y = 0;
+        match d.col_gap {
+            0 => self.next_column(plan),
+            gap => State::ColumnGap(gap.into()),
+        }
+    }
+
+    fn next_column(&mut self, plan: &Plan) -> State {
+        let d = &plan.layers[self.layer].d;
+        self.ct += 1;
+        if self.ct < usize::from(d.col_tiles) {
+            return State::Step;
+        }
+        State::Drain(d.drain_wait.into())
+    }
+
+    fn next_layer(&mut self, plan: &Plan) -> State {
+        let d = &plan.layers[self.layer].d;
+        if d.flags.last_layer {
+            return State::ReadLogits(d.col_tiles.into());
+        }
+        self.layer += 1;
+        State::Fetch(FETCH_CYCLES)
+    }
+}
