@@ -52,7 +52,7 @@ pub fn popcount(lanes: u32, every: u32) -> Popcount {
     let mut sum = x;
     for level in 0..levels {
         sum = add_neighbours(&m, sum, level);
-        if every > 0 && (level + 1) % every == 0 && level + 1 < levels {
+        if every > 0 && (level + 1).is_multiple_of(every) && level + 1 < levels {
             sum = m.pipe(&format!("level_{}", level + 1), sum);
             latency += 1;
         }
@@ -67,7 +67,7 @@ fn add_neighbours<'m>(m: &'m Builder, x: Sig<'m>, level: u32) -> Sig<'m> {
     let width = x.width();
     let field = 1_u32 << level;
     let mut mask = vec![0_u64; width.div_ceil(64) as usize];
-    for bit in (0..width).filter(|bit| bit / field % 2 == 0) {
+    for bit in (0..width).filter(|bit| (bit / field).is_multiple_of(2)) {
         mask[(bit / 64) as usize] |= 1 << (bit % 64);
     }
     let mask = m.lit_words(width, &mask);

@@ -60,14 +60,13 @@ impl Emitter {
         self.children(module);
         let text = body::body(module, &self.child_names(module));
         let key = (module.name().to_owned(), text);
-        let name = match self.by_text.get(&key) {
-            Some(name) => name.clone(),
-            None => {
-                let name = self.fresh(module.name());
-                self.files.push(VerilogFile { name: name.clone(), text: wrap(&name, &key.1) });
-                self.by_text.insert(key, name.clone());
-                name
-            }
+        let name = if let Some(name) = self.by_text.get(&key) {
+            name.clone()
+        } else {
+            let name = self.fresh(module.name());
+            self.files.push(VerilogFile { name: name.clone(), text: wrap(&name, &key.1) });
+            self.by_text.insert(key, name.clone());
+            name
         };
         self.by_address.insert(address, name);
     }

@@ -2,15 +2,20 @@
 //! `verilator -Wall`, no problem of `yosys check`. Missing tools fail these tests.
 
 mod support {
+    pub(crate) mod array;
     pub(crate) mod bench;
+    pub(crate) mod modules;
     pub(crate) mod random;
 }
 
+use std::fmt::Write as _;
 use std::fs;
 
 use heartbit_hdl::{Builder, Module, emit, popcount::popcount};
+use support::array::array;
 use support::bench::{Case, icarus, run, scratch, simulate_icarus, verilator, write_text};
-use support::random::{Random, random_module};
+use support::modules::random_module;
+use support::random::Random;
 
 fn fuzz_module(seed: u64) -> (Module, Random) {
     let mut rng = Random(seed);
@@ -54,7 +59,7 @@ fn verilator_agrees_with_native_simulation_on_random_modules() {
 fn verilator_lint_is_clean_on_random_modules_and_popcounts() {
     let random = (2000..2040).map(|seed| fuzz_module(seed).0);
     let counts = [1, 2, 3, 37, 64, 100].map(|lanes| popcount(lanes, 2).module);
-    for (i, module) in random.chain(counts).enumerate() {
+    for (i, module) in random.chain(counts).chain([array(3, 2, 37)]).enumerate() {
         let dir = scratch(&format!("lint_{i}"));
         let files = write_text(&dir, &module);
         let mut args = vec!["--lint-only", "-Wall", "--top-module", module.name()];
@@ -68,13 +73,15 @@ fn yosys_check_is_clean_on_random_modules_and_popcounts() {
     let dir = scratch("yosys");
     let mut script = String::new();
     let random = (3000..3012).map(|seed| fuzz_module(seed).0);
-    for module in random.chain([popcount(37, 2).module]) {
+    for module in random.chain([popcount(37, 2).module, array(3, 2, 37)]) {
         let files = write_text(&dir, &module).join(" ");
         let name = module.name();
-        script += &format!(
+        write!(
+            script,
             "design -reset\nread_verilog {files}\nhierarchy -check -top {name}\nproc\n\
              opt_clean\ncheck -assert\n"
-        );
+        )
+        .expect("bug: a string takes all text");
     }
     fs::write(dir.join("check.ys"), script).expect("bug: writable");
     // A tiny memory with a constant address becomes registers, which yosys mentions.
@@ -113,23 +120,39 @@ fn signed_product_and_memory_infer_hard_blocks() {
 }
 
 #[test]
-fn breaking_the_text_is_noticed() {
-    let (from, to) = ("sum + x", "sum - x");
-    let m = Builder::new("accumulator", "");
-    let x = m.input("x", 16, "");
-    let sum = m.reg("sum", 16, 0);
-    sum.next(*sum + x);
-    m.output("total", *sum, "");
-    let case = Case::new(m.finish(), &mut Random(7), 50);
+fn icarus_agrees_with_native_simulation_on_arrays() {
+    for (rows, cols, lanes) in [(1, 1, 1), (3, 2, 37), (2, 3, 100), (4, 4, 64)] {
+        let case = Case::new(array(rows, cols, lanes), &mut Random(5), 300);
+        let actual = icarus(&scratch(&format!("array_{lanes}")), &case);
+        assert_same_trace(&format!("{rows}x{cols}x{lanes}"), &actual, &case.expected);
+    }
+}
+
+#[test]
+fn breaking_a_line_of_the_text_is_noticed() {
+    let case = Case::new(array(3, 2, 37), &mut Random(7), 200);
     let dir = scratch("mutation");
     assert_same_trace("before", &icarus(&dir, &case), &case.expected);
-    let path = dir.join("accumulator.v");
-    let text = fs::read_to_string(&path).expect("bug: it was just written");
-    assert!(text.contains(from), "{text}");
-    fs::write(&path, text.replace(from, to)).expect("bug: writable");
-    let actual = simulate_icarus(&dir, &["accumulator.v".into(), "tb.v".into()]);
-    let wrong = actual.iter().zip(&case.expected).filter(|(a, b)| a != b).count();
-    assert!(wrong > 40, "only {wrong} cycles differ");
+    let mutations = [
+        ("pe.v", "~(a ^ w)", "(a ^ w)"),
+        ("pe.v", "a_q <= a;", "a_q <= a_q;"),
+        ("pe.v", "drain ? acc_in", "valid ? acc_in"),
+        ("pe.v", "acc + {10'd0, pop_count}", "acc - {10'd0, pop_count}"),
+        ("popcount.v", "37'h1333333333", "37'h0333333333"),
+        ("array.v", ".w(pe_0_1_w_out)", ".w(pe_0_0_w_out)"),
+    ];
+    let files: Vec<_> = emit(&case.module).into_iter().map(|f| format!("{}.v", f.name)).collect();
+    let files: Vec<_> = files.into_iter().chain(["tb.v".to_owned()]).collect();
+    for (file, from, to) in mutations {
+        let path = dir.join(file);
+        let text = fs::read_to_string(&path).expect("bug: it was just written");
+        assert!(text.contains(from), "no {from} in {text}");
+        fs::write(&path, text.replacen(from, to, 1)).expect("bug: writable");
+        let actual = simulate_icarus(&dir, &files);
+        fs::write(&path, text).expect("bug: writable");
+        let wrong = actual.iter().zip(&case.expected).filter(|(a, b)| a != b).count();
+        assert!(wrong > 10, "{from} -> {to}: only {wrong} cycles differ");
+    }
 }
 
 #[test]

@@ -317,8 +317,8 @@ impl<'m> Reg<'m> {
     /// Sets the value after the next edge where `enable` is 1; otherwise the register keeps it.
     #[track_caller]
     pub fn next_when(self, enable: Sig<'m>, value: impl Operand<'m>) {
-        self.sig.builder().check_bit("enable", enable);
-        self.drive(Some(enable.id), value);
+        let enable = self.sig.builder().enable("register enable", enable);
+        self.drive(enable, value);
     }
 
     #[track_caller]
@@ -349,6 +349,7 @@ pub struct Instance<'m> {
 
 impl<'m> Instance<'m> {
     /// Connects an input port.
+    #[expect(clippy::return_self_not_must_use, reason = "a chain may end in `set`")]
     #[track_caller]
     pub fn set(self, port: &str, value: impl Operand<'m>) -> Self {
         let found = {

@@ -136,7 +136,7 @@ fn used_bits(draft: &Draft) -> Vec<Option<Vec<u64>>> {
 }
 
 fn mark(bits: &mut [u64], lo: u32, width: u32) {
-    if lo == 0 && words(width) == bits.len() && width % 64 == 0 {
+    if lo == 0 && words(width) == bits.len() && width.is_multiple_of(64) {
         bits.fill(u64::MAX);
         return;
     }

@@ -33,7 +33,7 @@ impl<'m> Memory<'m> {
     /// Describes the write port. Once only.
     #[track_caller]
     pub fn write(self, enable: Sig<'m>, address: impl Operand<'m>, data: impl Operand<'m>) {
-        self.m.check_bit("write enable", enable);
+        self.m.enable("write enable", enable);
         let width = self.m.draft.borrow().mems[self.index].width;
         let address = address.sig_of(self.m, self.address_bits()).id;
         let data = data.sig_of(self.m, width).id;
@@ -52,8 +52,8 @@ impl<'m> Memory<'m> {
     /// Like [`Memory::read`], but keeps the data on edges where `enable` is 0.
     #[track_caller]
     pub fn read_when(self, enable: Sig<'m>, address: impl Operand<'m>) -> Sig<'m> {
-        self.m.check_bit("read enable", enable);
-        self.read_port(Some(enable.id), address)
+        let enable = self.m.enable("read enable", enable);
+        self.read_port(enable, address)
     }
 
     #[track_caller]

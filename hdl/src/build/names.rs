@@ -1,7 +1,7 @@
 //! Which identifiers a description may use.
 //!
 //! Refused: anything but `[a-z][a-z0-9_]*`, double underscores (Verilator's escapes), words of
-//! Verilog, SystemVerilog and C++ (Verilator makes C++ members of nets), and the names that the
+//! Verilog (the later editions' too) and C++ (Verilator makes C++ members of nets), and the names that the
 //! emitter makes itself (`clk`, `rst`, `unused`, `t` followed by digits).
 
 const RESERVED: &str = " \

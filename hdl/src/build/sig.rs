@@ -4,13 +4,14 @@
 //! only in concatenations and slices, constant shifts are concatenations, and signedness belongs
 //! to the operation (`slt`, `mul_signed`), never to a net.
 
-use std::ops::{Add, BitAnd, BitOr, BitXor, Not, Sub};
+use std::ops::{Add, BitAnd, BitOr, BitXor, Not, Shl, Shr, Sub};
 
 use super::builder::{Builder, Reg, Wire};
 use super::node::{Binary, NodeId, Op, Unary, slice_words, top_mask, words};
 
 /// A value of a fixed width in a module under construction.
 #[derive(Clone, Copy, Debug)]
+#[must_use = "a value that nothing uses does nothing"]
 pub struct Sig<'m> {
     m: &'m Builder,
     pub(crate) id: NodeId,
@@ -194,6 +195,15 @@ impl Builder {
         assert!(sig.width == 1, "bug: a {what} has {} bits instead of one", sig.width);
     }
 
+    /// The node of an enable, or none for one that is always 1.
+    #[track_caller]
+    pub(crate) fn enable(&self, what: &str, sig: Sig<'_>) -> Option<NodeId> {
+        self.check_bit(what, sig);
+        let value = self.constant(sig);
+        assert!(value != Some(vec![0]), "bug: a {what} that is always 0");
+        if value.is_some() { None } else { Some(sig.id) }
+    }
+
     fn constant(&self, sig: Sig<'_>) -> Option<Vec<u64>> {
         match &self.draft.borrow().nodes[sig.id].op {
             Op::Const(value) => Some(value.clone()),
@@ -225,7 +235,6 @@ impl<'m> Sig<'m> {
     /// Gives a value a name in the text. What has a name already, or is a literal, gets a further
     /// net.
     #[track_caller]
-    #[must_use]
     pub fn named(self, name: &str) -> Self {
         {
             let draft = self.m.draft.borrow();
@@ -260,6 +269,14 @@ impl<'m> Sig<'m> {
             Op::Slice(of, at) => self.m.add(Op::Slice(of, at + lo), width),
             Op::Const(value) => self.m.lit_words(width, &slice_words(&value, lo, width)),
             Op::Concat(parts) => self.slice_of_parts(&parts, lo, width),
+            Op::Repeat(part) => {
+                let part_width = self.m.draft.borrow().nodes[part].width;
+                if part_width == 1 {
+                    return Sig::new(self.m, part, 1).repeat(width);
+                }
+                let parts = vec![part; (self.width / part_width) as usize];
+                self.slice_of_parts(&parts, lo, width)
+            }
             _ => self.m.add(Op::Slice(self.id, lo), width),
         }
     }
@@ -334,32 +351,6 @@ impl<'m> Sig<'m> {
             return self;
         }
         self.m.add(Op::Repeat(self.id), self.width * times)
-    }
-
-    /// Shift left by a constant within the same width; the bits shifted out are discarded.
-    #[track_caller]
-    pub fn shl(self, by: u32) -> Self {
-        match by {
-            0 => self,
-            _ if by >= self.width => {
-                self.m.discard(self);
-                self.m.lit(self.width, 0)
-            }
-            _ => self.m.concat(&[self.keep(0, self.width - by), self.m.lit(by, 0)]),
-        }
-    }
-
-    /// Logical shift right by a constant within the same width; the low bits are discarded.
-    #[track_caller]
-    pub fn shr(self, by: u32) -> Self {
-        match by {
-            0 => self,
-            _ if by >= self.width => {
-                self.m.discard(self);
-                self.m.lit(self.width, 0)
-            }
-            _ => self.keep(by, self.width - by).zero_extend(self.width),
-        }
     }
 
     /// Arithmetic shift right by a constant within the same width; the low bits are discarded.
@@ -484,6 +475,38 @@ impl<'m> Not for Sig<'m> {
     #[track_caller]
     fn not(self) -> Sig<'m> {
         self.m.add(Op::Unary(Unary::Not, self.id), self.width)
+    }
+}
+
+/// Shift left by a constant within the same width; the bits shifted out are discarded.
+impl<'m> Shl<u32> for Sig<'m> {
+    type Output = Sig<'m>;
+    #[track_caller]
+    fn shl(self, by: u32) -> Sig<'m> {
+        match by {
+            0 => self,
+            _ if by >= self.width => {
+                self.m.discard(self);
+                self.m.lit(self.width, 0)
+            }
+            _ => self.m.concat(&[self.keep(0, self.width - by), self.m.lit(by, 0)]),
+        }
+    }
+}
+
+/// Logical shift right by a constant within the same width; the low bits are discarded.
+impl<'m> Shr<u32> for Sig<'m> {
+    type Output = Sig<'m>;
+    #[track_caller]
+    fn shr(self, by: u32) -> Sig<'m> {
+        match by {
+            0 => self,
+            _ if by >= self.width => {
+                self.m.discard(self);
+                self.m.lit(self.width, 0)
+            }
+            _ => self.keep(by, self.width - by).zero_extend(self.width),
+        }
     }
 }
 

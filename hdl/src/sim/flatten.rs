@@ -65,7 +65,7 @@ pub(super) struct Flat {
 
 pub(super) fn flatten(top: &Module) -> Flat {
     let mut f = Flattener::default();
-    f.scope(top, 0, 0, String::new());
+    f.scope(top, 0, 0, "");
     f.state();
     f.inputs();
     f.roots();
@@ -89,20 +89,20 @@ fn small(n: usize) -> u32 {
 }
 
 impl Flattener {
-    fn scope(&mut self, module: &Module, parent: usize, inst: usize, prefix: String) -> usize {
+    fn scope(&mut self, module: &Module, parent: usize, inst: usize, prefix: &str) -> usize {
         let me = self.scopes.len();
         let draft = &module.data.draft;
         self.scopes.push(Scope {
             module: module.clone(),
             parent,
             inst,
-            prefix: prefix.clone(),
+            prefix: prefix.into(),
             children: Vec::new(),
             slots: vec![UNSET; draft.nodes.len()],
             mem_data: vec![UNSET; draft.mems.len()],
         });
         for (i, child) in draft.insts.iter().enumerate() {
-            let id = self.scope(&child.module, me, i, format!("{prefix}{}.", child.name));
+            let id = self.scope(&child.module, me, i, &format!("{prefix}{}.", child.name));
             self.scopes[me].children.push(id);
         }
         me
@@ -425,7 +425,11 @@ impl Flattener {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of one instruction")]
+    #[expect(
+        clippy::too_many_arguments,
+        clippy::many_single_char_names,
+        reason = "the fields of one instruction"
+    )]
     fn emit(&mut self, one: Code, wide: Code, width: u32, d: u32, a: u32, b: u32, c: u32) {
         let n = small(words(width));
         let code = if n == 1 { one } else { wide };

@@ -3,6 +3,8 @@
 //! All values live in one store of 64-bit words; bits above a value's width are zero. Values of
 //! one word have their own instructions, which is what makes the simulation fast.
 
+#![expect(clippy::many_single_char_names, reason = "the fields of one instruction")]
+
 /// What an instruction does. `d`, `a`, `b`, `c` are word addresses unless said otherwise; `mask`
 /// covers the (last word of the) result; `n` is the number of words of wide forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -35,13 +35,14 @@ fn count_uses(module: &Module) -> Vec<u32> {
     let mut add = |id: NodeId, n: u32| uses[id] += n;
     for id in &module.data.order {
         match &draft.nodes[*id].op {
-            Op::Wire(i) => draft.wires[*i].source.into_iter().for_each(|s| add(s, 1)),
+            Op::Wire(i) => add(draft.wires[*i].source.expect("bug: wires are driven"), 1),
             // These take their operand's name.
             Op::Slice(of, _) => add(*of, 2),
             Op::Select(index, items) => {
                 add(*index, 2);
-                items.iter().for_each(|item| add(*item, 1));
-                items.last().into_iter().for_each(|item| add(*item, 1));
+                for item in items.iter().chain(items.last()) {
+                    add(*item, 1);
+                }
             }
             op => op.operands(|operand| add(operand, 1)),
         }
@@ -303,13 +304,11 @@ fn binary(op: Binary, a: &str, b: &str) -> String {
         Binary::Xor => "^",
         Binary::Add => "+",
         Binary::Sub => "-",
-        Binary::Lt => "<",
-        Binary::Ge => ">=",
+        Binary::Lt | Binary::SignedLt => "<",
+        Binary::Ge | Binary::SignedGe => ">=",
         Binary::Eq => "==",
         Binary::Ne => "!=",
         Binary::MulSigned => "*",
-        Binary::SignedLt => "<",
-        Binary::SignedGe => ">=",
     };
     match op {
         Binary::MulSigned | Binary::SignedLt | Binary::SignedGe => {
@@ -345,7 +344,10 @@ fn literal(width: u32, value: &[u64]) -> String {
         (1, [bit]) => format!("1'b{bit}"),
         (..=16, [word]) => format!("{width}'d{word}"),
         _ => {
-            let mut digits: String = value.iter().rev().map(|w| format!("{w:016x}")).collect();
+            let mut digits = String::new();
+            for word in value.iter().rev() {
+                write!(digits, "{word:016x}").expect("bug: a string takes all text");
+            }
             let zeros = digits.len() - digits.trim_start_matches('0').len();
             digits.drain(..zeros.min(digits.len() - 1));
             format!("{width}'h{digits}")
