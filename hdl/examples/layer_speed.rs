@@ -8,7 +8,8 @@ mod array;
 
 use std::time::Instant;
 
-use heartbit_hdl::{Simulator, emit};
+use heartbit_hdl::{RustHdlBlock, Simulator, emit};
+use rust_hdl_core::prelude::{Block, simulate};
 
 #[expect(clippy::print_stdout, reason = "figures are the output")]
 fn main() {
@@ -41,4 +42,21 @@ fn main() {
             sim.instructions()
         );
     }
+    println!("4x4x64 as a RustHDL block: {:.0} cycles/s", rusthdl_rate(50_000));
+}
+
+/// Cycles a second of RustHDL's `simulate` in a loop.
+fn rusthdl_rate(cycles: u32) -> f64 {
+    let mut block = RustHdlBlock::new(&array::array(4, 4, 64));
+    block.connect_all();
+    block.port_mut("valid").next = vec![1];
+    let start = Instant::now();
+    for cycle in 0..cycles {
+        for clk in [0, 1] {
+            block.port_mut("a_0").next = vec![u64::from(cycle)];
+            block.port_mut("clk").next = vec![clk];
+            simulate(&mut block, 10);
+        }
+    }
+    f64::from(cycles) / start.elapsed().as_secs_f64()
 }

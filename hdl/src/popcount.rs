@@ -3,8 +3,8 @@
 //! Level `k` adds neighbouring fields of `2^k` bits of the whole word at once,
 //! `(x & mask) + ((x >> 2^k) & mask)`, so Verilator makes one machine operation of it and
 //! synthesis prunes the constant zeros. Registers without reset follow every `every`-th level.
-//! Measurements: the same text runs 30 times faster under Verilator than explicit full adders, at
-//! equal throughput per cell (docs of the project, "popcount").
+//! Under Verilator this text runs 30 times faster than explicit full adders, and it costs no more
+//! cells for the same throughput.
 //!
 //! | port    | dir | width                  | meaning                              |
 //! | ------- | --- | ---------------------- | ------------------------------------ |

@@ -75,6 +75,18 @@ fn zoo(
     (Simulator::new(&m.finish()), out_bits)
 }
 
+/// `describe` of two literals.
+fn folded(
+    describe: impl for<'m> Fn(&'m Builder, Sig<'m>, Sig<'m>) -> Sig<'m>,
+    [a, b]: [&[u64]; 2],
+    width: u32,
+) -> Vec<u64> {
+    let m = Builder::new("zoo", "");
+    let y = describe(&m, m.lit_words(width, a), m.lit_words(width, b));
+    m.output("y", y, "");
+    Simulator::new(&m.finish()).get_words("y")
+}
+
 /// Compares `describe(a, b)` with `reference(a, b)` on random and extreme operands.
 #[track_caller]
 fn check(
@@ -91,6 +103,11 @@ fn check(
             let y = if trial % 7 == 0 { x.clone() } else { fit(&rng.words(words), width) };
             sim.set_words("a", &x);
             sim.set_words("b", &y);
+            assert_eq!(
+                folded(&describe, [&x, &y], width),
+                sim.get_words("y"),
+                "{name} of literals"
+            );
             let (x, y) = (bits(&x, width), bits(&y, width));
             let actual = sim.get_words("y");
             let actual_bits = bits(&actual, out_bits);

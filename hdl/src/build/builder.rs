@@ -11,6 +11,7 @@ use std::panic::Location;
 
 use super::check;
 use super::error::DescriptionError;
+use super::fold::fold;
 use super::memory::Memory;
 use super::module::Module;
 use super::names;
@@ -240,6 +241,7 @@ impl Builder {
         let place: Place = Location::caller();
         let mut draft = self.draft.borrow_mut();
         let draft = &mut *draft;
+        let op = fold(draft, &op, width).map_or(op, Op::Const);
         let next: NodeId = draft.nodes.len();
         let id = *draft.known.entry((op.clone(), width)).or_insert(next);
         if id == next {

@@ -11,10 +11,12 @@
 mod builder;
 mod check;
 mod error;
+mod fold;
 mod memory;
 mod module;
 mod names;
 pub(crate) mod node;
+mod ops;
 mod sig;
 
 pub use builder::{Builder, Instance, MAX_WIDTH, Reg, Wire};
