@@ -2,7 +2,7 @@
 //!
 //! Step tables become [`Op`]s with the output pixels for which their tap is valid (section 4 of
 //! microarchitecture.md), weight words of all columns lie side by side and complemented, so that
-//! XNOR is one `^`, and the constants of sections 1 and 5.2 are evaluated.
+//! one `^` is the XNOR of several columns, and the constants of sections 1 and 5.2 are evaluated.
 //! Only programs that `check` accepted are planned.
 
 use crate::check::Extent;
@@ -95,7 +95,12 @@ pub(crate) struct Plan {
     pub(crate) layers: Vec<LayerPlan>,
     /// All lanes.
     pub(crate) lane_mask: Vec<u64>,
-    /// Complemented weights: limb `l` of column `c` of word `w` at `(w·limbs + l)·C + c`.
+    /// Bits of a column in a packed word: 16, 32 or 64, at least `L` where `L <= 64`.
+    pub(crate) field_bits: usize,
+    /// Packed words that hold all columns.
+    pub(crate) packed: usize,
+    /// Complemented weights: limb `l` of word `w` of the memory is at `(w·limbs + l)·packed`,
+    /// column `c` there in field `c % fields` of packed word `c / fields`.
     pub(crate) weights: Vec<u64>,
     /// Parameters: column `c` of word `w` at `w·C + c`.
     pub(crate) parameters: Vec<Parameter>,
@@ -109,6 +114,8 @@ impl Plan {
         let array = &program.array;
         let limbs = array.lanes.div_ceil(64);
         let lane_mask = low_lanes(array.lanes, limbs);
+        let field_bits = array.lanes.next_power_of_two().clamp(16, 64);
+        let packed = array.cols.div_ceil(64 / field_bits);
         Self {
             rows: array.rows,
             cols: array.cols,
@@ -120,7 +127,9 @@ impl Plan {
             drain_delay: (array.popcount_latency() + array.rows + 3 + array.cols - 1) as u64,
             header: program.header,
             layers: program.layers.iter().map(|d| plan_layer(d, program, limbs)).collect(),
-            weights: transpose_weights(program, &extent, &lane_mask),
+            field_bits,
+            packed,
+            weights: pack_weights(program, extent.weight, &lane_mask, field_bits),
             parameters: (0..extent.parameter)
                 .flat_map(|word| program.parameters.iter().map(move |column| column[word]))
                 .collect(),
@@ -157,13 +166,15 @@ fn low_lanes(lanes: usize, limbs: usize) -> Vec<u64> {
         .collect()
 }
 
-fn transpose_weights(program: &Program, extent: &Extent, lane_mask: &[u64]) -> Vec<u64> {
-    let (cols, limbs) = (program.array.cols, lane_mask.len());
-    let mut weights = vec![0; extent.weight * limbs * cols];
+fn pack_weights(program: &Program, words: usize, mask: &[u64], field_bits: usize) -> Vec<u64> {
+    let (fields, limbs) = (64 / field_bits, mask.len());
+    let packed = program.array.cols.div_ceil(fields);
+    let mut weights = vec![0; words * limbs * packed];
     for (c, column) in program.weights.iter().enumerate() {
-        for word in 0..extent.weight {
-            for (l, (bits, mask)) in column.word(word).iter().zip(lane_mask).enumerate() {
-                weights[(word * limbs + l) * cols + c] = !bits & mask;
+        for word in 0..words {
+            for (l, (bits, mask)) in column.word(word).iter().zip(mask).enumerate() {
+                let field = (!bits & mask) << (c % fields * field_bits);
+                weights[(word * limbs + l) * packed + c / fields] |= field;
             }
         }
     }
