@@ -1,0 +1,88 @@
+//! Sixteen images side by side: the memory layout of every activation in training.
+//!
+//! A batch is cut into *groups* of 16 images, and a group's map is `[channels, height, width]` of
+//! [`Lanes`], one `f32` of each image.
+//! The innermost loop of every operation then runs over 16 images, which is one AVX-512 register
+//! at each layer, whatever its width: no unaligned loads, no borders inside a vector.
+//! As burn tensors these maps have the shape `[groups, channels, height, width, 16]`.
+//!
+//! The last group of a batch may be partial; its surplus lanes are *dead*: they hold finite
+//! values, are left out of batch statistics by [`lane_mask`], and get gradient 0.
+
+use std::cell::RefCell;
+
+/// Images in a group.
+pub const LANES: usize = 16;
+
+/// One value of each of 16 images, aligned to a cache line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C, align(64))]
+pub struct Lanes(pub [f32; LANES]);
+
+impl Lanes {
+    /// All zeros.
+    pub const ZERO: Self = Self([0.0; LANES]);
+}
+
+/// Returns the number of groups that hold `images` images.
+pub fn groups_of(images: usize) -> usize {
+    images.div_ceil(LANES)
+}
+
+/// Returns 1 for each living lane of group `group` of a batch of `images`, 0 for a dead one.
+pub fn lane_mask(images: usize, group: usize) -> [f32; LANES] {
+    std::array::from_fn(|lane| if group * LANES + lane < images { 1.0 } else { 0.0 })
+}
+
+/// Returns a slice of plain floats as lanes.
+///
+/// # Panics
+/// If the length is not a multiple of 16: a bug of the caller.
+pub fn as_lanes(values: &[f32]) -> &[[f32; LANES]] {
+    let (lanes, rest) = values.as_chunks::<LANES>();
+    assert!(rest.is_empty(), "bug: {} floats are not whole lanes", values.len());
+    lanes
+}
+
+/// Returns a mutable slice of plain floats as lanes.
+///
+/// # Panics
+/// If the length is not a multiple of 16: a bug of the caller.
+pub fn as_lanes_mut(values: &mut [f32]) -> &mut [[f32; LANES]] {
+    let (lanes, rest) = values.as_chunks_mut::<LANES>();
+    assert!(rest.is_empty(), "bug: the floats are not whole lanes");
+    lanes
+}
+
+/// Buffers of one worker thread, kept between calls so that no step clears fresh pages.
+#[derive(Default)]
+pub struct Scratch {
+    /// Padded map of convolution inputs.
+    pub input: Vec<Lanes>,
+    /// Padded map of output gradients.
+    pub grad: Vec<Lanes>,
+    /// Unpadded result of a convolution.
+    pub output: Vec<Lanes>,
+    /// Weight gradients, one sum a lane.
+    pub weights: Vec<Lanes>,
+}
+
+/// Gives `f` this thread's scratch buffers.
+///
+/// # Panics
+/// If `f` calls it again: a bug.
+pub fn with_scratch<R>(f: impl FnOnce(&mut Scratch) -> R) -> R {
+    thread_local! {
+        static SCRATCH: RefCell<Scratch> = RefCell::default();
+    }
+    SCRATCH.with(|s| f(&mut s.borrow_mut()))
+}
+
+/// Returns the first `len` lanes of a scratch buffer, growing it if needed; the contents are
+/// whatever the last user left.
+pub fn take(buffer: &mut Vec<Lanes>, len: usize) -> &mut [Lanes] {
+    if buffer.len() < len {
+        buffer.resize(len, Lanes::ZERO);
+    }
+    &mut buffer[..len]
+}

@@ -1,0 +1,3 @@
+//! Networks: their layers, parameters and forward pass.
+
+pub mod resnet20;

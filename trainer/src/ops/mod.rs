@@ -1,0 +1,18 @@
+//! Operations of the training graph, fused for the CPU, each with its hand-written gradient.
+//!
+//! * [`conv`]: the 3×3 convolution kernels; [`passes`]: the elementwise loops around them;
+//! * [`norm`]: batch normalisation in closed form;
+//! * [`binarize_weight`], [`binarize_activation`]: the binarizers;
+//! * [`stem`], [`unit`], [`pool`], [`head`]: the layers of a network;
+//! * [`host`]: how they hang into burn's autodiff.
+
+pub mod binarize_activation;
+pub mod binarize_weight;
+pub mod conv;
+pub mod head;
+pub mod host;
+pub mod norm;
+pub mod passes;
+pub mod pool;
+pub mod stem;
+pub mod unit;
