@@ -144,17 +144,19 @@ fn conv(input: &Map, weights: &Array4<i32>, shape: (usize, usize, usize), stride
     // Input position of a tap, or `None` in the padding.
     let tap =
         |o: usize, k: usize, side: usize| (o * stride + k).checked_sub(pad).filter(|&i| i < side);
-    Map::from_shape_fn(shape, |(y, x, o)| {
-        let mut z = 0;
-        for ky in 0..kernel {
-            for kx in 0..kernel {
-                let Some(iy) = tap(y, ky, height) else { continue };
-                let Some(ix) = tap(x, kx, width) else { continue };
-                z += input.slice(s![iy, ix, ..]).dot(&weights.slice(s![o, ky, kx, ..]));
+    let mut sums = Map::zeros(shape);
+    for (position, mut z) in sums.lanes_mut(Axis(2)).into_iter().enumerate() {
+        let (y, x) = (position / shape.1, position % shape.1);
+        for (ky, kx) in (0..kernel * kernel).map(|i| (i / kernel, i % kernel)) {
+            let Some(iy) = tap(y, ky, height) else { continue };
+            let Some(ix) = tap(x, kx, width) else { continue };
+            let pixel = input.slice(s![iy, ix, ..]);
+            for (z, filter) in z.iter_mut().zip(weights.outer_iter()) {
+                *z += filter.slice(s![ky, kx, ..]).dot(&pixel);
             }
         }
-        z
-    })
+    }
+    sums
 }
 
 fn shortcut_pool(input: &Map, shape: (usize, usize, usize), front: usize) -> Map {

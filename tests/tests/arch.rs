@@ -1,0 +1,183 @@
+//! The invariants of ARCHITECTURE.md, proved on the sources and on cargo's own metadata.
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What each crate may depend on, of this workspace.
+const ALLOWED: [(&str, &[&str]); 10] = [
+    ("ir", &[]),
+    ("dataset", &[]),
+    ("hdl", &["ir"]),
+    ("compiler", &["ir"]),
+    ("sim", &["ir"]),
+    ("cosim", &["ir", "hdl"]),
+    ("trainer", &["ir", "dataset"]),
+    ("boards", &["ir", "hdl", "compiler"]),
+    ("cli", &["ir", "dataset", "hdl", "compiler", "sim", "cosim", "trainer", "boards"]),
+    ("tests", &["ir", "dataset", "hdl", "compiler", "sim", "cosim"]),
+];
+
+/// Licences that a dependency may offer.
+const LICENCES: [&str; 14] = [
+    "MIT",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-1-Clause",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "CC0-1.0",
+    "ISC",
+    "MPL-2.0",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+    "0BSD",
+];
+
+/// Longest source file.
+const MAX_LINES: usize = 1_200;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").to_owned()
+}
+
+fn cargo(args: &[&str]) -> String {
+    let output = Command::new(env!("CARGO"))
+        .args(args)
+        .current_dir(root())
+        .output()
+        .expect("cargo runs, since it runs this test");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("cargo prints UTF-8")
+}
+
+fn metadata() -> Value {
+    serde_json::from_str(&cargo(&["metadata", "--format-version", "1", "--all-features"]))
+        .expect("cargo prints JSON")
+}
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    let mut directories: Vec<PathBuf> = ALLOWED.iter().map(|(name, _)| root().join(name)).collect();
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(&directory).expect("a directory of the workspace") {
+            let path = entry.expect("readable").path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = std::fs::read_to_string(&path).expect("readable");
+                files.push((path, text));
+            }
+        }
+    }
+    assert!(files.len() > 50, "only {} source files found", files.len());
+    files.sort();
+    files
+}
+
+#[test]
+fn crates_depend_only_on_what_the_architecture_allows() {
+    let metadata = metadata();
+    let allowed: BTreeMap<_, _> = ALLOWED.into_iter().collect();
+    let members: BTreeSet<&str> = metadata["workspace_members"]
+        .as_array()
+        .expect("an array")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let mut seen = 0;
+    for package in metadata["packages"].as_array().expect("an array") {
+        if !members.contains(package["id"].as_str().expect("an id")) {
+            continue;
+        }
+        seen += 1;
+        let name = package["name"].as_str().expect("a name").strip_prefix("heartbit-");
+        let name = name.expect("every crate of the workspace is called heartbit-*");
+        let may = allowed.get(name).unwrap_or_else(|| panic!("crate `{name}` is not in the table"));
+        for dependency in package["dependencies"].as_array().expect("an array") {
+            // What tests need does not count: it is not in what users build.
+            let Some(other) = dependency["name"].as_str().and_then(|n| n.strip_prefix("heartbit-"))
+            else {
+                continue;
+            };
+            if dependency["kind"].is_null() {
+                assert!(may.contains(&other), "`{name}` must not depend on `{other}`");
+            }
+        }
+    }
+    assert_eq!(seen, ALLOWED.len());
+}
+
+#[test]
+fn simulator_and_hardware_share_no_code() {
+    for (name, other) in [("sim", "hdl"), ("hdl", "sim"), ("sim", "compiler")] {
+        let package = format!("heartbit-{name}");
+        let tree = cargo(&["tree", "--package", &package, "--edges", "all", "--prefix", "none"]);
+        assert!(tree.contains(&package), "{tree}");
+        assert!(!tree.contains(&format!("heartbit-{other} ")), "`{name}` reaches `{other}`");
+    }
+}
+
+#[test]
+fn compiling_and_simulating_never_builds_the_trainer() {
+    for package in ["heartbit-cli", "heartbit-compiler", "heartbit-sim", "heartbit-cosim"] {
+        let tree =
+            cargo(&["tree", "--package", package, "--edges", "normal,build", "--prefix", "none"]);
+        for forbidden in ["heartbit-trainer ", "burn"] {
+            let found = tree.lines().find(|line| line.starts_with(forbidden));
+            assert_eq!(found, None, "`{package}` builds it");
+        }
+    }
+    let with =
+        cargo(&["tree", "--package", "heartbit-cli", "--features", "train", "--prefix", "none"]);
+    assert!(with.contains("heartbit-trainer "), "the feature `train` adds the trainer");
+}
+
+#[test]
+fn foreign_functions_are_in_cosim_only() {
+    let here = Path::new(file!()).file_name();
+    for (path, text) in sources() {
+        if path.starts_with(root().join("cosim")) || path.file_name() == here {
+            continue;
+        }
+        for word in ["extern \"C\"", "libloading", "#[link"] {
+            assert!(!text.contains(word), "{} contains `{word}`", path.display());
+        }
+    }
+}
+
+#[test]
+fn interpreter_crate_does_no_io_beyond_its_own_format() {
+    for (path, text) in sources() {
+        if path.starts_with(root().join("ir/src")) && !path.ends_with("file.rs") {
+            for word in ["std::fs", "std::io", "std::net", "std::process", "std::env"] {
+                assert!(!text.contains(word), "{} contains `{word}`", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_source_file_says_what_it_is() {
+    for (path, text) in sources() {
+        assert!(text.starts_with("//!"), "{} has no module header", path.display());
+        let lines = text.lines().count();
+        assert!(lines <= MAX_LINES, "{} has {lines} lines", path.display());
+    }
+}
+
+#[test]
+fn licences_are_permissive() {
+    for package in metadata()["packages"].as_array().expect("an array") {
+        let name = package["name"].as_str().expect("a name");
+        let licence = package["license"].as_str().unwrap_or("");
+        let offered = licence.replace('/', " OR ").replace(['(', ')'], "");
+        let fine = offered
+            .split(" OR ")
+            .any(|choice| choice.split(" AND ").all(|part| LICENCES.contains(&part.trim())));
+        assert!(fine, "`{name}` is licensed as `{licence}`");
+    }
+}
