@@ -1,2 +1,44 @@
-//! The `heartbit` command.
-fn main() {}
+//! The `heartbit` command: verbs over artifacts.
+//!
+//! Data go to standard output, progress and errors to standard error; `--help` documents the exit
+//! codes. Not here: anything that a library could do.
+
+mod args;
+mod commands;
+mod failure;
+mod inputs;
+mod layers;
+mod output;
+mod verdict;
+
+use args::{Cli, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let format = cli.format;
+    let outcome = match &cli.command {
+        Command::Demo(args) => commands::demo::run(args, format),
+        Command::Train(args) => commands::train::run(args, format),
+        Command::Eval(args) => commands::eval::run(args, format),
+        Command::Random(args) => commands::models::random(args),
+        Command::Fold(args) => commands::models::fold(args),
+        Command::Compile(args) => commands::compile::run(args, format),
+        Command::Inspect(args) => commands::inspect::run(args, format),
+        Command::Sim(args) => commands::sim::run(args, format),
+        Command::Cosim(args) => commands::cosim::run(args, format),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            report(&failure.render());
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// Writes an error; where even standard error is closed, the exit code has to do.
+fn report(text: &str) {
+    drop(std::io::Write::write_all(&mut std::io::stderr().lock(), text.as_bytes()));
+}

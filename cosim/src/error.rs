@@ -146,6 +146,25 @@ pub enum Error {
         /// Clock periods completed at `$finish`.
         cycle: u64,
     },
+    /// An image does not have the size that the program was compiled for.
+    #[error("the image has {bytes} bytes, but the program reads {pixels} pixels of 1 to 3 bytes")]
+    Image {
+        /// Bytes of the image.
+        bytes: usize,
+        /// Pixels of the program's image.
+        pixels: usize,
+    },
+    /// An image was sent before a program.
+    #[error("no program is loaded")]
+    NoProgram,
+    /// The accelerator never sent a class.
+    #[error("no result after {cycles} cycles, in layer {layer}")]
+    Hang {
+        /// Cycles that were waited.
+        cycles: u64,
+        /// Layer in which it stands.
+        layer: usize,
+    },
     /// The model was built without waveform support.
     #[error("the model is built without waveforms")]
     TraceNotBuilt,
@@ -191,12 +210,14 @@ impl Error {
                 format!("remove `{}` and run again", path.display())
             }
             Self::NoClock { .. } => "use `eval` on a combinational design".to_owned(),
+            Self::NoProgram => "load a program first".to_owned(),
             Self::TraceNotBuilt => "build the model with `Trace::Fst`".to_owned(),
             Self::TraceOpen { .. } => {
                 "see that the directory exists and is writable; an odd name needs UTF-8".to_owned()
             }
-            Self::Stopped { .. } => {
-                "write a waveform of the last cycles before the stop".to_owned()
+            Self::Image { .. } => "give images of the size the network was trained on".to_owned(),
+            Self::Stopped { .. } | Self::Hang { .. } => {
+                "write a waveform of the run (`--trace FILE.fst`) and look at its end".to_owned()
             }
             Self::Io { .. } | Self::UnknownPort { .. } | Self::Finished { .. } => return None,
         })
@@ -218,8 +239,9 @@ impl Error {
     /// 3 bad input, 5 an outside tool is missing or failed, 70 a bug.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Stopped { .. } | Self::Finished { .. } => 1,
+            Self::Stopped { .. } | Self::Finished { .. } | Self::Hang { .. } => 1,
             Self::InvalidDesign { .. }
+            | Self::Image { .. }
             | Self::Io { .. }
             | Self::NoCacheDirectory
             | Self::TraceOpen { .. } => 3,
@@ -234,6 +256,7 @@ impl Error {
             | Self::AbiMismatch { .. }
             | Self::UnknownPort { .. }
             | Self::NoClock { .. }
+            | Self::NoProgram
             | Self::TraceNotBuilt => 70,
         }
     }

@@ -15,7 +15,9 @@
 //! All unsafe code of this crate is in the module `ffi`.
 //! The library prints nothing: errors carry the tool's own text, [`Error::help`] the next step.
 //!
-//! Not here: any knowledge of the accelerator, its monitor bus, or its programs.
+//! [`Accelerator`] drives the accelerator through its ports and observes every layer.
+//!
+//! Not here: what is behind the ports, and the judgement whether a result is right.
 //!
 //! # Examples
 //! ```
@@ -40,6 +42,7 @@
 //! # Ok::<(), heartbit_cosim::Error>(())
 //! ```
 
+mod accelerator;
 mod build;
 mod cache;
 mod design;
@@ -51,6 +54,7 @@ mod model;
 mod process;
 mod toolchain;
 
+pub use accelerator::{Accelerator, accelerator_design};
 pub use build::{Build, Compiled, Initial, Optimization, Trace};
 pub use design::{Design, Direction, Port};
 pub use error::Error;

@@ -2,4 +2,5 @@
 //!
 //! The tests are in `tests/`, one binary for each rung; this library makes their inputs.
 
+pub mod ladder;
 pub mod problem;

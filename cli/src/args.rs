@@ -1,0 +1,259 @@
+//! The command line: verbs over artifacts.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use heartbit_ir::program::ArrayShape;
+use std::path::PathBuf;
+
+/// Trains binary residual networks, compiles them onto an XNOR-popcount systolic array, and proves
+/// that the hardware computes what the software did.
+#[derive(Parser, Debug)]
+#[command(name = "heartbit", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// How results are printed on standard output.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+const EXIT_CODES: &str = "\
+MODEL is a checkpoint (.safetensors) or a folded network (.hbn); BUILD is a directory that
+`heartbit compile` wrote. Results go to standard output, progress and errors to standard error.
+
+Exit codes: 0 ok, 1 the check failed, 2 usage, 3 bad input file or unwritable output,
+4 the network does not fit, 5 an outside tool is missing or failed, 70 a bug of heartbit.";
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For scripts: one JSON object with `"schema": 1`.
+    Json,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Runs the whole way on the bundled network and images: compile, simulate, co-simulate, verdict.
+    Demo(DemoArgs),
+    /// Trains a network (needs a binary built with `--features train`).
+    Train(TrainArgs),
+    /// Measures the accuracy of a network on a test set.
+    Eval(EvalArgs),
+    /// Writes an untrained checkpoint with realistic statistics, for tests and sizing.
+    Random(RandomArgs),
+    /// Folds a checkpoint into an integer network.
+    Fold(FoldArgs),
+    /// Compiles a network for an array: program, memory images, Verilog.
+    Compile(CompileArgs),
+    /// Shows layers, shapes, cycles and memories.
+    Inspect(InspectArgs),
+    /// Runs the cycle-exact simulator and compares every tensor with the interpreter.
+    Sim(SimArgs),
+    /// Runs the Verilog under Verilator and compares every tensor with the interpreter.
+    Cosim(CosimArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DemoArgs {
+    /// Array as ROWSxCOLSxLANES.
+    #[arg(long, default_value = "8x8x16")]
+    pub(crate) array: ArrayShape,
+    /// Where to write the build and the images.
+    #[arg(long, default_value = "heartbit-demo", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Images that go through the RTL; at least 3 for the demo's verdict.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub(crate) cosim_images: u32,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TrainArgs {
+    /// Architecture.
+    #[arg(long, default_value = "resnet20")]
+    pub(crate) arch: String,
+    /// Training method.
+    #[arg(long, value_enum, default_value_t = TrainMethod::Recu)]
+    pub(crate) method: TrainMethod,
+    /// Data set.
+    #[arg(long, default_value = "cifar10")]
+    pub(crate) dataset: String,
+    /// Directory of the CIFAR-10 binary files, plain or .xz.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Passes over the training set; the learning rate falls to zero over them.
+    #[arg(long, default_value_t = 600)]
+    pub(crate) epochs: usize,
+    /// Epochs of linear warm-up.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) warmup_epochs: usize,
+    /// Images of a batch.
+    #[arg(long, default_value_t = 256)]
+    pub(crate) batch: usize,
+    /// Largest learning rate.
+    #[arg(long, default_value_t = 0.1)]
+    pub(crate) lr: f64,
+    /// Weight decay.
+    #[arg(long, default_value_t = 5e-4)]
+    pub(crate) weight_decay: f64,
+    /// First epoch whose forward pass runs on the deployed grid.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) grid_from: usize,
+    /// OvSW without adaptive gradient scaling.
+    #[arg(long)]
+    pub(crate) no_ags: bool,
+    /// OvSW without silence-aware decaying.
+    #[arg(long)]
+    pub(crate) no_sad: bool,
+    /// Trains on the first images only.
+    #[arg(long, value_name = "N")]
+    pub(crate) train_images: Option<usize>,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Threads; 0 takes one for each processor. Results do not depend on it.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) threads: usize,
+    /// Directory of checkpoints and metrics.
+    #[arg(long, value_name = "RUN")]
+    pub(crate) out: PathBuf,
+    /// Continues the run in RUN, bit for bit as if it had not stopped.
+    #[arg(long)]
+    pub(crate) resume: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TrainMethod {
+    /// sign(w), no gradient hooks.
+    Vanilla,
+    /// ReCU: centred, clamped weights with a rising quantile.
+    Recu,
+    /// OvSW: adaptive gradient scaling and silence-aware decaying.
+    Ovsw,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct EvalArgs {
+    /// Checkpoint or network.
+    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// What computes the logits.
+    #[arg(long, value_enum, default_value_t = Engine::Network)]
+    pub(crate) engine: Engine,
+    /// Array of the engines `sim` and `rtl`.
+    #[arg(long, default_value = "8x8x16")]
+    pub(crate) array: ArrayShape,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// The trainer's forward pass on the deployed grid (needs `--features train`).
+    Float,
+    /// The normative interpreter.
+    Network,
+    /// The simulator.
+    Sim,
+    /// The Verilog under Verilator.
+    Rtl,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DataArgs {
+    /// Directory with `test_batch.bin` or `test_batch.bin.xz`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Only the first N images.
+    #[arg(long, value_name = "N")]
+    pub(crate) images: Option<usize>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RandomArgs {
+    /// Architecture.
+    #[arg(long)]
+    pub(crate) arch: String,
+    /// Classes.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) classes: u16,
+    /// Seed; the same seed gives the same file.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Checkpoint to write (.safetensors).
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct FoldArgs {
+    /// Checkpoint.
+    pub(crate) checkpoint: PathBuf,
+    /// Provenance to record, as KEY=VALUE; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(crate) note: Vec<(String, String)>,
+    /// Network to write (.hbn).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CompileArgs {
+    /// Checkpoint or network.
+    pub(crate) model: PathBuf,
+    /// Array as ROWSxCOLSxLANES.
+    #[arg(long)]
+    pub(crate) array: ArrayShape,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+    /// Directory to write.
+    #[arg(long, value_name = "BUILD")]
+    pub(crate) out: PathBuf,
+}
+
+/// Sizes that are otherwise fitted to the network.
+#[derive(Args, Debug, Default)]
+pub(crate) struct LimitArgs {
+    /// Bits of an accumulator.
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u32).range(1..=31))]
+    pub(crate) acc_bits: Option<u32>,
+    /// Words of an activation bank.
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) activation_words: Option<usize>,
+    /// Words of a weight column.
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) weight_words: Option<usize>,
+    /// Words of a stream column.
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) stream_words: Option<usize>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InspectArgs {
+    /// Checkpoint, network or build.
+    pub(crate) path: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SimArgs {
+    /// Build.
+    pub(crate) build: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CosimArgs {
+    /// Build.
+    pub(crate) build: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Waveform: `first-mismatch` re-runs the first image that differs and traces it; a FILE.fst
+    /// traces the first image.
+    #[arg(long, value_name = "first-mismatch|FILE.fst")]
+    pub(crate) trace: Option<PathBuf>,
+}

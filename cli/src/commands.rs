@@ -1,0 +1,14 @@
+//! One module a verb.
+
+pub(crate) mod compile;
+pub(crate) mod cosim;
+pub(crate) mod demo;
+pub(crate) mod eval;
+pub(crate) mod inspect;
+pub(crate) mod models;
+pub(crate) mod sim;
+#[cfg(feature = "train")]
+pub(crate) mod train;
+#[cfg(not(feature = "train"))]
+#[path = "commands/train_missing.rs"]
+pub(crate) mod train;

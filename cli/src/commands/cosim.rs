@@ -1,0 +1,69 @@
+//! `cosim`: the Verilog against the interpreter.
+
+use super::sim::conclude;
+use crate::args::{CosimArgs, Format};
+use crate::failure::{Code, Failure, Outcome};
+use crate::inputs::{self, Images};
+use crate::{output, verdict};
+use heartbit_compiler::build::Build;
+use heartbit_cosim::{Accelerator, Initial, Toolchain, Trace};
+use std::path::{Path, PathBuf};
+
+/// The value of `--trace` that asks for the first image that differs.
+const FIRST_MISMATCH: &str = "first-mismatch";
+
+pub(crate) fn run(args: &CosimArgs, format: Format) -> Outcome {
+    let build = inputs::build(&args.build)?;
+    let images = Images::test(&args.data)?;
+    let toolchain = Toolchain::detect()?;
+    let mut rtl = from_build(&args.build, &build, &toolchain, Trace::None)?;
+    let verdict = verdict::cosimulate(&build, &images, &mut rtl)?;
+    let mut traced = None;
+    if let Some(trace) = &args.trace {
+        let on_mismatch = trace.as_os_str() == FIRST_MISMATCH;
+        let image = if on_mismatch { verdict.first_differing_image() } else { Some(0) };
+        let path = if on_mismatch { args.build.join("first-mismatch.fst") } else { trace.clone() };
+        if let Some(index) = image {
+            let mut rtl = from_build(&args.build, &build, &toolchain, Trace::Fst)?;
+            rtl.trace_start(&path)?;
+            rtl.run(&images.image(index))?;
+            traced = Some((index, path));
+        }
+    }
+    let mut json = verdict.json();
+    if let Some((image, path)) = &traced {
+        json["trace"] = serde_json::json!({ "image": image, "file": path });
+    }
+    output::result(format, &json, || {
+        let note = traced
+            .as_ref()
+            .map(|(image, path)| format!("waveform of image {image}: {}\n", path.display()));
+        note.unwrap_or_default() + &verdict.text()
+    })?;
+    conclude(verdict.passed())
+}
+
+/// Builds a model from the Verilog in a build directory: what is simulated is what is shipped.
+pub(crate) fn from_build(
+    path: &Path,
+    build: &Build,
+    toolchain: &Toolchain,
+    trace: Trace,
+) -> Outcome<Accelerator> {
+    let program = &build.compiled.program;
+    let mut design = heartbit_cosim::accelerator_design(&program.array, &program.depths);
+    for (name, text) in &mut design.files {
+        let file: PathBuf = path.join("rtl").join(&*name);
+        *text = std::fs::read_to_string(&file).map_err(|error| {
+            Failure::from_error(Code::BadInput, error)
+                .context(format!("cannot read `{}`", file.display()))
+                .help("write the build again with `heartbit compile`")
+        })?;
+    }
+    let compiled = heartbit_cosim::Build::new(design).trace(trace).compile(toolchain)?;
+    // Registers without a reset start with random bits: a result must not depend on them.
+    let model = compiled.instantiate(Initial::Random(1))?;
+    let mut accelerator = Accelerator::new(model)?;
+    accelerator.load(program)?;
+    Ok(accelerator)
+}

@@ -1,0 +1,94 @@
+//! `eval`: accuracy of a network on a test set, on any engine.
+
+use super::compile::compile;
+use super::train;
+use crate::args::{Engine, EvalArgs, Format, LimitArgs};
+use crate::failure::{Code, Failure, Outcome};
+use crate::inputs::{self, Images};
+use crate::output::{self, percent, progress, share};
+use crate::verdict::rate;
+use heartbit_cosim::{Accelerator, Toolchain};
+use heartbit_ir::interp::{Interpreter, predicted_class};
+use heartbit_sim::Simulator;
+use rayon::prelude::*;
+use serde_json::json;
+use std::time::Instant;
+
+pub(crate) fn run(args: &EvalArgs, format: Format) -> Outcome {
+    let images = Images::test(&args.data)?;
+    let started = Instant::now();
+    let logits = match args.engine {
+        Engine::Float => train::float_logits(&args.model, &images)?,
+        Engine::Network => interpret(args, &images)?,
+        Engine::Sim => simulate(args, &images)?,
+        Engine::Rtl => cosimulate(args, &images)?,
+    };
+    let rate = rate(images.len(), started);
+    let right = |(i, l): (usize, &Vec<i32>)| predicted_class(l) == images.label(i);
+    let correct = logits.iter().enumerate().filter(|x| right(*x)).count();
+    let accuracy = share(correct as u64, images.len() as u64);
+    let engine = format!("{:?}", args.engine).to_lowercase();
+    let hash = logits_hash(&logits);
+    let json = json!({
+        "schema": 1, "engine": engine, "images": images.len(), "correct": correct,
+        "accuracy": accuracy, "logits_crc32": hash, "images_per_second": rate,
+    });
+    output::result(format, &json, || {
+        format!(
+            "{engine}: {correct} of {} right, accuracy {}, {rate:.1} images/s\n\
+             CRC-32 of all integer logits: {hash}\n",
+            images.len(),
+            percent(accuracy)
+        )
+    })
+}
+
+/// Identifies all logits of all images: engines that print the same value agree on each of them.
+fn logits_hash(logits: &[Vec<i32>]) -> String {
+    let bytes: Vec<u8> = logits.iter().flatten().flat_map(|l| l.to_le_bytes()).collect();
+    format!("{:08x}", crc32fast::hash(&bytes))
+}
+
+fn interpret(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
+    let network = inputs::network(&args.model)?;
+    let interpreter = Interpreter::new(&network).expect("bug: validated when it was read");
+    let bar = progress("interpret", images.len());
+    (0..images.len())
+        .into_par_iter()
+        .map(|index| {
+            bar.inc(1);
+            interpreter.logits(&images.image(index)).map_err(|error| {
+                Failure::from_error(Code::BadInput, error)
+                    .help("the network was trained on images of another size")
+            })
+        })
+        .collect()
+}
+
+fn simulate(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
+    let build = compile(inputs::network(&args.model)?, args.array, &LimitArgs::default())?;
+    let simulator = Simulator::new(&build.compiled.program)?;
+    let bar = progress("simulate", images.len());
+    (0..images.len())
+        .into_par_iter()
+        .map_init(
+            || simulator.clone(),
+            |simulator, index| {
+                bar.inc(1);
+                Ok(simulator.run_logits(&images.image(index))?.logits)
+            },
+        )
+        .collect()
+}
+
+fn cosimulate(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
+    let build = compile(inputs::network(&args.model)?, args.array, &LimitArgs::default())?;
+    let mut rtl = Accelerator::build(&build.compiled.program, &Toolchain::detect()?)?;
+    let bar = progress("co-simulate", images.len());
+    (0..images.len())
+        .map(|index| {
+            bar.inc(1);
+            Ok(rtl.run(&images.image(index))?.logits)
+        })
+        .collect()
+}

@@ -1,0 +1,25 @@
+//! `sim`: the simulator against the interpreter.
+
+use crate::args::{Format, SimArgs};
+use crate::failure::{Code, Failure, Outcome};
+use crate::inputs::{self, Images};
+use crate::{output, verdict};
+
+pub(crate) fn run(args: &SimArgs, format: Format) -> Outcome {
+    let build = inputs::build(&args.build)?;
+    let images = Images::test(&args.data)?;
+    let verdict = verdict::simulate(&build, &images)?;
+    output::result(format, &verdict.json(), || verdict.text())?;
+    conclude(verdict.passed())
+}
+
+/// Turns a failed check into exit code 1.
+pub(crate) fn conclude(passed: bool) -> Outcome {
+    if passed {
+        return Ok(());
+    }
+    Err(Failure::new(Code::CheckFailed, "the engines disagree").help(
+        "the first difference is named above; if the build was not changed by hand, report it \
+         with the build directory",
+    ))
+}

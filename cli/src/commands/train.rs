@@ -1,0 +1,142 @@
+//! `train`, and the float engine of `eval`.
+
+use crate::args::{Format, TrainArgs, TrainMethod};
+use crate::failure::{Code, Failure, Outcome};
+use crate::inputs::Images;
+use crate::output::{self, percent, print};
+use heartbit_trainer::method::Method;
+use heartbit_trainer::{EpochRecord, Error, Progress, TrainConfig};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use std::path::Path;
+
+pub(crate) fn run(args: &TrainArgs, format: Format) -> Outcome {
+    let config = config(args)?;
+    let bar = ProgressBar::new(0);
+    bar.set_style(
+        ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len} {msg}")
+            .expect("bug: the template is fixed"),
+    );
+    let mut failed = None;
+    let mut report = |progress: Progress| match progress {
+        Progress::Batch {
+            epoch,
+            epochs,
+            batch,
+            batches,
+            loss,
+            images_per_second,
+            seconds_left,
+        } => {
+            bar.set_length(batches as u64);
+            bar.set_position(batch as u64);
+            bar.set_prefix(format!("epoch {}/{epochs}", epoch + 1));
+            let left = duration(seconds_left);
+            bar.set_message(format!(
+                "loss {loss:.3}, {images_per_second:.0} images/s, {left} left"
+            ));
+        }
+        Progress::Epoch(record) => {
+            let line = if format == Format::Json {
+                serde_json::to_string(&record).expect("bug: plain data") + "\n"
+            } else {
+                epoch_line(&record)
+            };
+            bar.suspend(|| failed = print(&line).err());
+        }
+    };
+    let summary = heartbit_trainer::train(&config, &mut report).map_err(failure)?;
+    bar.finish_and_clear();
+    if let Some(failure) = failed {
+        return Err(failure);
+    }
+    let last = summary.epochs.last().expect("bug: at least one epoch");
+    let json = json!({
+        "schema": 1, "checkpoint": summary.checkpoint, "epochs": summary.epochs.len(),
+        "test_accuracy": last.test_accuracy,
+    });
+    output::result(format, &json, || {
+        format!(
+            "wrote {}: test accuracy {} after {} epochs\n",
+            summary.checkpoint.display(),
+            percent(last.test_accuracy),
+            summary.epochs.len()
+        )
+    })
+}
+
+/// Integer logits of the trainer's own forward pass on the deployed grid.
+pub(crate) fn float_logits(path: &Path, images: &Images) -> Outcome<Vec<Vec<i32>>> {
+    let evaluation =
+        heartbit_trainer::evaluate(path, images.set(), images.len()).map_err(failure)?;
+    Ok(evaluation.int_logits.iter().map(|l| l.to_vec()).collect())
+}
+
+fn config(args: &TrainArgs) -> Outcome<TrainConfig> {
+    let usage = |what: &str, given: &str, known: &str| {
+        Failure::new(Code::Usage, format!("unknown {what} `{given}`; known: {known}"))
+            .help(format!("give one of these to `--{what}`"))
+    };
+    if args.arch != "resnet20" {
+        return Err(usage("arch", &args.arch, "resnet20"));
+    }
+    if args.dataset != "cifar10" {
+        return Err(usage("dataset", &args.dataset, "cifar10"));
+    }
+    let method = match args.method {
+        TrainMethod::Vanilla => Method::Vanilla,
+        TrainMethod::Recu => Method::Recu,
+        TrainMethod::Ovsw => Method::Ovsw,
+    };
+    let published = TrainConfig::published(method);
+    Ok(TrainConfig {
+        data: args.data.clone(),
+        out: args.out.clone(),
+        epochs: args.epochs,
+        batch: args.batch,
+        lr: args.lr,
+        warmup_epochs: args.warmup_epochs,
+        weight_decay: args.weight_decay,
+        ags: published.ags.filter(|_| !args.no_ags),
+        sad: published.sad.filter(|_| !args.no_sad),
+        grid_from: args.grid_from,
+        seed: args.seed,
+        threads: args.threads,
+        train_images: args.train_images,
+        resume: args.resume,
+        ..published
+    })
+}
+
+fn failure(error: Error) -> Failure {
+    let (code, help) = match &error {
+        Error::Config { .. } => (Code::Usage, "see `heartbit train --help`"),
+        Error::Diverged { .. } => (Code::CheckFailed, "lower `--lr`, then `--resume`"),
+        Error::Dataset(_) => {
+            (Code::BadInput, "`--data` names the directory with the CIFAR-10 binary files")
+        }
+        Error::Run { .. } => {
+            (Code::BadInput, "give `--out` a new directory, or `--resume` the run that is there")
+        }
+        _ => (Code::BadInput, "check that the path exists and that you may use it"),
+    };
+    Failure::from_error(code, error).help(help)
+}
+
+fn epoch_line(record: &EpochRecord) -> String {
+    format!(
+        "epoch {:>3}  lr {:.4}  loss {:.4}  train {}  test {}  flips {}  {:.0} images/s\n",
+        record.epoch + 1,
+        record.lr,
+        record.train_loss,
+        percent(record.train_accuracy),
+        percent(record.test_accuracy),
+        percent(record.flip_rate),
+        record.images_per_second
+    )
+}
+
+fn duration(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).round();
+    format!("{:.0} h {:02.0} min", (minutes / 60.0).floor(), minutes % 60.0)
+}

@@ -1,0 +1,19 @@
+//! `train` and the float engine in a binary that was built without the trainer.
+
+use crate::args::{Format, TrainArgs};
+use crate::failure::{Code, Failure, Outcome};
+use crate::inputs::Images;
+use std::path::Path;
+
+pub(crate) fn run(_: &TrainArgs, _: Format) -> Outcome {
+    Err(missing())
+}
+
+pub(crate) fn float_logits(_: &Path, _: &Images) -> Outcome<Vec<Vec<i32>>> {
+    Err(missing())
+}
+
+fn missing() -> Failure {
+    Failure::new(Code::Usage, "this binary was built without the trainer")
+        .help("build it with `cargo build --release -p heartbit-cli --features train`")
+}

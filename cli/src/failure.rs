@@ -1,0 +1,174 @@
+//! What can go wrong, as the user sees it: message, chain of causes, next step, exit code.
+//!
+//! Not here: the errors themselves, which are those of the libraries.
+
+use heartbit_compiler::build::BuildError;
+use heartbit_compiler::checkpoint::CheckpointError;
+use heartbit_compiler::fold::FoldError;
+use heartbit_compiler::schedule::{Misfit, ScheduleError};
+use heartbit_ir::file::FileError;
+use std::fmt::Write as _;
+
+/// Exit codes of the command, documented in the README.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Code {
+    /// The check itself failed.
+    CheckFailed = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// An input file is missing, unreadable or wrong, or an output cannot be written.
+    BadInput = 3,
+    /// The network does not fit.
+    DoesNotFit = 4,
+    /// An outside tool is missing or failed.
+    OutsideTool = 5,
+    /// A bug of this program.
+    Bug = 70,
+}
+
+/// An error with its exit code and the next step.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: Code,
+    error: anyhow::Error,
+    help: Option<String>,
+}
+
+/// Result of a command.
+pub(crate) type Outcome<T = ()> = Result<T, Failure>;
+
+impl Failure {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, error: anyhow::Error::msg(message.into()), help: None }
+    }
+
+    pub(crate) fn from_error(code: Code, error: impl Into<anyhow::Error>) -> Self {
+        Self { code, error: error.into(), help: None }
+    }
+
+    /// Says what to do next.
+    #[must_use]
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Says what was being done.
+    #[must_use]
+    pub(crate) fn context(mut self, context: impl Into<String>) -> Self {
+        self.error = self.error.context(context.into());
+        self
+    }
+
+    pub(crate) fn code(&self) -> u8 {
+        self.code as u8
+    }
+
+    /// Returns the text for standard error.
+    pub(crate) fn render(&self) -> String {
+        let mut text = format!("error: {}\n", self.error);
+        for cause in self.error.chain().skip(1) {
+            writeln!(text, "  caused by: {cause}").expect("bug: writing to a string");
+        }
+        if let Some(help) = &self.help {
+            writeln!(text, "help: {help}").expect("bug: writing to a string");
+        }
+        text
+    }
+}
+
+impl From<ScheduleError> for Failure {
+    fn from(error: ScheduleError) -> Self {
+        let help = match &error {
+            ScheduleError::DoesNotFit(misfits) => remedies(misfits),
+            _ => "the layers that the array supports are listed in docs/semantics.md".to_owned(),
+        };
+        Self::from_error(Code::DoesNotFit, error).help(help)
+    }
+}
+
+fn remedies(misfits: &[Misfit]) -> String {
+    let steps: Vec<String> = misfits
+        .iter()
+        .map(|misfit| {
+            if misfit.resource.starts_with("--") && misfit.needed <= 1 << 16 {
+                format!("{} {}", misfit.resource, misfit.needed)
+            } else {
+                "more columns or lanes (`--array`)".to_owned()
+            }
+        })
+        .collect();
+    format!("compile with {}, or leave the option out", steps.join(" "))
+}
+
+impl From<FoldError> for Failure {
+    fn from(error: FoldError) -> Self {
+        let help = match &error {
+            FoldError::Architecture(_) => "fold a checkpoint of one of these architectures",
+            FoldError::Checkpoint(CheckpointError::MissingTensor { .. }) => {
+                "the checkpoint is incomplete, or of another architecture than its metadata says"
+            }
+            _ => "train or import the network again",
+        };
+        Self::from_error(Code::BadInput, error).help(help)
+    }
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        let help = match &error {
+            BuildError::Io { .. } => "check that the path exists and that you may use it",
+            BuildError::NotABuild { .. } => "give `--out` a new or empty directory",
+            _ => "write the build again with `heartbit compile`",
+        };
+        Self::from_error(Code::BadInput, error).help(help)
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        let help = match &error {
+            FileError::Io { .. } => "check that the path exists and that you may use it",
+            FileError::Version { .. } => "fold the checkpoint again with this version",
+            _ => "the file is damaged: fold the checkpoint again",
+        };
+        Self::from_error(Code::BadInput, error).help(help)
+    }
+}
+
+impl From<heartbit_dataset::cifar10::Error> for Failure {
+    fn from(error: heartbit_dataset::cifar10::Error) -> Self {
+        Self::from_error(Code::BadInput, error)
+            .help("`--data` names the directory with the CIFAR-10 binary files, plain or .xz")
+    }
+}
+
+impl From<heartbit_sim::Error> for Failure {
+    fn from(error: heartbit_sim::Error) -> Self {
+        Self::from_error(Code::BadInput, error).help(
+            "the program was not written by `heartbit compile`, or the data are of another shape",
+        )
+    }
+}
+
+impl From<heartbit_cosim::Error> for Failure {
+    fn from(error: heartbit_cosim::Error) -> Self {
+        let code = match error.exit_code() {
+            1 => Code::CheckFailed,
+            3 => Code::BadInput,
+            5 => Code::OutsideTool,
+            _ => Code::Bug,
+        };
+        let help = error.help();
+        let details = error.details();
+        let mut failure = Self::from_error(code, error);
+        if let Some(details) = details {
+            failure = failure.context(format!("the outside tool says:\n{details}"));
+        }
+        match help {
+            Some(help) => failure.help(help),
+            None => failure,
+        }
+    }
+}

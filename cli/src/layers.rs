@@ -1,0 +1,165 @@
+//! The per-layer view of a compiled network: shapes, cycles, utilisation.
+
+use crate::output::{Table, grouped, percent, share};
+use heartbit_compiler::predict::{CyclePrediction, predict};
+use heartbit_compiler::schedule::Compiled;
+use heartbit_ir::network::{Element, Network, OpKind};
+use heartbit_ir::program::Program;
+use serde_json::{Value, json};
+
+/// One layer in reports.
+pub(crate) struct LayerView {
+    pub(crate) name: String,
+    pub(crate) kind: &'static str,
+    /// Rows, columns, channels of the output.
+    pub(crate) shape: [usize; 3],
+    /// Bipolar products: multiply-accumulates times the bits of both operands.
+    pub(crate) bit_products: u64,
+    pub(crate) cycles: u64,
+    pub(crate) utilisation: f64,
+}
+
+/// A compiled network in reports.
+pub(crate) struct CompiledView {
+    pub(crate) arch: String,
+    pub(crate) binary_macs: u64,
+    pub(crate) program: Program,
+    pub(crate) prediction: CyclePrediction,
+    pub(crate) layers: Vec<LayerView>,
+}
+
+impl CompiledView {
+    pub(crate) fn new(network: &Network, compiled: &Compiled) -> Self {
+        let program = compiled.program.clone();
+        let prediction = predict(&program);
+        let a = program.array;
+        let peak = (a.rows * a.cols * a.lanes) as u64;
+        let layers = compiled
+            .plan
+            .layers
+            .iter()
+            .zip(&prediction.layers)
+            .map(|(layer, cycles)| {
+                let out = compiled.plan.types[layer.conv];
+                let OpKind::Conv { input, weights, kernel, .. } = &network.ops[layer.conv].kind
+                else {
+                    unreachable!("bug: a layer is a convolution");
+                };
+                let Element::Levels(bits) = compiled.plan.types[*input].element else {
+                    unreachable!("bug: a convolution reads levels");
+                };
+                let macs = (out.len() * kernel * kernel * weights.cols()) as u64;
+                let bit_products = macs * u64::from(bits) * u64::from(weights.bits());
+                LayerView {
+                    name: layer.name.clone(),
+                    kind: layer.kind(),
+                    shape: [out.height, out.width, out.channels],
+                    bit_products,
+                    cycles: cycles.0,
+                    utilisation: share(bit_products, cycles.0 * peak),
+                }
+            })
+            .collect();
+        let binary_macs = network.binary_macs(&compiled.plan.types);
+        Self { arch: network.arch.clone(), binary_macs, program, prediction, layers }
+    }
+
+    pub(crate) fn peak(&self) -> u64 {
+        let a = self.program.array;
+        (a.rows * a.cols * a.lanes) as u64
+    }
+
+    fn cycles_of(&self, kind: &str) -> u64 {
+        self.layers.iter().filter(|l| l.kind == kind).map(|l| l.cycles).sum()
+    }
+
+    /// Share of the peak that the binary layers reach, weighted by their products.
+    pub(crate) fn binary_utilisation(&self) -> f64 {
+        share(self.binary_macs, self.cycles_of("binary") * self.peak())
+    }
+
+    /// Share of the peak that the whole inference reaches, stem and head included.
+    pub(crate) fn total_utilisation(&self) -> f64 {
+        let products = self.layers.iter().map(|l| l.bit_products).sum();
+        share(products, self.prediction.total().0 * self.peak())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        let a = self.program.array;
+        let layers: Vec<Value> = self
+            .layers
+            .iter()
+            .map(|l| {
+                json!({
+                    "name": l.name, "kind": l.kind, "shape": l.shape,
+                    "cycles": l.cycles, "utilisation": l.utilisation,
+                })
+            })
+            .collect();
+        json!({
+            "schema": 1,
+            "network": { "arch": self.arch, "binary_macs": self.binary_macs },
+            "array": {
+                "rows": a.rows, "cols": a.cols, "lanes": a.lanes, "acc_bits": a.acc_bits,
+            },
+            "memories": self.program.depths,
+            "memory_bits": heartbit_boards::memory_bits(&self.program),
+            "cycles": {
+                "total": self.prediction.total().0,
+                "stem": self.cycles_of("stem"),
+                "head": self.cycles_of("head"),
+                "send": self.prediction.send.0,
+            },
+            "utilisation": {
+                "binary": self.binary_utilisation(), "total": self.total_utilisation(),
+            },
+            "layers": layers,
+        })
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let mut table = Table::new(&["layer", "output", "cycles", "utilisation"]);
+        for layer in &self.layers {
+            let [height, width, channels] = layer.shape;
+            table.row(vec![
+                layer.name.clone(),
+                format!("{height}x{width}x{channels}"),
+                grouped(layer.cycles),
+                percent(layer.utilisation),
+            ]);
+        }
+        table.row(vec![
+            "send".to_owned(),
+            format!("{} logits", self.program.header.classes),
+            grouped(self.prediction.send.0),
+            String::new(),
+        ]);
+        table.row(vec![
+            "total".to_owned(),
+            String::new(),
+            grouped(self.prediction.total().0),
+            percent(self.total_utilisation()),
+        ]);
+        let a = self.program.array;
+        let d = self.program.depths;
+        format!(
+            "{} on {}x{}x{}, {}-bit accumulators: {} binary MACs, peak {} a cycle\n\
+             memories: {} kbit; words: activation {}, weight {}, stream {}, step {}\n\n\
+             {}\nbinary layers reach {} of the peak\n",
+            self.arch,
+            a.rows,
+            a.cols,
+            a.lanes,
+            a.acc_bits,
+            grouped(self.binary_macs),
+            grouped(self.peak()),
+            grouped(heartbit_boards::memory_bits(&self.program).div_ceil(1024)),
+            grouped(d.activation as u64),
+            grouped(d.weight as u64),
+            grouped(d.stream as u64),
+            grouped(d.step as u64),
+            table.render(),
+            percent(self.binary_utilisation()),
+        )
+    }
+}

@@ -1,0 +1,98 @@
+//! Writes results: text for people, JSON for scripts, progress on standard error.
+
+use crate::args::Format;
+use crate::failure::{Code, Failure, Outcome};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+use std::io::{ErrorKind, Write};
+
+/// Prints a line of data; a closed pipe ends the program quietly.
+pub(crate) fn print(text: &str) -> Outcome {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => Err(Failure::from_error(Code::BadInput, error)
+            .context("cannot write to standard output")
+            .help("free some space, or redirect the output elsewhere")),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Prints a result in the chosen format; the text is made only when it is wanted.
+pub(crate) fn result(format: Format, json: &Value, text: impl FnOnce() -> String) -> Outcome {
+    match format {
+        Format::Json => {
+            print(&(serde_json::to_string_pretty(json).expect("bug: plain data") + "\n"))
+        }
+        Format::Text => print(&text()),
+    }
+}
+
+/// A progress bar that is shown on a terminal only.
+pub(crate) fn progress(what: &'static str, n: usize) -> ProgressBar {
+    let style =
+        ProgressStyle::with_template("{msg:<14} {bar:30} {pos}/{len}  {per_sec}  {eta} left")
+            .expect("bug: the template is fixed");
+    ProgressBar::new(n as u64).with_style(style).with_message(what)
+}
+
+/// A table with left-aligned first and right-aligned other columns.
+#[derive(Default)]
+pub(crate) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(crate) fn new(titles: &[&str]) -> Self {
+        Self { rows: vec![titles.iter().map(|t| (*t).to_owned()).collect()] }
+    }
+
+    pub(crate) fn row(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
+    pub(crate) fn render(&self) -> String {
+        let n = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let cell = |row: &Vec<String>, i: usize| row.get(i).map_or(0, |c| c.chars().count());
+        let widths: Vec<usize> =
+            (0..n).map(|i| self.rows.iter().map(|r| cell(r, i)).max().unwrap_or(0)).collect();
+        let mut text = String::new();
+        for row in &self.rows {
+            let cells: Vec<String> = row
+                .iter()
+                .enumerate()
+                .map(|(i, c)| {
+                    let width = widths[i];
+                    if i == 0 { format!("{c:<width$}") } else { format!("{c:>width$}") }
+                })
+                .collect();
+            text.push_str(cells.join("  ").trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// Writes a number with thousands separated.
+pub(crate) fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Writes a share as a percentage.
+pub(crate) fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+/// Returns `part / whole`, 0 of nothing.
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+pub(crate) fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}

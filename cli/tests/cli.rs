@@ -1,0 +1,307 @@
+//! The command as a user meets it: results, exit codes, messages, and what is left on disk.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// Images of the bundled subset.
+fn data() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/cifar10-mini")
+}
+
+fn bundled_network() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/resnet20-cifar10.hbn")
+}
+
+fn heartbit(directory: &TempDir, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_heartbit"))
+        .args(args)
+        .current_dir(directory.path())
+        .output()
+        .expect("the command starts")
+}
+
+fn temporary() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory")
+}
+
+/// Runs a command that must succeed and returns its JSON.
+#[track_caller]
+fn succeed(directory: &TempDir, args: &[&str]) -> Value {
+    let args: Vec<&str> = args.iter().copied().chain(["--format", "json"]).collect();
+    let output = heartbit(directory, &args);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    if !json.is_null() {
+        assert_eq!(json["schema"], 1, "{json}");
+    }
+    json
+}
+
+/// Runs a command that must fail, and returns its standard error.
+#[track_caller]
+fn fail(directory: &TempDir, args: &[&str], code: i32, words: &[&str]) -> String {
+    let output = heartbit(directory, args);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {error}");
+    for word in words {
+        assert!(error.contains(word), "{args:?}: `{word}` is not in: {error}");
+    }
+    assert!(!error.contains("panicked"), "{error}");
+    error
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a UTF-8 path")
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(directory)
+        .expect("readable")
+        .map(|e| e.expect("readable").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Compiles the bundled network for a small array.
+fn build(directory: &TempDir) -> PathBuf {
+    let path = directory.path().join("build");
+    let network = bundled_network();
+    succeed(directory, &["compile", text(&network), "--array", "4x8x16", "--out", text(&path)]);
+    path
+}
+
+#[test]
+fn demo_ends_in_its_verdict() {
+    let directory = temporary();
+    let json = succeed(&directory, &["demo"]);
+    assert_eq!(json["verdict"], "pass");
+    assert_eq!(json["sim"]["images"], 500);
+    assert_eq!(json["sim"]["differing"], 0);
+    assert_eq!(json["cosim"]["images"], 3);
+    assert_eq!(json["cosim"]["differing"], 0);
+    let cycles = &json["cosim"]["cycles"];
+    assert!(cycles["predicted"].as_u64().is_some_and(|n| n > 10_000), "{cycles}");
+    assert_eq!(cycles["predicted"], cycles["sim"]);
+    assert_eq!(cycles["predicted"], cycles["rtl"]);
+    assert!(json["sim"]["accuracy"].as_f64().is_some_and(|a| a > 0.5), "{}", json["sim"]);
+    assert_eq!(names(directory.path()), ["heartbit-demo"]);
+    assert_eq!(names(&directory.path().join("heartbit-demo")), ["build", "data"]);
+}
+
+#[test]
+fn inspect_has_the_fields_that_scripts_rely_on() {
+    let directory = temporary();
+    let build = build(&directory);
+    let json = succeed(&directory, &["inspect", text(&build)]);
+    assert_eq!(json["network"]["arch"], "resnet20");
+    assert_eq!(json["network"]["binary_macs"], 40_108_032);
+    assert_eq!(json["array"]["rows"], 4);
+    assert_eq!(json["array"]["cols"], 8);
+    assert_eq!(json["array"]["lanes"], 16);
+    let layers = json["layers"].as_array().expect("layers");
+    assert_eq!(layers.len(), 20);
+    let sum: u64 = layers.iter().filter_map(|l| l["cycles"].as_u64()).sum();
+    let send = json["cycles"]["send"].as_u64().expect("send");
+    assert_eq!(json["cycles"]["total"].as_u64(), Some(sum + send));
+    for share in [&json["utilisation"]["binary"], &json["utilisation"]["total"]] {
+        assert!(share.as_f64().is_some_and(|u| u > 0.0 && u <= 1.0), "{share}");
+    }
+    let json = succeed(&directory, &["inspect", text(&bundled_network())]);
+    assert_eq!(json["network"]["classes"], 10);
+}
+
+#[test]
+fn engines_agree_on_every_logit() {
+    let directory = temporary();
+    let (network, data) = (bundled_network(), data());
+    let hash = |engine: &str, images: &str| {
+        let args =
+            ["eval", text(&network), "--data", text(&data), "--images", images, "--engine", engine];
+        succeed(&directory, &args)["logits_crc32"].clone()
+    };
+    assert_eq!(hash("network", "40"), hash("sim", "40"));
+    assert_eq!(hash("network", "2"), hash("rtl", "2"));
+    assert_ne!(hash("network", "2"), hash("network", "3"));
+}
+
+#[test]
+fn flipped_weight_bit_fails_and_names_the_layer() {
+    let directory = temporary();
+    let build = build(&directory);
+    let data = data();
+    let sim = ["sim", text(&build), "--data", text(&data), "--images", "2"];
+    assert_eq!(succeed(&directory, &sim)["verdict"], "pass");
+    // Word 288 · 2 of a column is the first of `layer1.0.conv1`: after two tiles of the stem.
+    let path = build.join("mem/weights_000.hex");
+    let image = std::fs::read_to_string(&path).expect("readable");
+    let mut lines: Vec<String> = image.lines().map(str::to_owned).collect();
+    let word = u64::from_str_radix(&lines[576], 16).expect("hexadecimal") ^ 1;
+    lines[576] = format!("{word:04x}");
+    std::fs::write(&path, lines.join("\n") + "\n").expect("writable");
+    let output = heartbit(&directory, &sim);
+    assert_eq!(output.status.code(), Some(1));
+    let report = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(report.contains("layer `layer1.0.conv1`: sums differ"), "{report}");
+    assert!(report.contains("verdict: FAIL"), "{report}");
+}
+
+#[test]
+fn unknown_architecture_lists_the_known_ones() {
+    let directory = temporary();
+    fail(
+        &directory,
+        &["random", "--arch", "resnet99", "--out", "a.safetensors"],
+        2,
+        &["unknown architecture `resnet99`", "resnet20", "--arch"],
+    );
+    assert_eq!(names(directory.path()), Vec::<String>::new());
+}
+
+#[test]
+fn array_that_makes_no_sense_is_a_usage_error() {
+    let directory = temporary();
+    let network = bundled_network();
+    for array in ["8x8", "0x8x16", "8x8x3"] {
+        fail(&directory, &["compile", text(&network), "--array", array, "--out", "b"], 2, &[array]);
+    }
+}
+
+#[test]
+fn network_that_does_not_fit_says_by_how_much() {
+    let directory = temporary();
+    let network = bundled_network();
+    let compile = |extra: &[&str], words: &[&str]| {
+        let args = ["compile", text(&network), "--array", "8x8x16", "--out", "b"];
+        let args: Vec<&str> = args.iter().chain(extra).copied().collect();
+        fail(&directory, &args, 4, words)
+    };
+    compile(&["--acc-bits", "12"], &["--acc-bits needs", "but there are 12", "layer `linear`"]);
+    compile(
+        &["--weight-words", "100", "--stream-words", "64"],
+        &["--weight-words needs", "--stream-words needs", "help: compile with --weight-words"],
+    );
+    fail(
+        &directory,
+        &["compile", text(&network), "--array", "1x1x4", "--out", "b"],
+        4,
+        &["more columns or lanes"],
+    );
+    assert_eq!(names(directory.path()), Vec::<String>::new());
+}
+
+#[test]
+fn data_that_are_missing_short_or_mislabelled_are_named() {
+    let directory = temporary();
+    let network = bundled_network();
+    let eval = ["eval", text(&network), "--data", "images"];
+    fail(&directory, &eval, 3, &["images", "test_batch.bin", "--data"]);
+    let images = directory.path().join("images");
+    std::fs::create_dir(&images).expect("writable");
+    std::fs::write(images.join("test_batch.bin"), vec![0; 3_072]).expect("writable");
+    fail(&directory, &eval, 3, &["test_batch.bin", "3072 bytes", "3073"]);
+    std::fs::write(images.join("test_batch.bin"), vec![11; 2 * 3_073]).expect("writable");
+    fail(&directory, &eval, 3, &["test_batch.bin", "11"]);
+    std::fs::remove_file(images.join("test_batch.bin")).expect("writable");
+    std::fs::write(images.join("test_batch.bin.xz"), b"not xz").expect("writable");
+    fail(&directory, &eval, 3, &["test_batch.bin.xz"]);
+    let data = data();
+    let many = ["eval", text(&network), "--data", text(&data), "--images", "501"];
+    fail(&directory, &many, 2, &["501 images", "holds 500"]);
+}
+
+#[test]
+fn models_that_are_no_models_are_refused() {
+    let directory = temporary();
+    let path = directory.path().join("broken.hbn");
+    let mut bytes = std::fs::read(bundled_network()).expect("readable");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    std::fs::write(&path, &bytes).expect("writable");
+    fail(&directory, &["inspect", "broken.hbn"], 3, &["broken.hbn", "checksum"]);
+    std::fs::write(&path, &bytes[..100]).expect("writable");
+    fail(&directory, &["inspect", "broken.hbn"], 3, &["truncated"]);
+    fail(&directory, &["inspect", "absent.hbn"], 3, &["absent.hbn", "help:"]);
+    std::fs::write(directory.path().join("a.safetensors"), b"{}").expect("writable");
+    fail(&directory, &["inspect", "a.safetensors"], 3, &["a.safetensors", "checkpoint"]);
+    fail(&directory, &["sim", "absent", "--data", "x"], 3, &["not a build directory"]);
+}
+
+#[test]
+fn output_that_cannot_be_written_leaves_nothing_behind() {
+    let directory = temporary();
+    let network = bundled_network();
+    let random = ["random", "--arch", "resnet20", "--out", "absent/a.safetensors"];
+    fail(&directory, &random, 3, &["cannot write `absent/a.safetensors`"]);
+    std::fs::write(directory.path().join("file"), "precious").expect("writable");
+    let compile = ["compile", text(&network), "--array", "4x8x16", "--out", "file/build"];
+    fail(&directory, &compile, 3, &["file/build"]);
+    let onto_file = ["compile", text(&network), "--array", "4x8x16", "--out", "file"];
+    fail(&directory, &onto_file, 3, &["file", "not a build"]);
+    assert_eq!(names(directory.path()), ["file"]);
+}
+
+#[test]
+fn missing_verilator_says_how_to_install_it() {
+    let directory = temporary();
+    let output = Command::new(env!("CARGO_BIN_EXE_heartbit"))
+        .arg("demo")
+        .env("VERILATOR", "/nonexistent/verilator")
+        .current_dir(directory.path())
+        .output()
+        .expect("the command starts");
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(5), "{error}");
+    assert!(error.contains("apt-get install verilator"), "{error}");
+    assert_eq!(names(directory.path()), Vec::<String>::new());
+}
+
+#[test]
+fn random_models_repeat_and_fold() {
+    let directory = temporary();
+    for out in ["a.safetensors", "b.safetensors"] {
+        succeed(&directory, &["random", "--arch", "resnet20", "--seed", "5", "--out", out]);
+    }
+    let read = |name: &str| std::fs::read(directory.path().join(name)).expect("readable");
+    assert_eq!(read("a.safetensors"), read("b.safetensors"));
+    succeed(&directory, &["fold", "a.safetensors", "--note", "why=test", "--out", "a.hbn"]);
+    let json = succeed(&directory, &["inspect", "a.hbn"]);
+    assert_eq!(json["network"]["provenance"]["why"], "test");
+    assert_eq!(json["network"]["provenance"]["seed"], "5");
+}
+
+#[cfg(not(feature = "train"))]
+#[test]
+fn training_without_the_trainer_says_how_to_get_it() {
+    let directory = temporary();
+    fail(&directory, &["train", "--data", "x", "--out", "y"], 2, &["--features train"]);
+}
+
+#[cfg(feature = "train")]
+#[test]
+fn trained_checkpoint_deploys_without_a_single_different_logit() {
+    let directory = temporary();
+    let data = data();
+    let run = ["train", "--data", text(&data), "--epochs", "1", "--warmup-epochs", "0"];
+    let run: Vec<&str> = run.iter().copied().chain(["--batch", "100", "--out", "run"]).collect();
+    let output = heartbit(&directory, &run);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let hash = |engine: &str| {
+        let args =
+            ["eval", "run/checkpoint.safetensors", "--data", text(&data), "--engine", engine];
+        succeed(&directory, &args)["logits_crc32"].clone()
+    };
+    let float = hash("float");
+    assert_eq!(float, hash("network"));
+    assert_eq!(float, hash("sim"));
+    fail(&directory, &run, 3, &["--resume"]);
+    fail(
+        &directory,
+        &["train", "--arch", "resnet99", "--data", "x", "--out", "y"],
+        2,
+        &["resnet20"],
+    );
+    fail(&directory, &["train", "--data", "absent", "--out", "y"], 3, &["absent"]);
+}

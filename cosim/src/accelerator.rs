@@ -1,0 +1,425 @@
+//! The accelerator under Verilator: load a program, run images, observe every layer.
+//!
+//! Knows the ports of microarchitecture.md, section 6, and nothing of what is behind them. What
+//! the monitor shows is collected in the same [`Execution`] that the simulator returns.
+//!
+//! Not here: the Verilog (`hdl`), and the judgement whether a result is right.
+
+use crate::{Build, Design, Direction, Error, Initial, Model, Port, PortId, Toolchain};
+use heartbit_ir::program::{
+    ArrayConfig, Execution, IMAGE_CHANNELS, LayerOutput, MemoryDepths, Program,
+};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Load targets: microarchitecture.md, section 6.
+const PROGRAM: u64 = 0;
+const STEPS: u64 = 1;
+const WEIGHTS: u64 = 2;
+const PARAMETERS: u64 = 3;
+/// States of the sequencer as the monitor shows them.
+const FETCH: u32 = 1;
+const SEND: u32 = 4;
+/// Value of an element that the monitor never showed; no register of the array can hold it.
+const UNSEEN: i32 = i32::MIN;
+
+/// Returns the design of an accelerator: its Verilog files and port table.
+pub fn accelerator_design(array: &ArrayConfig, depths: &MemoryDepths) -> Design {
+    let top = heartbit_hdl::accelerator(array, depths);
+    let mut design = Design::new(top.name());
+    for file in heartbit_hdl::emit(&top) {
+        design = design.file(file.name, file.text);
+    }
+    for port in top.ports() {
+        let direction = match port.direction {
+            heartbit_hdl::Direction::Input => Direction::Input,
+            heartbit_hdl::Direction::Output => Direction::Output,
+        };
+        design = design.port(Port { name: port.name.clone(), width: port.width, direction });
+    }
+    design
+}
+
+/// An accelerator that runs a program.
+pub struct Accelerator {
+    model: Model,
+    ports: Ports,
+    /// What is loaded; `None` before the first [`Accelerator::load`].
+    program: Option<Arc<Program>>,
+    /// Cycles after which an image that is not finished never will be.
+    cycle_limit: u64,
+}
+
+struct Ports {
+    rst: PortId,
+    load: [PortId; 5],
+    image: [PortId; 3],
+    out_ready: PortId,
+    event: PortId,
+    out_last: PortId,
+    /// Ports of a record, in the order of [`WATCHED`].
+    watched: Vec<PortId>,
+    /// First word of each watched port in a record.
+    offsets: Vec<usize>,
+    record_words: usize,
+}
+
+/// Ports that are recorded at every event.
+const WATCHED: [&str; 15] = [
+    "mon_state",
+    "mon_layer",
+    "mon_valid",
+    "mon_ct",
+    "mon_y",
+    "mon_x",
+    "mon_sum",
+    "mon_shortcut",
+    "mon_stream",
+    "mon_logit",
+    "mon_pool_valid",
+    "mon_pool",
+    "out_valid",
+    "out_data",
+    "out_last",
+];
+
+/// Positions in [`WATCHED`].
+#[derive(Clone, Copy)]
+enum Watched {
+    State,
+    Layer,
+    Valid,
+    Ct,
+    Y,
+    X,
+    Sum,
+    Shortcut,
+    Stream,
+    Logit,
+    PoolValid,
+    Pool,
+    OutValid,
+    OutData,
+    OutLast,
+}
+
+impl Ports {
+    fn find(model: &Model) -> Result<Self, Error> {
+        let many =
+            |names: &[&str]| names.iter().map(|n| model.port(n)).collect::<Result<Vec<_>, _>>();
+        let load = many(&["load_en", "load_target", "load_index", "load_addr", "load_data"])?;
+        let image = many(&["in_valid", "in_data", "in_ready"])?;
+        let watched = many(&WATCHED)?;
+        let mut offsets = Vec::new();
+        // The cycle number comes first.
+        let mut record_words = 2;
+        for &port in &watched {
+            offsets.push(record_words);
+            record_words += model.port_info(port).n_words();
+        }
+        Ok(Self {
+            rst: model.port("rst")?,
+            load: load.try_into().expect("bug: five ports"),
+            image: image.try_into().expect("bug: three ports"),
+            out_ready: model.port("out_ready")?,
+            event: model.port("mon_event")?,
+            out_last: model.port("out_last")?,
+            watched,
+            offsets,
+            record_words,
+        })
+    }
+}
+
+impl Accelerator {
+    /// Builds the accelerator that a program was compiled for, and loads the program.
+    ///
+    /// # Errors
+    /// [`Error`] of the tools.
+    pub fn build(program: &Program, toolchain: &Toolchain) -> Result<Self, Error> {
+        let design = accelerator_design(&program.array, &program.depths);
+        let model = Build::new(design).compile(toolchain)?.instantiate(Initial::Random(1))?;
+        let mut accelerator = Self::new(model)?;
+        accelerator.load(program)?;
+        Ok(accelerator)
+    }
+
+    /// Resets a model; a program has to be loaded before an image can run.
+    ///
+    /// # Errors
+    /// [`Error::UnknownPort`] if the model is no accelerator; [`Error::Stopped`].
+    pub fn new(model: Model) -> Result<Self, Error> {
+        let ports = Ports::find(&model)?;
+        let mut accelerator = Self { model, ports, program: None, cycle_limit: 0 };
+        accelerator.model.set(accelerator.ports.rst, 1);
+        accelerator.model.run(4)?;
+        accelerator.model.set(accelerator.ports.rst, 0);
+        Ok(accelerator)
+    }
+
+    /// Returns the model, for waveforms.
+    pub fn model(&mut self) -> &mut Model {
+        &mut self.model
+    }
+
+    /// Starts a waveform; the model must have been built with one.
+    ///
+    /// # Errors
+    /// As [`Model::trace_start`].
+    pub fn trace_start(&mut self, path: &Path) -> Result<(), Error> {
+        self.model.trace_start(path)
+    }
+
+    /// Loads a program, in place of the one before.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub fn load(&mut self, program: &Program) -> Result<(), Error> {
+        let work: u64 = program
+            .layers
+            .iter()
+            .map(|l| {
+                let tiles = u64::from(l.out_height) * u64::from(l.row_tiles);
+                let tile = u64::from(l.steps) + u64::from(l.tile_gap);
+                u64::from(l.col_tiles) * (tiles * tile + u64::from(l.col_gap))
+                    + u64::from(l.drain_wait)
+            })
+            .sum();
+        self.cycle_limit = 2 * work + 100_000;
+        self.program = Some(Arc::new(program.clone()));
+        for (addr, word) in program.encode().into_iter().enumerate() {
+            self.load_word(PROGRAM, 0, addr, &[word.into()])?;
+        }
+        for (addr, step) in program.steps.iter().enumerate() {
+            self.load_word(STEPS, 0, addr, &[step.encode().into()])?;
+        }
+        for (col, weights) in program.weights.iter().enumerate() {
+            for addr in 0..weights.len() {
+                self.load_word(WEIGHTS, col, addr, weights.word(addr))?;
+            }
+        }
+        for (col, parameters) in program.parameters.iter().enumerate() {
+            for (addr, parameter) in parameters.iter().enumerate() {
+                self.load_word(PARAMETERS, col, addr, &[parameter.encode()])?;
+            }
+        }
+        self.model.set(self.ports.load[0], 0);
+        Ok(())
+    }
+
+    fn load_word(
+        &mut self,
+        target: u64,
+        index: usize,
+        addr: usize,
+        limbs: &[u64],
+    ) -> Result<(), Error> {
+        let [enable, target_port, index_port, addr_port, data_port] = self.ports.load;
+        let mut words = vec![0; self.model.port_info(data_port).n_words()];
+        for (pair, limb) in words.chunks_mut(2).zip(limbs) {
+            let (low, high) = halves(*limb);
+            pair[0] = low;
+            if let Some(word) = pair.get_mut(1) {
+                *word = high;
+            }
+        }
+        self.model.set(enable, 1);
+        self.model.set(target_port, target);
+        self.model.set(index_port, index as u64);
+        self.model.set(addr_port, addr as u64);
+        self.model.poke(data_port, &words);
+        self.model.tick()
+    }
+
+    /// Runs one image of 1 to 3 bytes a pixel, in `[y][x][channel]` order.
+    ///
+    /// # Errors
+    /// [`Error::NoProgram`]; [`Error::Image`] for a wrong number of bytes; [`Error::Hang`] if no
+    /// class is sent in time; [`Error::Stopped`].
+    pub fn run(&mut self, image: &[u8]) -> Result<Execution, Error> {
+        let program = Arc::clone(self.program.as_ref().ok_or(Error::NoProgram)?);
+        self.send_image(image, &program)?;
+        self.model.set(self.ports.out_ready, 1);
+        let mut records = Vec::new();
+        let end = self.model.run_recorded(
+            self.cycle_limit,
+            &[self.ports.event],
+            &self.ports.watched,
+            Some(self.ports.out_last),
+            &mut records,
+        )?;
+        let mut collector = Collector::new(&program, &self.ports);
+        for record in records.chunks_exact(self.ports.record_words) {
+            collector.record(record);
+        }
+        if !end.is_stopped {
+            let layer = collector.layer;
+            return Err(Error::Hang { cycles: end.cycles, layer });
+        }
+        // The edge that accepts the last beat.
+        self.model.tick()?;
+        Ok(collector.execution)
+    }
+
+    fn send_image(&mut self, image: &[u8], program: &Program) -> Result<(), Error> {
+        let header = &program.header;
+        let pixels = usize::from(header.image_height) * usize::from(header.image_width);
+        let channels = image.len() / pixels;
+        if image.len() != pixels * channels || !(1..=IMAGE_CHANNELS).contains(&channels) {
+            return Err(Error::Image { bytes: image.len(), pixels });
+        }
+        let [valid, data, ready] = self.ports.image;
+        let mut waited = 0;
+        for pixel in image.chunks_exact(channels) {
+            let word = pixel.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+            self.model.set(valid, 1);
+            self.model.set(data, word);
+            self.model.eval()?;
+            while self.model.get(ready) == 0 {
+                self.model.tick()?;
+                waited += 1;
+                if waited > self.cycle_limit {
+                    return Err(Error::Hang { cycles: waited, layer: 0 });
+                }
+            }
+            self.model.tick()?;
+        }
+        self.model.set(valid, 0);
+        Ok(())
+    }
+}
+
+/// Turns records into an [`Execution`].
+struct Collector<'a> {
+    program: &'a Program,
+    ports: &'a Ports,
+    execution: Execution,
+    /// Layer of the last record.
+    layer: usize,
+    state: u32,
+    /// Cycle in which the current layer, or `Send`, began.
+    began: u64,
+    /// Column tiles that the current layer has pooled.
+    pooled_tiles: usize,
+}
+
+impl<'a> Collector<'a> {
+    fn new(program: &'a Program, ports: &'a Ports) -> Self {
+        let unseen = |layer| {
+            let mut output = LayerOutput::for_layer(layer, program.array.cols);
+            for tensor in
+                [&mut output.sums, &mut output.shortcut, &mut output.stream, &mut output.logits]
+            {
+                tensor.fill(UNSEEN);
+            }
+            output
+        };
+        let execution = Execution {
+            layers: program.layers.iter().map(unseen).collect(),
+            ..Execution::default()
+        };
+        Self { program, ports, execution, layer: 0, state: 0, began: 0, pooled_tiles: 0 }
+    }
+
+    fn record(&mut self, record: &[u32]) {
+        let cycle = u64::from(record[0]) | u64::from(record[1]) << 32;
+        let port = |watched: Watched| &record[self.ports.offsets[watched as usize]..];
+        let flag = |watched| port(watched)[0] & 1 == 1;
+        let index = |watched: Watched| port(watched)[0] as usize;
+        let (state, layer) = (port(Watched::State)[0], index(Watched::Layer));
+        let (valid, pool_valid) = (flag(Watched::Valid), flag(Watched::PoolValid));
+        let (out_valid, out_last) = (flag(Watched::OutValid), flag(Watched::OutLast));
+        if state != self.state {
+            if state == FETCH || state == SEND {
+                if self.state != 0 {
+                    self.execution.layer_cycles.push(cycle - self.began);
+                }
+                self.began = cycle;
+                self.pooled_tiles = 0;
+            }
+            self.state = state;
+        }
+        self.layer = layer;
+        if valid {
+            self.pixel(record, layer);
+        }
+        if pool_valid {
+            self.pool(record, layer);
+        }
+        if out_valid {
+            let data = record[self.ports.offsets[Watched::OutData as usize]];
+            if out_last {
+                self.execution.class = data as usize;
+                self.execution.send_cycles = cycle + 1 - self.began;
+            } else {
+                self.execution.logits.push(data.cast_signed());
+            }
+        }
+    }
+
+    /// Copies the results of one pixel, unless the design names one that does not exist: the
+    /// element that it should have been then stays unseen.
+    fn pixel(&mut self, record: &[u32], layer: usize) {
+        let port = |watched: Watched| &record[self.ports.offsets[watched as usize]..];
+        let (y, x) = (port(Watched::Y)[0] as usize, port(Watched::X)[0] as usize);
+        let array = &self.program.array;
+        let column = port(Watched::Ct)[0] as usize * array.cols;
+        let Some(output) = self.execution.layers.get_mut(layer) else { return };
+        if y >= output.height || x >= output.width || column >= output.columns {
+            return;
+        }
+        let base = (y * output.width + x) * output.columns + column;
+        let sum_bits = array.acc_bits as usize + 1;
+        for col in 0..array.cols {
+            output.sums[base + col] = field(port(Watched::Sum), col, sum_bits);
+            output.shortcut[base + col] = field(port(Watched::Shortcut), col, 16);
+            output.stream[base + col] = field(port(Watched::Stream), col, 16);
+            output.logits[base + col] = field(port(Watched::Logit), col, 32);
+        }
+    }
+
+    fn pool(&mut self, record: &[u32], layer: usize) {
+        let port = |watched: Watched| &record[self.ports.offsets[watched as usize]..];
+        let cols = self.program.array.cols;
+        // Column tiles are pooled in order.
+        let base = self.pooled_tiles * cols;
+        self.pooled_tiles += 1;
+        let Some(output) = self.execution.layers.get_mut(layer) else { return };
+        for (col, pooled) in output.pooled.iter_mut().skip(base).take(cols).enumerate() {
+            *pooled = field(port(Watched::Pool), col, 8).to_le_bytes()[0];
+        }
+    }
+}
+
+/// Reads signed field `index` of `bits` bits, least significant first.
+fn field(words: &[u32], index: usize, bits: usize) -> i32 {
+    let low = index * bits;
+    let pair = |word: usize| u64::from(words.get(word).copied().unwrap_or(0));
+    let raw = (pair(low / 32) | pair(low / 32 + 1) << 32) >> (low % 32);
+    let shifted = halves(raw << (64 - bits)).1.cast_signed();
+    // The field now fills the upper bits of 64; an arithmetic shift restores it.
+    if bits >= 32 { shifted } else { shifted >> (32 - bits) }
+}
+
+fn halves(limb: u64) -> (u32, u32) {
+    let bytes = limb.to_le_bytes();
+    let [a, b, c, d, e, f, g, h] = bytes;
+    (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::field;
+
+    #[test]
+    fn fields_are_signed_and_cross_words() {
+        let words = [0x8000_0001, 0xffff_7fff, 0x1];
+        assert_eq!(field(&words, 0, 16), 1);
+        assert_eq!(field(&words, 1, 16), -32_768);
+        assert_eq!(field(&words, 2, 16), 0x7fff);
+        assert_eq!(field(&words, 1, 32), 0xffff_7fffu32.cast_signed());
+        // 21-bit fields: the second one begins at bit 21 and ends at bit 41.
+        assert_eq!(field(&[1 << 21, 0], 1, 21), 1);
+        assert_eq!(field(&[0, 1 << 9], 1, 21), -(1 << 20));
+    }
+}

@@ -1,0 +1,49 @@
+//! One rung of the ladder: an engine's execution against interpreter and cycle model.
+
+use heartbit_compiler::compare::{Difference, compare};
+use heartbit_compiler::predict::predict;
+use heartbit_compiler::schedule::Compiled;
+use heartbit_ir::interp::Interpreter;
+use heartbit_ir::network::Network;
+use heartbit_ir::program::Execution;
+
+/// Returns the tensors that differ, in order of execution.
+///
+/// # Panics
+/// If the network is not valid or the image has another size: a bug of the test.
+pub fn differences(
+    network: &Network,
+    compiled: &Compiled,
+    image: &[u8],
+    execution: &Execution,
+) -> Vec<Difference> {
+    let interpreter = Interpreter::new(network).expect("bug: a valid network");
+    let values = interpreter.run(image).expect("bug: an image of the right size");
+    let comparison = compare(&compiled.plan, &values, execution);
+    assert!(comparison.tensors >= 2 * compiled.plan.layers.len(), "bug: nothing was compared");
+    comparison.differences
+}
+
+/// Checks every tensor of every layer and the cycles of every layer.
+///
+/// # Errors
+/// What differs first, in words.
+pub fn check(
+    network: &Network,
+    compiled: &Compiled,
+    image: &[u8],
+    execution: &Execution,
+) -> Result<(), String> {
+    if let Some(difference) = differences(network, compiled, image, execution).first() {
+        return Err(difference.to_string());
+    }
+    let prediction = predict(&compiled.program);
+    let predicted: Vec<u64> = prediction.layers.iter().map(|c| c.0).collect();
+    if execution.layer_cycles != predicted || execution.send_cycles != prediction.send.0 {
+        return Err(format!(
+            "cycles: predicted {predicted:?} and {}, got {:?} and {}",
+            prediction.send.0, execution.layer_cycles, execution.send_cycles
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Rung 6: the emitted Verilog under Verilator, every tensor and every layer's cycles.
+//!
+//! A missing Verilator fails these tests; it never skips them.
+
+use heartbit_compiler::schedule::{Target, compile};
+use heartbit_cosim::{Accelerator, Build, Initial, Toolchain, accelerator_design};
+use heartbit_ir::program::{ArrayConfig, ArrayShape, MemoryDepths};
+use heartbit_tests::ladder;
+use heartbit_tests::problem::{Problem, problems};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+/// Enough for every random network on every array below, so that one model runs them all.
+const DEPTHS: MemoryDepths = MemoryDepths {
+    image: 128,
+    activation: 1024,
+    weight: 16_384,
+    parameter: 256,
+    stream: 4096,
+    logit: 16,
+    step: 2048,
+    program: 256,
+};
+const ACC_BITS: u32 = 24;
+
+fn toolchain() -> Toolchain {
+    Toolchain::detect().unwrap_or_else(|error| {
+        panic!("{error}: {}", error.help().unwrap_or_default());
+    })
+}
+
+fn run(accelerator: &mut Accelerator, problem: &Problem, shape: ArrayShape) -> Result<(), String> {
+    let network = problem.network();
+    let target = Target { shape, acc_bits: Some(ACC_BITS), depths: Some(DEPTHS) };
+    let compiled = compile(&network, &target).map_err(|e| e.to_string())?;
+    accelerator.load(&compiled.program).map_err(|e| e.to_string())?;
+    // Back to back, without a reset: the second image meets what the first one left behind.
+    for image in problem.images(2) {
+        let execution = accelerator.run(&image).map_err(|e| e.to_string())?;
+        ladder::check(&network, &compiled, &image, &execution)?;
+    }
+    Ok(())
+}
+
+/// Runs random networks through one model of an array; a failure names its problem.
+#[track_caller]
+fn check_array(shape: &str, networks: usize) {
+    let shape: ArrayShape = shape.parse().expect("an array");
+    let ArrayShape { rows, cols, lanes } = shape;
+    let array = ArrayConfig { rows, cols, lanes, acc_bits: ACC_BITS };
+    let model = Build::new(accelerator_design(&array, &DEPTHS))
+        .compile(&toolchain())
+        .expect("the Verilog compiles")
+        .instantiate(Initial::Random(7))
+        .expect("the model loads");
+    let mut accelerator = Accelerator::new(model).expect("an accelerator");
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    for _ in 0..networks {
+        let mut tree = problems(18).new_tree(&mut runner).expect("a problem");
+        let Err(mut error) = run(&mut accelerator, &tree.current(), shape) else { continue };
+        // Shrink as long as it fails, at most so often.
+        for _ in 0..200 {
+            if !tree.simplify() {
+                break;
+            }
+            match run(&mut accelerator, &tree.current(), shape) {
+                Err(smaller) => error = smaller,
+                Ok(()) if !tree.complicate() => break,
+                Ok(()) => {}
+            }
+        }
+        panic!("{shape}: {error}\n{:#?}", tree.current());
+    }
+}
+
+#[test]
+fn array_with_one_pe_agrees() {
+    check_array("1x1x4", 12);
+}
+
+#[test]
+fn array_with_odd_sizes_agrees() {
+    check_array("3x5x11", 40);
+}
+
+#[test]
+fn array_with_more_columns_than_lanes_agrees() {
+    check_array("2x7x4", 30);
+}
+
+#[test]
+fn array_with_several_slices_a_word_agrees() {
+    check_array("4x3x37", 40);
+}
+
+#[test]
+fn array_wider_than_a_machine_word_agrees() {
+    check_array("2x4x70", 20);
+}
+
+#[test]
+fn demo_array_agrees() {
+    check_array("8x8x16", 40);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3, ..ProptestConfig::default() })]
+
+    /// Memories sized for the network, on arrays of any shape.
+    #[test]
+    fn random_arrays_agree(
+        problem in problems(12),
+        (rows, cols, lanes) in (1..=6usize, 1..=6usize, 4..=24usize),
+    ) {
+        let network = problem.network();
+        let target = Target::sized_for_network(ArrayShape { rows, cols, lanes });
+        let compiled = compile(&network, &target).expect("fits");
+        let mut accelerator =
+            Accelerator::build(&compiled.program, &toolchain()).expect("builds");
+        for image in problem.images(2) {
+            let execution = accelerator.run(&image).expect("runs");
+            ladder::check(&network, &compiled, &image, &execution).map_err(TestCaseError::fail)?;
+        }
+    }
+}
