@@ -150,10 +150,7 @@ fn conv(input: &Map, weights: &Array4<i32>, shape: (usize, usize, usize), stride
         for (ky, kx) in (0..kernel * kernel).map(|i| (i / kernel, i % kernel)) {
             let Some(iy) = tap(y, ky, height) else { continue };
             let Some(ix) = tap(x, kx, width) else { continue };
-            let pixel = input.slice(s![iy, ix, ..]);
-            for (z, filter) in z.iter_mut().zip(weights.outer_iter()) {
-                *z += filter.slice(s![ky, kx, ..]).dot(&pixel);
-            }
+            z += &weights.slice(s![.., ky, kx, ..]).dot(&input.slice(s![iy, ix, ..]));
         }
     }
     sums

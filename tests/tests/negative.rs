@@ -1,0 +1,109 @@
+//! Negative controls: one wrong bit anywhere must be found, and the first layer that differs named.
+//!
+//! Without these, agreement of the engines would prove nothing.
+
+use heartbit_compiler::fold::fold;
+use heartbit_compiler::random;
+use heartbit_compiler::schedule::{Compiled, Target, compile};
+use heartbit_cosim::{Accelerator, Build, Design, Initial, Toolchain, accelerator_design};
+use heartbit_ir::network::Network;
+use heartbit_ir::program::{Execution, Program};
+use heartbit_sim::Simulator;
+use heartbit_tests::ladder;
+
+/// An untrained ResNet-20 on a small array, with one image.
+struct Fixture {
+    network: Network,
+    compiled: Compiled,
+    image: Vec<u8>,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let checkpoint = random::checkpoint("resnet20", 10, 3).expect("a known architecture");
+        let network = fold(&checkpoint).expect("complete");
+        let target = Target::sized_for_network("8x8x16".parse().expect("an array"));
+        let compiled = compile(&network, &target).expect("fits");
+        let image = (0..32 * 32 * 3u32).map(|i| (i * i % 251).to_le_bytes()[0]).collect();
+        Self { network, compiled, image }
+    }
+
+    /// First layer and tensor that differ, or `None`.
+    fn first_difference(&self, execution: &Execution) -> Option<(String, &'static str)> {
+        ladder::differences(&self.network, &self.compiled, &self.image, execution)
+            .into_iter()
+            .next()
+            .map(|d| (d.layer, d.tensor))
+    }
+
+    fn simulate(&self, program: &Program) -> Execution {
+        let mut simulator = Simulator::new(program).expect("a valid program");
+        simulator.run(&self.image).expect("runs")
+    }
+
+    fn design(&self) -> Design {
+        let program = &self.compiled.program;
+        accelerator_design(&program.array, &program.depths)
+    }
+
+    fn cosimulate(&self, design: Design, program: &Program) -> Execution {
+        let toolchain = Toolchain::detect()
+            .unwrap_or_else(|e| panic!("{e}: {}", e.help().unwrap_or_default()));
+        let model = Build::new(design)
+            .compile(&toolchain)
+            .expect("the Verilog compiles")
+            .instantiate(Initial::Random(1))
+            .expect("the model loads");
+        let mut accelerator = Accelerator::new(model).expect("an accelerator");
+        accelerator.load(program).expect("loads");
+        accelerator.run(&self.image).expect("runs")
+    }
+
+    fn layer(&self, name: &str) -> usize {
+        self.compiled.plan.layers.iter().position(|l| l.name == name).expect("a layer")
+    }
+}
+
+fn first(layer: &str, tensor: &'static str) -> Option<(String, &'static str)> {
+    Some((layer.to_owned(), tensor))
+}
+
+#[test]
+fn intact_engines_agree() {
+    let fixture = Fixture::new();
+    let program = &fixture.compiled.program;
+    assert_eq!(fixture.first_difference(&fixture.simulate(program)), None);
+    assert_eq!(fixture.first_difference(&fixture.cosimulate(fixture.design(), program)), None);
+}
+
+#[test]
+fn flipped_weight_bit_is_found_in_its_layer() {
+    let fixture = Fixture::new();
+    for name in ["conv1", "layer1.2.conv2", "layer2.0.conv1", "layer3.2.conv2", "linear"] {
+        let mut program = fixture.compiled.program.clone();
+        let word = usize::from(program.layers[fixture.layer(name)].weight_base);
+        let bit = program.weights[0].word(word)[0] & 1 == 1;
+        program.weights[0].set(word, 0, !bit);
+        // The first step of a tile is a corner tap, which only inner pixels see.
+        let expected = first(name, "sums");
+        assert_eq!(fixture.first_difference(&fixture.simulate(&program)), expected, "simulator");
+        let execution = fixture.cosimulate(fixture.design(), &program);
+        assert_eq!(fixture.first_difference(&execution), expected, "RTL");
+    }
+}
+
+#[test]
+fn shifted_threshold_is_found_in_its_layer() {
+    let fixture = Fixture::new();
+    for name in ["conv1", "layer2.1.conv1", "layer3.0.conv2"] {
+        let mut program = fixture.compiled.program.clone();
+        let layer = program.layers[fixture.layer(name)];
+        let parameter = &mut program.parameters[1][usize::from(layer.param_base)];
+        // One unit of the stream.
+        parameter.bias += 1 << layer.shift;
+        let expected = first(name, "stream");
+        assert_eq!(fixture.first_difference(&fixture.simulate(&program)), expected, "simulator");
+        let execution = fixture.cosimulate(fixture.design(), &program);
+        assert_eq!(fixture.first_difference(&execution), expected, "RTL");
+    }
+}
