@@ -5,12 +5,14 @@
 //! ([`RustHdlBlock`]). On this layer stand the accelerator's own modules, each a function that
 //! returns a [`Module`].
 
+mod accelerator;
 mod build;
 pub mod popcount;
 mod rusthdl;
 mod sim;
 mod text;
 
+pub use accelerator::accelerator;
 pub use build::{
     Builder, DescriptionError, Direction, Instance, MAX_WIDTH, Memory, Module, Operand, Port,
     Problem, Reg, Sig, Wire,

@@ -1,0 +1,64 @@
+//! Sends the logits and the class.
+//!
+//! Microarchitecture.md, section 5.4, state `Send`: one cycle to read each logit word, one beat
+//! for each class, one beat for the class with the largest logit (the first of equal ones).
+//!
+//! | port        | dir | width       | meaning                                               |
+//! | ----------- | --- | ----------- | ----------------------------------------------------- |
+//! | `sending`   | in  | 1           | state `Send`                                          |
+//! | `classes`   | in  | 16          | logits                                                |
+//! | `from`      | out | 16          | word of the logit columns                             |
+//! | `word`      | in  | `cols · 32` | that word, one cycle later                            |
+//! | `out_valid`, `out_ready`, `out_data`, `out_last` | out, in, out, out | 1, 1, 32, 1 | port |
+//! | `beat`      | out | 1           | a beat is accepted                                    |
+//! | `sent`      | out | 1           | it is the last one                                    |
+//!
+//! Timing: the word is read in a cycle without a beat; from then on the address stands until the
+//! last logit of the word is accepted.
+
+use super::sizes::{Sizes, bits_for};
+use crate::build::{Builder, Module};
+
+/// Describes the module `output`.
+pub(super) fn output(sizes: &Sizes) -> Module {
+    let m = Builder::new("sender", "Sends the logits and the class.");
+    let sending = m.input("sending", 1, "state Send");
+    let classes = m.input("classes", 16, "logits");
+    let word = m.input("word", sizes.cols * 32, "logit columns");
+    let out_ready = m.input("out_ready", 1, "the beat is accepted");
+
+    let reading = m.reg("reading", 1, 1);
+    let ending = m.reg("ending", 1, 0);
+    let valid = (sending & !*reading).named("valid_now");
+    let beat = (valid & out_ready).named("beat_now");
+    let column_bits = bits_for(sizes.cols - 1);
+    let column = m.reg_without_reset("column", column_bits);
+    let index = m.reg_without_reset("index", 16);
+    let from = m.reg_without_reset("from_q", 16);
+    let next_index = *index + 1;
+    let last = (beat & next_index.eq(classes)).named("last_logit");
+    let word_end = beat & column.eq(u64::from(sizes.cols - 1));
+    let refill = (word_end & !last & !*ending).named("refill");
+    reading.next(!sending | refill);
+    ending.next_when(!sending | last, sending);
+    column.next_when(!sending | beat, m.mux(!sending | word_end, 0, *column + 1));
+    index.next_when(!sending | beat, m.mux(sending, next_index, 0));
+    from.next_when(!sending | refill, m.mux(sending, *from + 1, 0));
+
+    let items: Vec<_> = (0..sizes.cols).map(|c| word.slice(32 * c, 32)).collect();
+    let logit = m.select(*column, &items).named("logit");
+    let best = m.reg_without_reset("best", 32);
+    let class = m.reg_without_reset("class_q", 16);
+    let better = index.eq(0) | best.slt(logit);
+    let take = beat & better & !*ending;
+    best.next_when(take, logit);
+    class.next_when(take, *index);
+
+    m.output("from", *from, "word of the logit columns");
+    m.output("out_valid", valid, "a beat is there");
+    m.output("out_data", m.mux(*ending, class.zero_extend(32), logit), "logit, then the class");
+    m.output("out_last", *ending, "the beat is the class");
+    m.output("beat", beat, "a beat is accepted");
+    m.output("sent", beat & *ending, "the last beat is accepted");
+    m.finish()
+}

@@ -1,0 +1,90 @@
+//! Which pixel is at the post-processing: the drain's own tile counters.
+//!
+//! Microarchitecture.md, section 5.2: they advance as in the sequencer, at the pace of the drain.
+//! All outputs belong to stage D0.
+//!
+//! | port         | dir | width | meaning                                                     |
+//! | ------------ | --- | ----- | ----------------------------------------------------------- |
+//! | `start`      | in  | 1     | from the next cycle on row `R-1` of a tile is at D0         |
+//! | `load`       | in  | 1     | the layer begins                                            |
+//! | `pooled`     | in  | 1     | flag `shortcut_pool`                                        |
+//! | `row_tiles`, `out_height`, `out_width` | in | 16 | of the descriptor                    |
+//! | `beat`       | out | ..    | beat of the row                                             |
+//! | `reading`    | out | 1     | `beat < reads`                                              |
+//! | `pixel`      | out | 1     | beat `reads - 1` of a pixel of the map                      |
+//! | `writing`    | out | 1     | that beat, or a later one, of a pixel of the map            |
+//! | `sub`        | out | ..    | in these, the sub-slice                                     |
+//! | `row`        | out | ..    | `k`                                                         |
+//! | `x`, `y`, `ct` | out | 17, 16, 16 | position                                             |
+//! | `odd`        | out | 1     | the tile's number in its line is odd                        |
+//! | `tile_end`, `line_end`, `ct_end` | out | 1 | last cycle of a tile, a line, a column tile |
+//! | `last_pixel` | out | 1     | `pixel` is the last one of its column tile                  |
+//!
+//! Timing: `start` in cycle `t`, row `R-1` in `t + 1`; no gap is needed between tiles.
+
+use super::drain::beats;
+use super::sizes::Sizes;
+use crate::build::{Builder, Module};
+
+/// Describes the module `position`.
+pub(super) fn position(sizes: &Sizes) -> Module {
+    let m = Builder::new("position", "Which pixel is at stage D0.");
+    let start = m.input("start", 1, "the next cycle shows the bottom row");
+    let load = m.input("load", 1, "the layer begins");
+    let pooled = m.input("pooled", 1, "four reads for each pixel");
+    let row_tiles = m.input("row_tiles", 16, "tiles of a line");
+    let out_height = m.input("out_height", 16, "lines");
+    let out_width = m.input("out_width", 16, "pixels of a line");
+    let bottom = u64::from(sizes.rows - 1);
+
+    let active = m.reg("active", 1, 0);
+    let row = m.reg_without_reset("row_q", sizes.row_bits());
+    let (beat, last_beat) = beats(&m, sizes, start, pooled);
+    let row_end = *active & last_beat;
+    let last_row = row.eq(0).named("last_row");
+    let tile_end = (row_end & last_row).named("tile_over");
+    row.next_when(start | row_end, m.mux(start, bottom, *row - 1));
+    active.next_when(start | tile_end, start);
+
+    // Counts from 1, so that it is compared as it is.
+    let tile = m.reg_without_reset("tile", 16);
+    let y = m.reg_without_reset("y_q", 16);
+    let ct = m.reg_without_reset("ct_q", 16);
+    let x = m.reg_without_reset("x_q", 17);
+    let odd = m.reg_without_reset("odd_q", 1);
+    let last_tile = tile.eq(row_tiles).named("last_tile");
+    let y_next = *y + 1;
+    let last_line = y_next.eq(out_height).named("last_line");
+    let line_end = (tile_end & last_tile).named("line_over");
+    let ct_end = (line_end & last_line).named("ct_over");
+    tile.next_when(load | tile_end, m.mux(load | last_tile, 1, *tile + 1));
+    odd.next_when(load | tile_end, !(load | last_tile | *odd));
+    y.next_when(load | line_end, m.mux(load | last_line, 0, y_next));
+    ct.next_when(load | ct_end, m.mux(load, 0, *ct + 1));
+    let step = m.mux(last_row, 2 * bottom + 1, m.ones(17));
+    x.next_when(load | row_end, m.mux(load | line_end, bottom, *x + step));
+
+    let inside = *active & x.lt(out_width.zero_extend(17));
+    // With two bits the beats of a pooled shortcut end at 3.
+    let pooled_read = if beat.width() > 2 { beat.lt(4) } else { m.lit(1, 1) };
+    let reading = m.mux(pooled, pooled_read, beat.eq(0)).named("read_beat");
+    let complete = beat.ge(3) | !pooled;
+    let writing = (inside & complete).named("complete_pixel");
+    let pixel = (writing & reading).named("first_write");
+    let sub = m.mux(pooled, beat - 3, beat);
+    m.output("beat", beat, "beat of the row");
+    m.output("reading", reading, "the shortcut is read");
+    m.output("pixel", pixel, "the results are complete for the first time");
+    m.output("writing", writing, "the results are complete");
+    m.output("sub", sub.keep(0, sizes.sub_bits()), "sub-slice to be written");
+    m.output("row", *row, "row of the array");
+    m.output("x", *x, "column of the map");
+    m.output("y", *y, "line of the map");
+    m.output("ct", *ct, "column tile");
+    m.output("odd", *odd, "odd tile of its line");
+    m.output("tile_end", tile_end, "last cycle of a tile");
+    m.output("line_end", line_end, "last cycle of a line");
+    m.output("ct_end", ct_end, "last cycle of a column tile");
+    m.output("last_pixel", pixel & last_row & last_tile & last_line, "of its column tile");
+    m.finish()
+}

@@ -1,0 +1,141 @@
+//! The sequencer: fetches descriptors, issues steps, waits, and hands over to `output`.
+//!
+//! Microarchitecture.md, section 5.4, whose cycle counts hold exactly.
+//!
+//! | port           | dir | width | meaning                                                   |
+//! | -------------- | --- | ----- | --------------------------------------------------------- |
+//! | `image_full`   | in  | 1     | a complete image waits                                    |
+//! | `sent`         | in  | 1     | the last beat of `Send` is accepted                       |
+//! | fields of the descriptor | in | .. | by their names                                     |
+//! | `pc`           | out | 16    | word of the program memory                                |
+//! | `take`         | out | 1     | the program memory shows a word of the descriptor         |
+//! | `load`         | out | 1     | last cycle of `Fetch`: counters begin                     |
+//! | `step_addr`    | out | 16    | word of the step memory                                   |
+//! | `weight_addr`  | out | 16    | word of the weight memories                               |
+//! | `issue`, `first`, `last` | out | 1 | a step is issued, the first, the last of its tile   |
+//! | `line_end`, `ct_end` | out | 1 | with `last`: of the last tile of a line, a column tile   |
+//! | `free`         | out | 1     | last cycle of layer 0: the image has been used            |
+//! | `sending`      | out | 1     | state `Send`                                              |
+//! | `busy`         | out | 1     | not in state `Idle`                                       |
+//! | `state`, `layer`, `entered` | out | 3, 8, 1 | monitor: state, layer, first cycle of a state  |
+//!
+//! Timing: `t` of the page is the cycle of `issue`.
+
+use heartbit_ir::program::{DESCRIPTOR_WORDS, HEADER_WORDS};
+
+use crate::build::{Builder, Module};
+
+/// States, as the monitor shows them.
+const IDLE: u64 = 0;
+const FETCH: u64 = 1;
+const RUN: u64 = 2;
+const DRAIN: u64 = 3;
+const SEND: u64 = 4;
+/// Phases of `Run`.
+const STEPS: u64 = 0;
+const TILE_GAP: u64 = 1;
+const COL_GAP: u64 = 2;
+
+/// Describes the module `sequencer`.
+pub(super) fn sequencer() -> Module {
+    let m = Builder::new("sequencer", "Fetches descriptors, issues steps, waits.");
+    let word = |name: &str, doc: &str| m.input(name, 16, doc);
+    let image_full = m.input("image_full", 1, "a complete image waits");
+    let sent = m.input("sent", 1, "the last beat is accepted");
+    let steps = word("steps", "K");
+    let tile_gap = word("tile_gap", "idle cycles after a tile");
+    let col_gap = word("col_gap", "idle cycles after a column tile");
+
+    let state = m.reg("state_q", 3, IDLE);
+    let idle = state.eq(IDLE).named("idle");
+    let fetch = state.eq(FETCH).named("fetch");
+    let run = state.eq(RUN).named("run");
+    let drain = state.eq(DRAIN).named("drain");
+    let send = state.eq(SEND).named("send");
+    let phase = m.reg("phase", 2, STEPS);
+
+    // Cycles of the present state, or of the present phase of `Run`, from 1.
+    let count = m.reg("count", 16, 1);
+    let fetch_cycles = m.lit(16, DESCRIPTOR_WORDS as u64 + 2);
+    let run_limit = m.select(*phase, &[steps, tile_gap, col_gap]);
+    let drain_wait = word("drain_wait", "idle cycles after the last tile");
+    let limit = m.mux(fetch, fetch_cycles, m.mux(drain, drain_wait, run_limit));
+    let at_limit = count.eq(limit).named("at_limit");
+    count.next(m.mux(idle | send | at_limit, 1, *count + 1));
+
+    // Loops.
+    let load = (fetch & at_limit).named("load_now");
+    let issue = (run & phase.eq(STEPS)).named("issue_now");
+    let last = (issue & at_limit).named("last_now");
+    let tile_over = (last & tile_gap.eq(0)) | (run & phase.eq(TILE_GAP) & at_limit);
+    let tile_over = tile_over.named("tile_over");
+    let counter = |name: &str| m.reg_without_reset(name, 16);
+    let (xt, y, ct) = (counter("xt"), counter("y"), counter("ct"));
+    let last_xt = xt.eq(word("row_tiles", "tiles of a line")).named("last_xt");
+    let last_y = y.eq(word("out_height", "lines")).named("last_y");
+    let last_ct = ct.eq(word("col_tiles", "column tiles")).named("last_ct");
+    let line_over = (tile_over & last_xt).named("line_over");
+    let tiles_over = (line_over & last_y).named("tiles_over");
+    let gap_over = run & phase.eq(COL_GAP) & at_limit;
+    let col_over = ((tiles_over & col_gap.eq(0)) | gap_over).named("col_over");
+    xt.next_when(load | tile_over, m.mux(load | last_xt, 1, *xt + 1));
+    y.next_when(load | line_over, m.mux(load | last_y, 1, *y + 1));
+    ct.next_when(load | col_over, m.mux(load, 1, *ct + 1));
+    let into_tile_gap = last & tile_gap.ne(0);
+    let into_col_gap = tiles_over & col_gap.ne(0);
+    let gap = m.mux(into_col_gap, COL_GAP, m.lit(2, STEPS));
+    phase.next_when(last | tile_over | col_over, m.mux(into_tile_gap, TILE_GAP, gap));
+    let line_end = (last & last_xt).named("line_end_now");
+    let ct_end = (line_end & last_y).named("ct_end_now");
+
+    // State.
+    let wake = (idle & image_full).named("wake");
+    let drained = (drain & at_limit).named("drained");
+    let last_layer = m.input("last_layer", 1, "flag");
+    let after = m.mux(last_layer, SEND, m.lit(3, FETCH));
+    let to_idle = m.mux(send & sent, IDLE, *state);
+    let to_next = m.mux(drained, after, to_idle);
+    let to_drain = m.mux(run & col_over & last_ct, DRAIN, to_next);
+    let next = m.mux(wake, FETCH, m.mux(load, RUN, to_drain)).named("state_next");
+    state.next(next);
+    let entered = m.reg("entered_q", 1, 0);
+    entered.next(next.ne(*state));
+    let layer = m.reg("layer_q", 8, 0);
+    layer.next_when(wake | (drained & !last_layer), m.mux(wake, 0, *layer + 1));
+    let first_layer = m.reg("first_layer", 1, 0);
+    first_layer.next_when(wake | drained, wake);
+
+    // Addresses.
+    let pc = m.reg("pc_q", 16, HEADER_WORDS as u64);
+    let address = (fetch & count.lt(DESCRIPTOR_WORDS as u64 + 1)).named("address_now");
+    pc.next_when(idle | address, m.mux(idle, HEADER_WORDS as u64, *pc + 1));
+    let take = m.reg("take_q", 1, 0);
+    take.next(address);
+    let step_base = word("step_base", "first step");
+    let step_addr = counter("step_addr_q");
+    step_addr.next_when(load | issue, m.mux(load | last, step_base, *step_addr + 1));
+    let weight_base = word("weight_base", "first weight word");
+    let (weight_addr, weight_tile) = (counter("weight_addr_q"), counter("weight_tile"));
+    let following = *weight_addr + 1;
+    weight_tile.next_when(load | ct_end, m.mux(load, weight_base, following));
+    let weight_next = m.mux(last & !ct_end, *weight_tile, following);
+    weight_addr.next_when(load | issue, m.mux(load, weight_base, weight_next));
+
+    m.output("pc", *pc, "word of the program memory");
+    m.output("take", *take, "the word belongs to the descriptor");
+    m.output("load", load, "the layer begins");
+    m.output("step_addr", *step_addr, "word of the step memory");
+    m.output("weight_addr", *weight_addr, "word of the weight memories");
+    m.output("issue", issue, "a step is issued");
+    m.output("first", issue & count.eq(1), "first step of a tile");
+    m.output("last", last, "last step of a tile");
+    m.output("line_end", line_end, "of the last tile of a line");
+    m.output("ct_end", ct_end, "of the last tile of a column tile");
+    m.output("free", drained & *first_layer, "the image has been used");
+    m.output("sending", send, "state Send");
+    m.output("busy", !idle, "not in state Idle");
+    m.output("state", *state, "monitor");
+    m.output("layer", *layer, "monitor");
+    m.output("entered", *entered, "monitor: first cycle of a state");
+    m.finish()
+}

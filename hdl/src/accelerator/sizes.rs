@@ -1,0 +1,164 @@
+//! Numbers that follow from the configuration, and the wiring helpers that several modules use.
+
+use heartbit_ir::program::{ArrayConfig, DESCRIPTOR_WORDS, HEADER_WORDS, MemoryDepths};
+
+use crate::build::{Builder, Sig};
+
+/// The configuration in the unit of widths: microarchitecture.md, section 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    /// `R`.
+    pub(super) rows: u32,
+    /// `C`.
+    pub(super) cols: u32,
+    /// `L`.
+    pub(super) lanes: u32,
+    /// Bits of an accumulator.
+    pub(super) acc_bits: u32,
+    /// `D`.
+    pub(super) write_beats: u32,
+    /// `S`.
+    pub(super) slice_bits: u32,
+    /// `G`.
+    pub(super) slices: u32,
+    /// `P`.
+    pub(super) popcount_latency: u32,
+    /// Bits of `load_data`.
+    pub(super) load_bits: u32,
+    /// Words of the memories, powers of two.
+    pub(super) depths: Depths,
+}
+
+/// Words of the memories, rounded up to powers of two so that every address exists.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Depths {
+    pub(super) image: u32,
+    pub(super) activation: u32,
+    pub(super) weight: u32,
+    pub(super) parameter: u32,
+    pub(super) stream: u32,
+    pub(super) logit: u32,
+    pub(super) step: u32,
+    pub(super) program: u32,
+}
+
+impl Sizes {
+    pub(super) fn new(array: &ArrayConfig, depths: &MemoryDepths) -> Self {
+        let n = |value: usize| u32::try_from(value).expect("bug: sizes are small");
+        let depth = |words: usize| {
+            assert!(words <= 1 << 16, "bug: {words} words are out of reach of 16 address bits");
+            n(words.max(2).next_power_of_two())
+        };
+        assert!(array.rows > 0 && array.cols > 0, "bug: an array without elements");
+        assert!(array.lanes >= 4 && array.acc_bits > 0, "bug: {array:?}");
+        Self {
+            rows: n(array.rows),
+            cols: n(array.cols),
+            lanes: n(array.lanes),
+            acc_bits: array.acc_bits,
+            write_beats: n(array.write_beats()),
+            slice_bits: n(array.slice_bits()),
+            slices: n(array.slices_per_word()),
+            popcount_latency: n(array.popcount_latency()),
+            load_bits: n(array.load_bits()),
+            depths: Depths {
+                image: depth(depths.image),
+                activation: depth(depths.activation),
+                weight: depth(depths.weight),
+                parameter: depth(depths.parameter),
+                stream: depth(depths.stream),
+                logit: depth(depths.logit),
+                step: depth(depths.step),
+                program: depth(depths.program.max(HEADER_WORDS + DESCRIPTOR_WORDS)),
+            },
+        }
+    }
+
+    /// Bits of the beat counters; the most beats are those of a pooled shortcut.
+    pub(super) fn beat_bits(&self) -> u32 {
+        bits_for(self.write_beats + 2)
+    }
+
+    /// Bits of a sub-slice index.
+    pub(super) fn sub_bits(&self) -> u32 {
+        bits_for(self.write_beats - 1)
+    }
+
+    /// Bits of a bank or row index.
+    pub(super) fn row_bits(&self) -> u32 {
+        bits_for(self.rows - 1)
+    }
+
+    /// Bits of a slice index within a word.
+    pub(super) fn group_bits(&self) -> u32 {
+        bits_for(self.slices - 1)
+    }
+}
+
+/// Bits that hold `0..=max`, at least one.
+pub(super) fn bits_for(max: u32) -> u32 {
+    (u32::BITS - max.leading_zeros()).max(1)
+}
+
+/// The low bits, or zeros above.
+pub(super) fn fit(value: Sig<'_>, width: u32) -> Sig<'_> {
+    if width < value.width() { value.keep(0, width) } else { value.zero_extend(width) }
+}
+
+/// `value` some cycles later, through registers without reset.
+pub(super) fn delay<'m>(m: &'m Builder, name: &str, value: Sig<'m>, cycles: u32) -> Sig<'m> {
+    (1..=cycles).fold(value, |value, i| m.pipe(&format!("{name}_d{i}"), value))
+}
+
+/// `value` some cycles later, through registers that reset clears: for what starts or writes.
+pub(super) fn delay_control<'m>(
+    m: &'m Builder,
+    name: &str,
+    value: Sig<'m>,
+    cycles: u32,
+) -> Sig<'m> {
+    (1..=cycles).fold(value, |value, i| {
+        let reg = m.reg(&format!("{name}_d{i}"), value.width(), 0);
+        reg.next(value);
+        *reg
+    })
+}
+
+/// Bit `i` of `width` bits is 1 where `i < n`.
+pub(super) fn thermometer<'m>(m: &'m Builder, n: Sig<'m>, width: u32) -> Sig<'m> {
+    (0..n.width()).fold(m.lit(width, 0), |below, k| {
+        let by = 1_u32 << k;
+        let more = if by >= width {
+            m.ones(width)
+        } else {
+            m.concat(&[below.slice(0, width - by), m.ones(by)])
+        };
+        m.mux(n.bit(k), more, below)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bits_for, thermometer};
+    use crate::{Builder, Simulator};
+
+    #[test]
+    fn thermometer_has_n_ones_and_saturates() {
+        for width in [1, 2, 3, 5, 8, 37] {
+            let m = Builder::new("thermo", "");
+            let n = m.input("n", 6, "");
+            m.output("ones", thermometer(&m, n, width), "");
+            let mut sim = Simulator::new(&m.finish());
+            for n in 0..64 {
+                sim.set("n", n);
+                let ones = n.min(u64::from(width));
+                assert_eq!(sim.get("ones"), (1 << ones) - 1, "{n} of {width}");
+            }
+        }
+    }
+
+    #[test]
+    fn bits_for_holds_the_maximum() {
+        assert_eq!([0, 1, 2, 3, 4, 255, 256].map(bits_for), [1, 1, 2, 2, 3, 8, 9]);
+    }
+}
