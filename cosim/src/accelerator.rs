@@ -28,7 +28,7 @@ pub fn accelerator_design(array: &ArrayConfig, depths: &MemoryDepths) -> Design 
     let top = heartbit_hdl::accelerator(array, depths);
     let mut design = Design::new(top.name());
     for file in heartbit_hdl::emit(&top) {
-        design = design.file(file.name, file.text);
+        design = design.file(format!("{}.v", file.name), file.text);
     }
     for port in top.ports() {
         let direction = match port.direction {
