@@ -175,12 +175,13 @@ fn operands<'m>(m: &'m Builder, sizes: &Sizes, step: &Step<'m>) {
             m.mux(from_image, image.zero_extend(lanes), word).named(&format!("operand_{bank}"))
         })
         .collect();
-    // With one row the rotation is no choice.
+    // With one or two rows not every shift is a choice.
     m.discard(shift);
     let n = banks.len();
     for row in 0..n {
         let (same, east, west) = (banks[row], banks[(row + 1) % n], banks[(row + n - 1) % n]);
-        let word = m.select(shift, &[same, east, same, west]) & mask;
+        let rotated = m.mux(shift.bit(0), m.mux(shift.bit(1), west, east), same);
+        let word = rotated & mask;
         m.output(&format!("a_{row}"), m.pipe(&format!("a_{row}_q"), word), "word of the row, t+3");
     }
 }

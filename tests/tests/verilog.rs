@@ -1,0 +1,60 @@
+//! The emitted Verilog of the accelerator is clean for every tool, without waivers.
+//!
+//! A missing tool fails these tests; it never skips them.
+
+use heartbit_cosim::{
+    Design, Toolchain, accelerator_design, elaborate_icarus, elaborate_yosys, lint,
+};
+use heartbit_ir::program::{ArrayConfig, MemoryDepths};
+
+/// Shapes that differ in what the text contains: one row, one column, more columns than lanes,
+/// several slices a word, lanes that are no power of two, words wider than a machine word.
+const SHAPES: [(usize, usize, usize, u32); 8] = [
+    (1, 1, 4, 1),
+    (2, 2, 4, 12),
+    (3, 7, 4, 14),
+    (4, 3, 37, 20),
+    (1, 5, 8, 33),
+    (5, 1, 64, 5),
+    (2, 3, 100, 24),
+    (8, 8, 16, 14),
+];
+
+fn designs() -> impl Iterator<Item = Design> {
+    let depths = MemoryDepths {
+        image: 128,
+        activation: 300,
+        weight: 1000,
+        parameter: 1,
+        stream: 1024,
+        logit: 1,
+        step: 200,
+        program: 82,
+    };
+    SHAPES.into_iter().map(move |(rows, cols, lanes, acc_bits)| {
+        accelerator_design(&ArrayConfig { rows, cols, lanes, acc_bits }, &depths)
+    })
+}
+
+#[test]
+fn verilator_has_no_warning() {
+    let toolchain = Toolchain::detect()
+        .unwrap_or_else(|error| panic!("{error}: {}", error.help().unwrap_or_default()));
+    for (design, shape) in designs().zip(SHAPES) {
+        lint(&toolchain, &design).unwrap_or_else(|error| panic!("{shape:?}: {error:#?}"));
+    }
+}
+
+#[test]
+fn yosys_finds_no_problem() {
+    for (design, shape) in designs().zip(SHAPES) {
+        elaborate_yosys(None, &design).unwrap_or_else(|error| panic!("{shape:?}: {error:#?}"));
+    }
+}
+
+#[test]
+fn icarus_has_no_warning() {
+    for (design, shape) in designs().zip(SHAPES) {
+        elaborate_icarus(None, &design).unwrap_or_else(|error| panic!("{shape:?}: {error:#?}"));
+    }
+}
