@@ -47,8 +47,8 @@ impl Fixture {
     }
 
     fn cosimulate(&self, design: Design, program: &Program) -> Execution {
-        let toolchain = Toolchain::detect()
-            .unwrap_or_else(|e| panic!("{e}: {}", e.help().unwrap_or_default()));
+        let toolchain =
+            Toolchain::detect().unwrap_or_else(|e| panic!("{e}: {}", e.help().unwrap_or_default()));
         let model = Build::new(design)
             .compile(&toolchain)
             .expect("the Verilog compiles")
@@ -105,5 +105,35 @@ fn shifted_threshold_is_found_in_its_layer() {
         assert_eq!(fixture.first_difference(&fixture.simulate(&program)), expected, "simulator");
         let execution = fixture.cosimulate(fixture.design(), &program);
         assert_eq!(fixture.first_difference(&execution), expected, "RTL");
+    }
+}
+
+/// Replaces a text that occurs once in a file of the design.
+fn mutate(mut design: Design, file: &str, from: &str, to: &str) -> Design {
+    let (_, text) =
+        design.files.iter_mut().find(|(name, _)| name == file).expect("a file of the design");
+    assert_eq!(text.matches(from).count(), 1, "`{from}` in {file}");
+    *text = text.replace(from, to);
+    design
+}
+
+#[test]
+fn dropped_skew_register_is_found_in_the_first_layer() {
+    let fixture = Fixture::new();
+    let program = &fixture.compiled.program;
+    let mutants = [
+        // Row 1 gets its activations with row 0.
+        ("array.v", ".a(a_1_d1)", ".a(a_1)"),
+        // Row 5 gets its activations a cycle early.
+        ("array.v", ".a(a_5_d5)", ".a(a_5_d4)"),
+        // The sums of column 0 leave a cycle early.
+        ("array.v", "assign hits_0 = hits_0_d7;", "assign hits_0 = hits_0_d6;"),
+        // PE outputs skip their register: the weights run ahead of the activations.
+        ("pe.v", "assign w_out = w_q;", "assign w_out = w;"),
+    ];
+    for (file, from, to) in mutants {
+        let design = mutate(fixture.design(), file, from, to);
+        let execution = fixture.cosimulate(design, program);
+        assert_eq!(fixture.first_difference(&execution), first("conv1", "sums"), "{from}");
     }
 }
