@@ -87,7 +87,7 @@ impl Verdict {
             self.images_per_second
         )];
         lines.push(format!(
-            "{} tensors with {} elements compared with the interpreter: {} differ",
+            "{} tensors, {} elements compared with the interpreter: {} differ",
             grouped(self.tensors as u64),
             grouped(self.elements as u64),
             self.differing
@@ -101,7 +101,8 @@ impl Verdict {
         }
         lines.push(cycles);
         if let Some((image, engine, difference)) = &self.first {
-            lines.push(format!("first difference: image {image}, {engine}, {difference}"));
+            lines.push(format!("first difference: image {image}, {engine}"));
+            lines.push(format!("  {difference}"));
         }
         if let Some((engine, layer, predicted, actual)) = &self.cycle_error {
             lines.push(format!(

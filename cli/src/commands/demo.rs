@@ -53,8 +53,9 @@ pub(crate) fn run(args: &DemoArgs, format: Format) -> Outcome {
     let passed = simulated.passed() && cosimulated.passed() && some.len() >= 3;
     let line = if passed {
         format!(
-            "\nverdict: ok. Accuracy {} on {} images; interpreter, simulator and RTL agree on \
-             every tensor, prediction, simulator and RTL on every cycle.\n",
+            "\nverdict: ok\n\
+             accuracy {} on {} images; interpreter, simulator and RTL agree on every\n\
+             tensor, and prediction, simulator and RTL on every layer's cycles\n",
             percent(simulated.accuracy()),
             all.len()
         )
@@ -71,7 +72,7 @@ pub(crate) fn run(args: &DemoArgs, format: Format) -> Outcome {
     });
     output::result(format, &json, || {
         format!(
-            "{line}wrote {} (program.json, mem/, rtl/) and {}\n",
+            "{line}wrote {} (program.json, mem/, rtl/)\nwrote {}\n",
             path.display(),
             data.display()
         )
