@@ -96,13 +96,21 @@ impl Verdict {
         let mut cycles = format!("cycles an image: predicted {}", grouped(self.predicted_cycles));
         for (name, value) in engines {
             if let Some(value) = value {
-                cycles.push_str(&format!(", {name} {}", grouped(value)));
+                cycles = format!("{cycles}, {name} {}", grouped(value));
             }
         }
         lines.push(cycles);
         if let Some((image, engine, difference)) = &self.first {
             lines.push(format!("first difference: image {image}, {engine}"));
-            lines.push(format!("  {difference}"));
+            let [y, x, c] = difference.first;
+            lines.push(format!(
+                "  layer `{}`: {} differ in {} elements",
+                difference.layer, difference.tensor, difference.elements
+            ));
+            lines.push(format!(
+                "  first at row {y}, column {x}, channel {c}: expected {}, got {}",
+                difference.expected, difference.actual
+            ));
         }
         if let Some((engine, layer, predicted, actual)) = &self.cycle_error {
             lines.push(format!(

@@ -33,7 +33,7 @@ impl std::fmt::Display for Difference {
         let [y, x, c] = self.first;
         write!(
             f,
-            "layer `{}`: {} differ in {} elements\n  first at row {y}, column {x}, channel {c}: \
+            "layer `{}`: {} differ in {} elements, first at row {y}, column {x}, channel {c}: \
              expected {}, got {}",
             self.layer, self.tensor, self.elements, self.expected, self.actual
         )

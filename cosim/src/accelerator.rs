@@ -402,9 +402,8 @@ fn field(words: &[u32], index: usize, bits: usize) -> i32 {
 }
 
 fn halves(limb: u64) -> (u32, u32) {
-    let bytes = limb.to_le_bytes();
-    let [a, b, c, d, e, f, g, h] = bytes;
-    (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
+    let word = |limb: u64| u32::try_from(limb & u64::from(u32::MAX)).expect("bug: 32 bits");
+    (word(limb), word(limb >> 32))
 }
 
 #[cfg(test)]

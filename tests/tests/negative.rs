@@ -64,10 +64,6 @@ impl Fixture {
     }
 }
 
-fn first(layer: &str, tensor: &'static str) -> Option<(String, &'static str)> {
-    Some((layer.to_owned(), tensor))
-}
-
 #[test]
 fn intact_engines_agree() {
     let fixture = Fixture::new();
@@ -85,7 +81,7 @@ fn flipped_weight_bit_is_found_in_its_layer() {
         let bit = program.weights[0].word(word)[0] & 1 == 1;
         program.weights[0].set(word, 0, !bit);
         // The first step of a tile is a corner tap, which only inner pixels see.
-        let expected = first(name, "sums");
+        let expected = Some((name.to_owned(), "sums"));
         assert_eq!(fixture.first_difference(&fixture.simulate(&program)), expected, "simulator");
         let execution = fixture.cosimulate(fixture.design(), &program);
         assert_eq!(fixture.first_difference(&execution), expected, "RTL");
@@ -101,7 +97,7 @@ fn shifted_threshold_is_found_in_its_layer() {
         let parameter = &mut program.parameters[1][usize::from(layer.param_base)];
         // One unit of the stream.
         parameter.bias += 1 << layer.shift;
-        let expected = first(name, "stream");
+        let expected = Some((name.to_owned(), "stream"));
         assert_eq!(fixture.first_difference(&fixture.simulate(&program)), expected, "simulator");
         let execution = fixture.cosimulate(fixture.design(), &program);
         assert_eq!(fixture.first_difference(&execution), expected, "RTL");
@@ -134,6 +130,10 @@ fn dropped_skew_register_is_found_in_the_first_layer() {
     for (file, from, to) in mutants {
         let design = mutate(fixture.design(), file, from, to);
         let execution = fixture.cosimulate(design, program);
-        assert_eq!(fixture.first_difference(&execution), first("conv1", "sums"), "{from}");
+        assert_eq!(
+            fixture.first_difference(&execution),
+            Some(("conv1".to_owned(), "sums")),
+            "{from}"
+        );
     }
 }

@@ -85,5 +85,6 @@ pub(crate) fn run(args: &DemoArgs, format: Format) -> Outcome {
 }
 
 fn indented(verdict: &Verdict) -> String {
-    verdict.text().lines().map(|line| format!("  {line}\n")).collect()
+    let lines: Vec<String> = verdict.text().lines().map(|line| format!("  {line}")).collect();
+    lines.join("\n") + "\n"
 }

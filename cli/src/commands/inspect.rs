@@ -7,6 +7,7 @@ use crate::layers::CompiledView;
 use crate::output::{self, Table, grouped};
 use heartbit_ir::network::{Network, ValueType};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 pub(crate) fn run(args: &InspectArgs, format: Format) -> Outcome {
     if args.path.is_dir() {
@@ -60,7 +61,7 @@ fn network_text(network: &Network, types: &[ValueType]) -> String {
         network.frac_bits
     );
     for (key, value) in &network.provenance {
-        text.push_str(&format!("  {key}: {value}\n"));
+        writeln!(text, "  {key}: {value}").expect("bug: writing to a string");
     }
     text + "\n" + &table.render()
 }
