@@ -144,7 +144,8 @@ impl<'m> Top<'m> {
     /// Program memory, descriptor, sequencer, and the position at the post-processing.
     fn control(&self) {
         let (m, sequencer) = (self.m, self.sequencer);
-        let program = memories::shared("program_words", "Program memory.", 32, self.sizes.depths.program);
+        let program =
+            memories::shared("program_words", "Program memory.", 32, self.sizes.depths.program);
         let program = self.load_words(m.inst("program_mem", &program), PROGRAM);
         program.set("from", sequencer.out("pc"));
         self.fields.set("take", sequencer.out("take")).set("word", program.out("word"));

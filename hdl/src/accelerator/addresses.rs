@@ -167,3 +167,182 @@ pub(super) fn next_group<'m>(m: &'m Builder, sizes: &Sizes, group: Sig<'m>) -> (
     let wrap = group.eq(u64::from(sizes.slices - 1));
     (m.mux(wrap, 0, group + 1), wrap.zero_extend(16))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::position::position;
+    use super::super::sizes::{Sizes, test_sizes};
+    use super::addresses;
+    use crate::{Simulator, test_random};
+    use heartbit_ir::program::{LayerDescriptor, LayerFlags};
+
+    /// `position` and `addresses`, connected.
+    struct Bench {
+        position: Simulator,
+        addresses: Simulator,
+    }
+
+    impl Bench {
+        fn new(sizes: &Sizes, layer: &LayerDescriptor) -> Self {
+            let mut position = Simulator::new(&position(sizes));
+            for (name, value) in [
+                ("pooled", u16::from(layer.flags.shortcut_pool)),
+                ("row_tiles", layer.row_tiles),
+                ("out_height", layer.out_height),
+                ("out_width", layer.out_width),
+            ] {
+                position.set(name, value.into());
+            }
+            let mut addresses = Simulator::new(&addresses(sizes));
+            for (name, value) in [
+                ("pooled", u16::from(layer.flags.shortcut_pool)),
+                ("shortcut_identity", u16::from(layer.flags.shortcut_identity)),
+                ("out_stride_2", u16::from(layer.flags.out_stride_2)),
+                ("param_base", layer.param_base),
+                ("stream_in_base", layer.stream_in_base),
+                ("stream_in_row", layer.stream_in_row),
+                ("stream_in_plane", layer.stream_in_plane),
+                ("shortcut_channels", layer.shortcut_channels),
+                ("stream_out_base", layer.stream_out_base),
+                ("stream_out_row", layer.stream_out_row),
+                ("stream_out_plane", layer.stream_out_plane),
+                ("out_base", layer.out_base),
+                ("out_y_words", layer.out_y_words),
+                ("out_phase_words", layer.out_phase_words),
+                ("out_xt_words", layer.out_xt_words),
+            ] {
+                addresses.set(name, value.into());
+            }
+            Self { position, addresses }
+        }
+
+        fn settle(&mut self, start: bool, load: bool) {
+            self.position.set("start", start.into());
+            self.position.set("load", load.into());
+            self.addresses.set("load", load.into());
+            for name in ["tile_end", "line_end", "ct_end", "beat", "sub", "row", "odd", "x"] {
+                self.addresses.set(name, self.position.get(name));
+            }
+        }
+
+        fn step(&mut self) {
+            self.position.step();
+            self.addresses.step();
+        }
+    }
+
+    /// Walks one layer and compares every beat with the products of the page.
+    #[track_caller]
+    fn check_layer(sizes: &Sizes, layer: &LayerDescriptor) {
+        let mut bench = Bench::new(sizes, layer);
+        bench.settle(false, true);
+        bench.step();
+        let wide = |value: u16| usize::from(value);
+        let [rows, cols, slices, write_beats] =
+            [sizes.rows, sizes.cols, sizes.slices, sizes.write_beats].map(|v| v as usize);
+        let reads = if layer.flags.shortcut_pool { 4 } else { 1 };
+        let beats = reads + write_beats - 1;
+        let stride = if layer.flags.out_stride_2 { 2 } else { 1 };
+        let tiles = (0..wide(layer.col_tiles)).flat_map(|ct| {
+            (0..wide(layer.out_height))
+                .flat_map(move |y| (0..wide(layer.row_tiles)).map(move |xt| (ct, y, xt)))
+        });
+        bench.settle(true, false);
+        bench.step();
+        for (ct, y, xt) in tiles {
+            for at in 0..rows * beats {
+                let (row, beat) = (rows - 1 - at / beats, at % beats);
+                // The next tile follows at once.
+                bench.settle(at == rows * beats - 1, false);
+                let x = xt * rows + row;
+                let inside = x < wide(layer.out_width);
+                let complete = inside && beat >= reads - 1;
+                let mut position = |name| bench.position.get(name);
+                assert_eq!(position("writing"), u64::from(complete));
+                assert_eq!(position("pixel"), u64::from(inside && beat == reads - 1));
+                assert_eq!(position("reading"), u64::from(beat < reads));
+                let end = y + 1 == wide(layer.out_height)
+                    && xt + 1 == wide(layer.row_tiles)
+                    && row == 0
+                    && beat == reads - 1;
+                assert_eq!(position("last_pixel"), u64::from(end));
+                let here = (position("x"), position("y"), position("ct"));
+                assert_eq!(here, (x as u64, y as u64, ct as u64));
+                let mut get = |name| bench.addresses.get(name);
+                let param = wide(layer.param_base) + ct;
+                assert_eq!(get("param"), param as u64);
+                let live = wide(layer.shortcut_channels).saturating_sub(ct * cols).min(cols);
+                let has = layer.flags.shortcut_identity || layer.flags.shortcut_pool;
+                assert_eq!(get("live"), if has { live as u64 } else { 0 });
+                let word = |base: u16, plane: u16, line: u16, y: usize, x: usize| {
+                    let word = wide(base) + ct * wide(plane) + y * wide(line) + x;
+                    (word % 65_536) as u64
+                };
+                let to = (layer.stream_out_base, layer.stream_out_plane, layer.stream_out_row);
+                assert_eq!(get("stream_out"), word(to.0, to.1, to.2, y, x), "stream_out");
+                if complete {
+                    let slice = ct * write_beats + beat + 1 - reads;
+                    let (phase, xi) = (x % stride, x / stride);
+                    let address = wide(layer.out_base)
+                        + y * wide(layer.out_y_words)
+                        + phase * wide(layer.out_phase_words)
+                        + xi / rows * wide(layer.out_xt_words)
+                        + slice / slices;
+                    assert_eq!(get("bits_out"), (address % 65_536) as u64, "x {x}, slice {slice}");
+                    assert_eq!(get("bank"), (xi % rows) as u64);
+                    assert_eq!(get("group"), (slice % slices) as u64);
+                }
+                bench.step();
+                if inside && beat < reads {
+                    let from = (layer.stream_in_base, layer.stream_in_plane, layer.stream_in_row);
+                    let (y, x) = match reads {
+                        4 => (2 * y + beat / 2, 2 * x + beat % 2),
+                        _ => (y, x),
+                    };
+                    let expected = word(from.0, from.1, from.2, y, x);
+                    assert_eq!(bench.addresses.get("stream_in"), expected, "beat {beat}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn addresses_are_the_products_of_the_page() {
+        let mut seed = 5;
+        for (rows, cols, lanes) in [(1, 1, 4), (2, 4, 16), (3, 7, 4), (5, 5, 16), (4, 13, 4)] {
+            let sizes = test_sizes(rows, cols, lanes);
+            for case in 0..16_u16 {
+                let mut random = |below: u64| {
+                    u16::try_from(test_random(&mut seed) % below).expect("bug: 16 bits")
+                };
+                let out_width = 1 + random(3 * rows as u64);
+                let layer = LayerDescriptor {
+                    flags: LayerFlags {
+                        shortcut_pool: case & 1 == 1,
+                        shortcut_identity: case & 3 == 2,
+                        out_stride_2: case & 4 == 4,
+                        ..LayerFlags::default()
+                    },
+                    col_tiles: 1 + random(4),
+                    row_tiles: out_width.div_ceil(u16::try_from(rows).expect("bug: small")),
+                    out_height: 1 + random(4),
+                    out_width,
+                    param_base: random(65_536),
+                    out_base: random(65_536),
+                    out_y_words: random(65_536),
+                    out_phase_words: random(65_536),
+                    out_xt_words: random(65_536),
+                    stream_in_base: random(65_536),
+                    stream_out_base: random(65_536),
+                    stream_in_row: random(65_536),
+                    stream_in_plane: random(65_536),
+                    stream_out_row: random(65_536),
+                    stream_out_plane: random(65_536),
+                    shortcut_channels: random(4 * cols as u64),
+                    ..LayerDescriptor::default()
+                };
+                check_layer(&sizes, &layer);
+            }
+        }
+    }
+}

@@ -122,3 +122,114 @@ impl<'m> East<'m> {
         m.discard(self.shift);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::drain::drain;
+    use super::super::sizes::test_sizes;
+    use super::array;
+    use crate::{Simulator, test_random};
+    use std::collections::BTreeMap;
+
+    /// Matches and products of the pixels of one tile, and the cycle of its last step.
+    struct Tile {
+        last: usize,
+        hits: Vec<Vec<u64>>,
+        products: Vec<u64>,
+    }
+
+    /// Runs tiles without a gap between them, each as short as its drain allows.
+    #[track_caller]
+    fn check_tiles(rows: usize, cols: usize, lanes: usize, pooled: bool) {
+        let sizes = test_sizes(rows, cols, lanes);
+        let (mut array, mut drain) =
+            (Simulator::new(&array(&sizes)), Simulator::new(&drain(&sizes)));
+        let beats = sizes.write_beats as usize + if pooled { 3 } else { 0 };
+        let latency = sizes.popcount_latency as usize;
+        let (steps, n_tiles, fan_in) = (rows * beats, 4, 9);
+        let mut seed = (rows * 100 + cols) as u64;
+        let mut random = |bits: usize| test_random(&mut seed) >> (64 - bits);
+        drain.set("pooled", pooled.into());
+        array.set("fan_in", fan_in);
+
+        let mut tiles = Vec::new();
+        let mut weights = BTreeMap::new();
+        let mut expected = BTreeMap::new();
+        let end = n_tiles * steps + latency + 2 * rows + cols + rows * beats + 5;
+        for cycle in 0..end {
+            let step = cycle % steps;
+            let issued = cycle < n_tiles * steps;
+            let (first, last) = (issued && step == 0, issued && step == steps - 1);
+            let double = issued && step > 0 && random(3) == 0;
+            let tap_first = issued && random(1) == 1;
+            let valid = if issued { random(rows) } else { 0 };
+            let words: Vec<u64> = (0..rows).map(|_| random(lanes)).collect();
+            let column: Vec<u64> = (0..cols).map(|_| random(lanes)).collect();
+            if first {
+                let zero = vec![0; rows];
+                tiles.push(Tile { last: 0, hits: vec![zero.clone(); cols], products: zero });
+            }
+            if let (true, Some(tile)) = (issued, tiles.last_mut()) {
+                for r in 0..rows {
+                    let taken = valid >> r & 1;
+                    let add = |sum: &mut u64, count: u64| {
+                        *sum = (*sum << u64::from(double)) + count * taken;
+                    };
+                    let mask = u64::MAX >> (64 - lanes);
+                    for c in 0..cols {
+                        let ones = (!(words[r] ^ column[c]) & mask).count_ones();
+                        add(&mut tile.hits[c][r], ones.into());
+                    }
+                    add(&mut tile.products[r], if tap_first { fan_in } else { 0 });
+                }
+                tile.last = cycle;
+            }
+            for (r, word) in words.iter().enumerate() {
+                array.set(&format!("a_{r}"), *word);
+            }
+            for (c, word) in column.into_iter().enumerate() {
+                weights.insert((cycle + c, c), word);
+                let now = weights.get(&(cycle, c)).copied().unwrap_or(0);
+                array.set(&format!("w_{c}"), now);
+            }
+            array.set("valid", valid);
+            array.set("tap_first", tap_first.into());
+            array.set("first", first.into());
+            array.set("double_sum", double.into());
+            array.set("last", last.into());
+            let start = tiles
+                .iter()
+                .any(|t| t.last % steps == steps - 1 && t.last + latency + rows - 1 == cycle);
+            drain.set("start", start.into());
+            array.set("shift", drain.get("shift"));
+            if last {
+                let tile = tiles.last().expect("bug: a tile");
+                for r in 0..rows {
+                    for beat in 0..beats {
+                        let at = cycle + latency + rows + (rows - 1 - r) * beats + beat + cols - 1;
+                        let hits: Vec<u64> = tile.hits.iter().map(|h| h[r]).collect();
+                        expected.insert(at, (hits, tile.products[r]));
+                    }
+                }
+            }
+            if let Some((hits, products)) = expected.remove(&cycle) {
+                for (c, hits) in hits.into_iter().enumerate() {
+                    assert_eq!(array.get(&format!("hits_{c}")), hits, "column {c}, cycle {cycle}");
+                }
+                assert_eq!(array.get("products"), products, "cycle {cycle}");
+            }
+            array.step();
+            drain.step();
+        }
+        assert!(expected.is_empty(), "bug: the test ends too early");
+    }
+
+    #[test]
+    fn tiles_drain_in_order_and_on_time() {
+        for (rows, cols, lanes) in [(1, 1, 4), (2, 2, 4), (5, 3, 8), (3, 7, 4), (4, 2, 37)] {
+            for pooled in [false, true] {
+                check_tiles(rows, cols, lanes, pooled);
+            }
+        }
+    }
+}

@@ -63,3 +63,57 @@ pub(super) fn epilogue(sizes: &Sizes) -> Module {
     m.output("address", *address + sub.zero_extend(16), "word of bank 0");
     m.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sizes::test_sizes;
+    use super::{PLANES, epilogue};
+    use crate::Simulator;
+
+    /// Runs the epilogues of three column tiles.
+    #[track_caller]
+    fn check_tiles(cols: usize, lanes: usize, pool_shift: u64) {
+        let sizes = test_sizes(2, cols, lanes);
+        let (beats, slices) = (u64::from(sizes.write_beats), u64::from(sizes.slices));
+        let (base, plane_words) = (7, 5);
+        let mut sim = Simulator::new(&epilogue(&sizes));
+        sim.set("pool_shift", pool_shift);
+        sim.set("out_base", base);
+        sim.set("out_xt_words", plane_words);
+        sim.set("load", 1);
+        sim.step();
+        sim.set("load", 0);
+        for ct in 0..3 {
+            sim.set("start", 1);
+            assert_eq!((sim.get("halve"), sim.get("writing")), (0, 0));
+            sim.step();
+            sim.set("start", 0);
+            for _ in 0..pool_shift {
+                assert_eq!((sim.get("halve"), sim.get("writing")), (1, 0));
+                sim.step();
+            }
+            assert_eq!((sim.get("halve"), sim.get("writing")), (0, 0));
+            sim.step();
+            for write in 0..PLANES * beats {
+                let (plane, sub) = (write / beats, write % beats);
+                let slice = ct * beats + sub;
+                assert_eq!((sim.get("halve"), sim.get("writing")), (0, 1));
+                assert_eq!(sim.get("first"), u64::from(write == 0));
+                assert_eq!((sim.get("plane"), sim.get("sub")), (plane, sub));
+                assert_eq!(sim.get("address"), base + plane * plane_words + slice / slices);
+                assert_eq!(sim.get("group"), slice % slices);
+                sim.step();
+            }
+            assert_eq!((sim.get("halve"), sim.get("writing")), (0, 0));
+        }
+    }
+
+    #[test]
+    fn planes_are_written_after_the_shifts() {
+        for (cols, lanes) in [(1, 4), (4, 16), (7, 4), (5, 16)] {
+            for pool_shift in [0, 1, 12, 31] {
+                check_tiles(cols, lanes, pool_shift);
+            }
+        }
+    }
+}

@@ -62,3 +62,66 @@ pub(super) fn output(sizes: &Sizes) -> Module {
     m.output("sent", beat & *ending, "the last beat is accepted");
     m.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sizes::test_sizes;
+    use super::output;
+    use crate::{Simulator, test_random};
+
+    #[track_caller]
+    fn check_send(sim: &mut Simulator, cols: usize, logits: &[i32], seed: &mut u64) {
+        sim.set("classes", logits.len() as u64);
+        sim.set("sending", 0);
+        sim.step();
+        sim.set("sending", 1);
+        let mut sent = Vec::new();
+        let (mut cycles, mut word) = (0, usize::MAX);
+        loop {
+            let column = |c: usize| logits.get(word.wrapping_mul(cols) + c).copied().unwrap_or(0);
+            let bits: Vec<u32> = (0..cols).map(|c| column(c).cast_unsigned()).collect();
+            let pair =
+                |p: &[u32]| u64::from(p[0]) | u64::from(p.get(1).copied().unwrap_or(0)) << 32;
+            sim.set_words("word", &bits.chunks(2).map(pair).collect::<Vec<_>>());
+            let ready = test_random(seed) & 3 != 0;
+            sim.set("out_ready", ready.into());
+            let offered = sim.get("out_valid") == 1;
+            let beat = ready && offered;
+            cycles += u64::from(ready || !offered);
+            assert_eq!(sim.get("beat"), u64::from(beat));
+            let data = u32::try_from(sim.get("out_data")).expect("32 bits").cast_signed();
+            let last = sim.get("out_last") == 1;
+            assert_eq!(sim.get("sent") == 1, beat && last);
+            word = usize::try_from(sim.get("from")).expect("16 bits");
+            sim.step();
+            if beat && last {
+                let best = logits.iter().max().expect("a logit");
+                let class = logits.iter().position(|l| l == best);
+                assert_eq!(usize::try_from(data).ok(), class);
+                break;
+            }
+            if beat {
+                sent.push(data);
+            }
+        }
+        assert_eq!(sent, logits);
+        assert_eq!(cycles, (logits.len().div_ceil(cols) + logits.len() + 1) as u64);
+    }
+
+    #[test]
+    fn logits_are_sent_in_order_and_the_first_largest_wins() {
+        let mut seed = 3;
+        for cols in [1, 2, 5, 8] {
+            let mut sim = Simulator::new(&output(&test_sizes(1, cols, 16)));
+            for classes in 1..=17 {
+                // Few values, so that some are equal.
+                let mut logit = || {
+                    let value = i32::try_from(test_random(&mut seed) % 5).expect("small") - 2;
+                    if test_random(&mut seed) & 7 == 0 { i32::MIN + value.abs() } else { value }
+                };
+                let logits: Vec<i32> = (0..classes).map(|_| logit()).collect();
+                check_send(&mut sim, cols, &logits, &mut seed);
+            }
+        }
+    }
+}

@@ -95,6 +95,22 @@ impl Sizes {
     }
 }
 
+/// Sizes of an array with memories that do not matter.
+#[cfg(test)]
+pub(super) fn test_sizes(rows: usize, cols: usize, lanes: usize) -> Sizes {
+    let depths = MemoryDepths {
+        image: 64,
+        activation: 64,
+        weight: 64,
+        parameter: 64,
+        stream: 64,
+        logit: 64,
+        step: 64,
+        program: 64,
+    };
+    Sizes::new(&ArrayConfig { rows, cols, lanes, acc_bits: 20 }, &depths)
+}
+
 /// Bits that hold `0..=max`, at least one.
 pub(super) fn bits_for(max: u32) -> u32 {
     (u32::BITS - max.leading_zeros()).max(1)
