@@ -170,14 +170,14 @@ mod tests {
                 tiles.push(Tile { last: 0, hits: vec![zero.clone(); cols], products: zero });
             }
             if let (true, Some(tile)) = (issued, tiles.last_mut()) {
-                for r in 0..rows {
+                for (r, word) in words.iter().enumerate() {
                     let taken = valid >> r & 1;
                     let add = |sum: &mut u64, count: u64| {
                         *sum = (*sum << u64::from(double)) + count * taken;
                     };
                     let mask = u64::MAX >> (64 - lanes);
-                    for c in 0..cols {
-                        let ones = (!(words[r] ^ column[c]) & mask).count_ones();
+                    for (c, weight) in column.iter().enumerate() {
+                        let ones = (!(word ^ weight) & mask).count_ones();
                         add(&mut tile.hits[c][r], ones.into());
                     }
                     add(&mut tile.products[r], if tap_first { fan_in } else { 0 });

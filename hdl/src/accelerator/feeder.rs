@@ -185,3 +185,207 @@ fn operands<'m>(m: &'m Builder, sizes: &Sizes, step: &Step<'m>) {
         m.output(&format!("a_{row}"), m.pipe(&format!("a_{row}_q"), word), "word of the row, t+3");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sizes::test_sizes;
+    use super::feeder;
+    use crate::{Simulator, test_random};
+    use heartbit_ir::program::Step;
+
+    fn int(value: usize) -> i64 {
+        i64::try_from(value).expect("bug: small")
+    }
+
+    /// A layer and what it is fed.
+    struct Layer {
+        rows: usize,
+        lanes: usize,
+        stride: i64,
+        height: i64,
+        width: i64,
+        row_tiles: i64,
+        base: i64,
+        y_words: i64,
+        xt_words: i64,
+        image: bool,
+        last_lanes: usize,
+    }
+
+    /// What a step should make of its tile.
+    struct Expected {
+        addresses: Vec<u64>,
+        valid: u64,
+        step: Step,
+        first: bool,
+        last: bool,
+    }
+
+    impl Layer {
+        fn random(rows: usize, lanes: usize, seed: &mut u64) -> Self {
+            let mut random =
+                |below: u64| i64::try_from(test_random(seed) % below).expect("bug: small");
+            let (stride, width) = (1 + random(2), 1 + random(4 * rows as u64 + 3));
+            let out_width = (width + stride - 1) / stride;
+            Self {
+                rows,
+                lanes,
+                stride,
+                height: 1 + random(6),
+                width,
+                row_tiles: (out_width + int(rows) - 1) / int(rows),
+                base: random(65_536),
+                y_words: random(65_536),
+                xt_words: random(65_536),
+                image: random(2) == 1,
+                last_lanes: usize::try_from(1 + random(lanes as u64)).expect("bug: small"),
+            }
+        }
+
+        fn expect(&self, step: Step, y: i64, xt: i64) -> Expected {
+            let rows = int(self.rows);
+            let tile = self.base + y * self.y_words + xt * self.xt_words + i64::from(step.offset);
+            let address = |bank: i64| {
+                let west = if step.shift == -1 && bank == rows - 1 { self.xt_words } else { 0 };
+                let east = if step.shift == 1 && bank == 0 { self.xt_words } else { 0 };
+                (tile - west + east).rem_euclid(65_536).cast_unsigned()
+            };
+            let valid = |row: i64| {
+                let y = y * self.stride + i64::from(step.dy);
+                let x = (xt * rows + row) * self.stride + i64::from(step.dx);
+                let inside = (0..self.height).contains(&y) && (0..self.width).contains(&x);
+                u64::from(inside) << row
+            };
+            Expected {
+                addresses: (0..rows).map(address).collect(),
+                valid: (0..rows).map(valid).sum(),
+                step,
+                first: false,
+                last: false,
+            }
+        }
+
+        /// The word of a row, from the words and pixels of all banks.
+        fn operand(&self, row: usize, step: Step, words: &[u64], pixels: &[u64]) -> u64 {
+            let n = int(self.rows);
+            let bank = (int(row) + i64::from(step.shift)).rem_euclid(n);
+            let bank = usize::try_from(bank).expect("bug: a bank");
+            let bit = |c: u32| pixels[bank] >> (8 * c + u32::from(step.plane)) & 1;
+            let image = bit(0) | bit(1) << 1 | bit(2) << 2 | 1 << 3;
+            let word = if self.image { image } else { words[bank] };
+            let kept = if step.last_word { self.last_lanes } else { self.lanes };
+            word & (u64::MAX >> (64 - kept))
+        }
+    }
+
+    fn random_step(seed: &mut u64) -> Step {
+        let bits = test_random(seed);
+        let field = |low: u32, mask: u64| u8::try_from(bits >> low & mask).expect("bug: small");
+        let small = |low: u32| i8::try_from(field(low, 15)).expect("bug: small") - 8;
+        Step {
+            offset: u16::try_from(test_random(seed) >> 48).expect("bug: small").cast_signed(),
+            dy: small(0),
+            dx: small(4),
+            shift: [0, 1, -1, 0][usize::from(field(8, 3))],
+            plane: field(10, 7),
+            double: field(13, 1) == 1,
+            tap_first: field(14, 1) == 1,
+            last_word: field(15, 1) == 1,
+        }
+    }
+
+    #[track_caller]
+    fn check_layer(sim: &mut Simulator, layer: &Layer, seed: &mut u64) {
+        let value = |v: i64| v.cast_unsigned();
+        for (name, v) in [
+            ("in_base", value(layer.base)),
+            ("in_y_words", value(layer.y_words)),
+            ("in_xt_words", value(layer.xt_words)),
+            ("stride_2", u64::from(layer.stride == 2)),
+            ("in_height", value(layer.height)),
+            ("in_width", value(layer.width)),
+            ("source_image", u64::from(layer.image)),
+            ("last_lanes", layer.last_lanes as u64),
+            ("issue", 0),
+        ] {
+            sim.set(name, v);
+        }
+        sim.set("load", 1);
+        sim.step();
+        sim.set("load", 0);
+        // The steps of the last cycles, the newest first; none where no step was issued.
+        let mut past: [Option<Expected>; 3] = [None, None, None];
+        let mut shown: Option<Vec<u64>> = None;
+        let out_height = (layer.height + layer.stride - 1) / layer.stride;
+        let tiles = (0..2 * out_height * layer.row_tiles).map(|i| {
+            let (y, xt) = (i / layer.row_tiles % out_height, i % layer.row_tiles);
+            (y, xt, xt + 1 == layer.row_tiles, y + 1 == out_height)
+        });
+        let steps = 3;
+        for (y, xt, line_end, ct_end) in tiles {
+            // A gap after each second tile.
+            for at in 0..steps + (xt % 2) {
+                let issue = at < steps;
+                let (first, last) = (at == 0, at == steps - 1);
+                sim.set("issue", issue.into());
+                sim.set("first", first.into());
+                sim.set("last", last.into());
+                sim.set("tile_end", last.into());
+                sim.set("line_end", (last && line_end).into());
+                sim.set("ct_end", (last && line_end && ct_end).into());
+                let noise = random_step(seed).encode();
+                let word = past[0].as_ref().map_or(noise, |e| e.step.encode());
+                sim.set("step_word", word.into());
+                if let Some(expected) = &past[0] {
+                    for (bank, address) in expected.addresses.iter().enumerate() {
+                        assert_eq!(sim.get(&format!("addr_{bank}")), *address, "bank {bank}");
+                    }
+                }
+                let mut random = |bits: usize| test_random(seed) >> (64 - bits);
+                let words: Vec<_> = (0..layer.rows).map(|_| random(layer.lanes)).collect();
+                let pixels: Vec<_> = (0..layer.rows).map(|_| random(24)).collect();
+                for b in 0..layer.rows {
+                    sim.set(&format!("word_{b}"), words[b]);
+                    sim.set(&format!("pixel_{b}"), pixels[b]);
+                }
+                let token = |sim: &mut Simulator, name| sim.get(name) == 1;
+                let tokens = ["tap_first", "double_sum", "first_step", "last_step"]
+                    .map(|name| token(sim, name));
+                match &past[2] {
+                    None => assert_eq!((tokens, sim.get("valid")), ([false; 4], 0)),
+                    Some(e) => {
+                        let step = e.step;
+                        assert_eq!(tokens, [step.tap_first, step.double, e.first, e.last]);
+                        assert_eq!(sim.get("valid"), e.valid, "{step:?}");
+                        let rows = shown.as_ref().expect("bug: words of the step before");
+                        for (row, word) in rows.iter().enumerate() {
+                            assert_eq!(sim.get(&format!("a_{row}")), *word, "row {row} {step:?}");
+                        }
+                    }
+                }
+                shown = past[1].as_ref().map(|e| {
+                    (0..layer.rows).map(|r| layer.operand(r, e.step, &words, &pixels)).collect()
+                });
+                past.rotate_right(1);
+                past[0] = issue.then(|| Expected {
+                    first,
+                    last,
+                    ..layer.expect(random_step(seed), y, xt)
+                });
+                sim.step();
+            }
+        }
+    }
+
+    #[test]
+    fn rows_get_the_words_of_the_page() {
+        let mut seed = 11;
+        for (rows, lanes) in [(1, 4), (2, 16), (3, 4), (5, 37), (8, 64)] {
+            for _ in 0..12 {
+                let layer = Layer::random(rows, lanes, &mut seed);
+                let mut sim = Simulator::new(&feeder(&test_sizes(rows, 2, lanes)));
+                check_layer(&mut sim, &layer, &mut seed);
+            }
+        }
+    }
+}

@@ -55,3 +55,59 @@ pub(super) fn image(sizes: &Sizes) -> Module {
     m.output("full", *full, "a complete image waits");
     m.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sizes::test_sizes;
+    use super::image;
+    use crate::{Simulator, test_random};
+
+    #[track_caller]
+    fn check_images(rows: usize, height: usize, width: usize) {
+        let mut sim = Simulator::new(&image(&test_sizes(rows, 1, 4)));
+        let mut seed = (height * 10 + width) as u64;
+        sim.set("height", height as u64);
+        sim.set("width", width as u64);
+        sim.set("rst", 1);
+        sim.step();
+        sim.set("rst", 0);
+        for _ in 0..2 {
+            let pixels: Vec<u64> =
+                (0..height * width).map(|_| test_random(&mut seed) >> 40).collect();
+            for pixel in &pixels {
+                while test_random(&mut seed).is_multiple_of(4) {
+                    sim.set("in_valid", 0);
+                    sim.step();
+                }
+                assert_eq!((sim.get("in_ready"), sim.get("full")), (1, 0));
+                sim.set("in_valid", 1);
+                sim.set("in_data", *pixel);
+                sim.step();
+            }
+            // What is offered to a full memory is not taken.
+            for _ in 0..3 {
+                assert_eq!((sim.get("in_ready"), sim.get("full")), (0, 1));
+                sim.step();
+            }
+            sim.set("in_valid", 0);
+            let words = width.div_ceil(rows);
+            for (i, pixel) in pixels.iter().enumerate() {
+                let (y, x) = (i / width, i % width);
+                let bank = x % rows;
+                sim.set(&format!("addr_{bank}"), (y * words + x / rows) as u64);
+                sim.step();
+                assert_eq!(sim.get(&format!("pixel_{bank}")), *pixel, "({y}, {x})");
+            }
+            sim.set("free", 1);
+            sim.step();
+            sim.set("free", 0);
+        }
+    }
+
+    #[test]
+    fn pixels_lie_in_their_banks() {
+        for (rows, height, width) in [(1, 3, 4), (2, 3, 5), (3, 1, 1), (3, 2, 9), (8, 4, 12)] {
+            check_images(rows, height, width);
+        }
+    }
+}

@@ -117,7 +117,11 @@ mod tests {
                 // Few values, so that some are equal.
                 let mut logit = || {
                     let value = i32::try_from(test_random(&mut seed) % 5).expect("small") - 2;
-                    if test_random(&mut seed) & 7 == 0 { i32::MIN + value.abs() } else { value }
+                    if test_random(&mut seed).is_multiple_of(8) {
+                        i32::MIN + value.abs()
+                    } else {
+                        value
+                    }
                 };
                 let logits: Vec<i32> = (0..classes).map(|_| logit()).collect();
                 check_send(&mut sim, cols, &logits, &mut seed);

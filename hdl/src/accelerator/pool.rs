@@ -39,3 +39,39 @@ pub(super) fn pool() -> Module {
     m.output("level_bit", m.select(plane, &bits), "bit of the plane");
     m.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::pool;
+    use crate::{Simulator, test_random};
+
+    #[test]
+    fn level_is_the_shifted_sum_clamped() {
+        let mut sim = Simulator::new(&pool());
+        let mut seed = 8;
+        for case in 0..200 {
+            let mut sum = 0_i64;
+            for i in 0..=case % 40 {
+                // Now and then all of one sign, so that the level saturates.
+                let r = (test_random(&mut seed) >> 48).cast_signed() - 32_768;
+                let r = if case % 3 == 0 { r.abs().min(32_767) } else { r };
+                sum += r;
+                sim.set("r", r.cast_unsigned() & 0xffff);
+                sim.set("accumulate", 1);
+                sim.set("fresh", u64::from(i == 0));
+                sim.step();
+            }
+            sim.set("accumulate", 0);
+            let shift = test_random(&mut seed) % 20;
+            sim.set("halve", 1);
+            (0..shift).for_each(|_| sim.step());
+            sim.set("halve", 0);
+            let level = ((sum >> shift) + 128).clamp(0, 255).cast_unsigned();
+            assert_eq!(sim.get("q"), level, "{sum} >> {shift}");
+            for plane in 0..8 {
+                sim.set("plane", plane);
+                assert_eq!(sim.get("level_bit"), level >> plane & 1);
+            }
+        }
+    }
+}

@@ -139,3 +139,129 @@ pub(super) fn sequencer() -> Module {
     m.output("entered", *entered, "monitor: first cycle of a state");
     m.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{DRAIN, FETCH, IDLE, RUN, SEND, sequencer};
+    use crate::{Simulator, test_random};
+    use heartbit_ir::program::LayerDescriptor;
+
+    fn set_layer(sim: &mut Simulator, layer: &LayerDescriptor) {
+        for (name, value) in [
+            ("steps", layer.steps),
+            ("step_base", layer.step_base),
+            ("weight_base", layer.weight_base),
+            ("col_tiles", layer.col_tiles),
+            ("row_tiles", layer.row_tiles),
+            ("out_height", layer.out_height),
+            ("tile_gap", layer.tile_gap),
+            ("col_gap", layer.col_gap),
+            ("drain_wait", layer.drain_wait),
+            ("last_layer", u16::from(layer.flags.last_layer)),
+        ] {
+            sim.set(name, value.into());
+        }
+    }
+
+    /// One cycle of `state` in which no step is issued.
+    #[track_caller]
+    fn quiet(sim: &mut Simulator, state: u64, entered: bool) {
+        assert_eq!((sim.get("state"), sim.get("issue"), sim.get("last")), (state, 0, 0));
+        assert_eq!((sim.get("first"), sim.get("line_end"), sim.get("ct_end")), (0, 0, 0));
+        assert_eq!(sim.get("entered"), u64::from(entered));
+        assert_eq!(sim.get("busy"), u64::from(state != IDLE));
+    }
+
+    #[track_caller]
+    fn check_layer(sim: &mut Simulator, index: u64, layer: &LayerDescriptor) {
+        for cycle in 0..18 {
+            quiet(sim, FETCH, cycle == 0);
+            assert_eq!(sim.get("layer"), index);
+            if cycle < 16 {
+                assert_eq!(sim.get("pc"), 2 + 16 * index + cycle);
+            }
+            assert_eq!(sim.get("take"), u64::from((1..=16).contains(&cycle)));
+            assert_eq!(sim.get("load"), u64::from(cycle == 17));
+            sim.step();
+        }
+        let mut cycle = 0;
+        for ct in 0..layer.col_tiles {
+            for tile in 0..layer.out_height * layer.row_tiles {
+                for step in 0..layer.steps {
+                    let last = step + 1 == layer.steps;
+                    let line_end = last && (tile + 1) % layer.row_tiles == 0;
+                    let ct_end = last && tile + 1 == layer.out_height * layer.row_tiles;
+                    assert_eq!((sim.get("state"), sim.get("issue")), (RUN, 1));
+                    assert_eq!(sim.get("entered"), u64::from(cycle == 0));
+                    assert_eq!(sim.get("first"), u64::from(step == 0));
+                    assert_eq!(sim.get("last"), u64::from(last));
+                    assert_eq!(sim.get("line_end"), u64::from(line_end));
+                    assert_eq!(sim.get("ct_end"), u64::from(ct_end));
+                    let word = layer.step_base.wrapping_add(step);
+                    assert_eq!(sim.get("step_addr"), u64::from(word));
+                    let word = layer.weight_base.wrapping_add(ct * layer.steps).wrapping_add(step);
+                    assert_eq!(sim.get("weight_addr"), u64::from(word));
+                    cycle += 1;
+                    sim.step();
+                }
+                (0..layer.tile_gap).for_each(|_| {
+                    quiet(sim, RUN, false);
+                    sim.step();
+                });
+            }
+            (0..layer.col_gap).for_each(|_| {
+                quiet(sim, RUN, false);
+                sim.step();
+            });
+        }
+        for cycle in 1..=layer.drain_wait {
+            quiet(sim, DRAIN, cycle == 1);
+            let free = index == 0 && cycle == layer.drain_wait;
+            assert_eq!(sim.get("free"), u64::from(free));
+            sim.step();
+        }
+    }
+
+    #[test]
+    fn layers_take_the_cycles_of_the_page() {
+        let mut sim = Simulator::new(&sequencer());
+        let mut seed = 2;
+        for _ in 0..20 {
+            let mut random =
+                |below: u64| u16::try_from(test_random(&mut seed) % below).expect("bug: 16 bits");
+            let mut layers: Vec<_> = (0..=random(3))
+                .map(|_| LayerDescriptor {
+                    steps: 1 + random(6),
+                    step_base: random(65_536),
+                    weight_base: random(65_536),
+                    col_tiles: 1 + random(3),
+                    row_tiles: 1 + random(4),
+                    out_height: 1 + random(4),
+                    tile_gap: random(3),
+                    col_gap: random(3),
+                    drain_wait: 1 + random(20),
+                    ..LayerDescriptor::default()
+                })
+                .collect();
+            layers.last_mut().expect("bug: a layer").flags.last_layer = true;
+            quiet(&mut sim, IDLE, false);
+            sim.set("image_full", 1);
+            quiet(&mut sim, IDLE, false);
+            sim.step();
+            sim.set("image_full", 0);
+            for (index, layer) in layers.iter().enumerate() {
+                set_layer(&mut sim, layer);
+                check_layer(&mut sim, index as u64, layer);
+            }
+            for cycle in 0..3 {
+                quiet(&mut sim, SEND, cycle == 0);
+                assert_eq!(sim.get("sending"), 1);
+                sim.set("sent", u64::from(cycle == 2));
+                sim.step();
+            }
+            sim.set("sent", 0);
+            quiet(&mut sim, IDLE, true);
+            sim.step();
+        }
+    }
+}

@@ -100,3 +100,87 @@ fn one_hot<'m>(m: &'m Builder, index: Sig<'m>, width: u32) -> Sig<'m> {
     let bits: Vec<_> = (0..u64::from(width)).rev().map(|i| index.eq(i)).collect();
     m.concat(&bits)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sizes::{Sizes, test_sizes};
+    use super::{STAGES, writer};
+    use crate::{Simulator, test_random};
+    use std::collections::VecDeque;
+
+    /// What a pixel's beat brings at D0.
+    #[derive(Clone, Copy, Default)]
+    struct Beat {
+        pixel: bool,
+        writing: bool,
+        sub: u64,
+        bank: u64,
+        group: u64,
+        bits_out: u64,
+        stream_out: u64,
+        ct: u64,
+    }
+
+    #[track_caller]
+    fn check_writes(sizes: &Sizes, flags: u64) {
+        let mut sim = Simulator::new(&writer(sizes));
+        let mut seed = flags;
+        let flag = |i: u32| flags >> i & 1;
+        sim.set("write_bits", flag(0));
+        sim.set("write_stream", flag(1));
+        sim.set("logits", flag(2));
+        let mut past = VecDeque::from(vec![Beat::default(); STAGES as usize]);
+        for _ in 0..300 {
+            let mut random = |below: u32| test_random(&mut seed) % u64::from(below);
+            let writing = random(2) == 1;
+            let beat = Beat {
+                writing,
+                pixel: writing && random(2) == 1,
+                sub: random(sizes.write_beats),
+                bank: random(sizes.rows),
+                group: random(sizes.slices),
+                bits_out: random(65_536),
+                stream_out: random(65_536),
+                ct: random(65_536),
+            };
+            past.push_back(beat);
+            for (name, value) in [
+                ("pixel", beat.pixel.into()),
+                ("writing", beat.writing.into()),
+                ("sub", beat.sub),
+                ("bank", beat.bank),
+                ("group", beat.group),
+                ("bits_out", beat.bits_out),
+                ("stream_out", beat.stream_out),
+                ("ct", beat.ct),
+            ] {
+                sim.set(name, value);
+            }
+            let signs = random(1 << sizes.cols);
+            sim.set("signs", signs);
+            let now = past.pop_front().expect("bug: filled");
+            let pixel = u64::from(now.pixel);
+            assert_eq!(sim.get("stream_en"), pixel & flag(1));
+            assert_eq!(sim.get("logit_en"), pixel & flag(2));
+            assert_eq!(sim.get("mon_valid"), pixel);
+            assert_eq!((sim.get("mon_ct"), sim.get("stream_addr")), (now.ct, now.stream_out));
+            let banks = if now.writing && flag(0) == 1 { 1 << now.bank } else { 0 };
+            assert_eq!(sim.get("bank_en"), banks);
+            assert_eq!(sim.get("group_en"), 1 << now.group);
+            assert_eq!(sim.get("bits_addr"), now.bits_out);
+            let width = u64::from(sizes.slice_bits);
+            let slice = signs >> (now.sub * width) & ((1 << width) - 1);
+            assert_eq!(sim.get("bits"), slice, "sub-slice {} of {signs:b}", now.sub);
+            sim.step();
+        }
+    }
+
+    #[test]
+    fn writes_follow_four_cycles_later() {
+        for (rows, cols, lanes) in [(1, 1, 4), (3, 4, 16), (2, 7, 4), (5, 13, 4)] {
+            for flags in 0..8 {
+                check_writes(&test_sizes(rows, cols, lanes), flags);
+            }
+        }
+    }
+}
