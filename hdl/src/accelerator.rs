@@ -116,7 +116,8 @@ impl<'m> Top<'m> {
         let m = self.m;
         let passes = |word| self.load.target(PROGRAM) & self.load.address.eq(word);
         let half = |name: &str, word: u64, low: u32| {
-            let reg = m.reg(name, 16, 0);
+            // Like the memories, it outlives a reset.
+            let reg = m.reg_without_reset(name, 16);
             reg.next_when(passes(word), self.load.data.slice(low, 16));
             *reg
         };

@@ -3,6 +3,8 @@
 //!
 //! Like the Verilog, it knows only the ports of microarchitecture.md, section 6.
 
+use heartbit_compiler::fold::fold;
+use heartbit_compiler::random;
 use heartbit_compiler::schedule::{Target, compile};
 use heartbit_hdl::{PortId, Simulator, accelerator};
 use heartbit_ir::program::{ArrayShape, Execution, LayerOutput, Program};
@@ -115,6 +117,8 @@ impl<'p> Native<'p> {
             let expected = beat || pixel || pool || state != state_before;
             assert_eq!(self.look(self.ports.event) == 1, expected, "mon_event");
             assert_eq!(self.sim.get("busy") == 1, state != 0);
+            let free = state == SEND || state != 0 && layer > 0;
+            assert_eq!(self.sim.get("in_ready") == 1, free, "free after layer 0");
             state_before = state;
             if (FETCH..SEND).contains(&state) {
                 execution.layer_cycles[layer] += 1;
@@ -146,6 +150,37 @@ impl<'p> Native<'p> {
             self.sim.step();
         }
         panic!("bug: the accelerator hangs in state {state_before}");
+    }
+
+    /// Offers the images without waiting for results, and returns what comes out.
+    fn stream(&mut self, images: &[Vec<u8>]) -> Vec<(Vec<i32>, usize)> {
+        let header = self.program.header;
+        let n = usize::from(header.image_height) * usize::from(header.image_width);
+        let mut pixels = images.iter().flat_map(|image| image.chunks(image.len() / n));
+        let mut pixel = pixels.next();
+        let mut results = Vec::new();
+        let mut logits = Vec::new();
+        self.sim.set("out_ready", 1);
+        while results.len() < images.len() {
+            let byte = |pixel: &[u8], i: usize| u64::from(pixel.get(i).copied().unwrap_or(0));
+            let data = pixel.map_or(0, |p| byte(p, 0) | byte(p, 1) << 8 | byte(p, 2) << 16);
+            self.sim.set("in_valid", u64::from(pixel.is_some()));
+            self.sim.set("in_data", data);
+            if self.sim.get("in_ready") == 1 {
+                pixel = pixels.next();
+            }
+            if self.sim.get("out_valid") == 1 {
+                let data = field(&self.sim.get_words("out_data"), 0, 32);
+                if self.sim.get("out_last") == 1 {
+                    let class = usize::try_from(data).expect("bug: a class");
+                    results.push((std::mem::take(&mut logits), class));
+                } else {
+                    logits.push(data);
+                }
+            }
+            self.sim.step();
+        }
+        results
     }
 
     fn pixel(&mut self, output: &mut LayerOutput) {
@@ -192,6 +227,38 @@ fn check(problem: &Problem, shape: ArrayShape) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Resets in the middle of an image, and then streams images that overlap.
+fn check_stream(problem: &Problem, shape: ArrayShape, reset: usize) -> Result<(), TestCaseError> {
+    let network = problem.network();
+    let compiled = compile(&network, &Target::sized_for_network(shape)).expect("fits");
+    let mut native = Native::new(&compiled.program);
+    let images = problem.images(3);
+    let executions: Vec<_> = images.iter().map(|image| native.run(image, || true)).collect();
+    for (image, execution) in images.iter().zip(&executions) {
+        ladder::check(&network, &compiled, image, execution).map_err(TestCaseError::fail)?;
+    }
+    let results: Vec<_> = executions.into_iter().map(|e| (e.logits, e.class)).collect();
+    native.sim.set("in_valid", 1);
+    (0..reset).for_each(|_| native.sim.step());
+    native.sim.set("rst", 1);
+    native.sim.step();
+    native.sim.set("rst", 0);
+    prop_assert_eq!(native.stream(&images), results);
+    Ok(())
+}
+
+/// An untrained network of the real size, one image.
+#[test]
+fn resnet20_agrees() {
+    let checkpoint = random::checkpoint("resnet20", 10, 1).expect("a known architecture");
+    let network = fold(&checkpoint).expect("complete");
+    let target = Target::sized_for_network("8x8x16".parse().expect("an array"));
+    let compiled = compile(&network, &target).expect("fits");
+    let image: Vec<u8> = (0..32 * 32 * 3_u32).map(|i| (i * i % 251).to_le_bytes()[0]).collect();
+    let execution = Native::new(&compiled.program).run(&image, || true);
+    assert_eq!(ladder::check(&network, &compiled, &image, &execution), Ok(()));
+}
+
 fn shapes() -> impl Strategy<Value = ArrayShape> {
     (1..=8usize, 1..=9usize, 4..=40usize).prop_map(|(rows, cols, lanes)| ArrayShape {
         rows,
@@ -208,6 +275,13 @@ proptest! {
         problem in problems(12), shape in shapes(),
     ) {
         check(&problem, shape)?;
+    }
+
+    #[test]
+    fn images_overlap_and_a_reset_leaves_nothing(
+        problem in problems(6), shape in shapes(), reset in 1..2000_usize,
+    ) {
+        check_stream(&problem, shape, reset)?;
     }
 
     #[test]
