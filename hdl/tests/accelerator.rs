@@ -112,7 +112,7 @@ fn rusthdl_simulates_the_accelerator_like_the_native_simulation() {
             inputs.push(("load_data", *data));
         }
         inputs.push(("in_valid", u64::from(cycle > words.len() + 2)));
-        inputs.push(("in_data", cycle as u64 * 0x03_0507 & 0xff_ffff));
+        inputs.push(("in_data", (cycle as u64 * 0x03_0507) & 0xff_ffff));
         for (name, value) in inputs {
             native.set(name, value);
             block.port_mut(name).next = vec![value];
