@@ -7,8 +7,9 @@
 //! Not here: foreign formats, optimizer state.
 
 use heartbit_ir::grid::{Centering, Grid};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
-use std::collections::{BTreeMap, HashMap};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde_json::json;
+use std::collections::BTreeMap;
 
 /// Version of the metadata.
 const SCHEMA: &str = "1";
@@ -206,13 +207,12 @@ impl Checkpoint {
         Ok(Self { arch, method, norm, grid, classes, provenance: text, tensors })
     }
 
-    /// Writes the checkpoint to memory.
+    /// Writes the checkpoint to memory; the same checkpoint gives the same bytes.
     ///
-    /// # Errors
-    /// [`CheckpointError::Container`] if a tensor's data does not match its shape.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
-        let mut metadata: HashMap<String, String> =
-            self.provenance.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+    /// The container is a little-endian `u64` length, a JSON header of that length, and the
+    /// tensors. The library's own writer puts the metadata in the order of a hash map.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut metadata = self.provenance.clone();
         let grid = serde_json::to_string(&self.grid).expect("bug: a grid is plain data");
         for (key, value) in [
             ("heartbit.schema", SCHEMA),
@@ -224,17 +224,19 @@ impl Checkpoint {
         ] {
             metadata.insert(key.to_owned(), value.to_owned());
         }
-        let bytes: BTreeMap<&String, Vec<u8>> = self
-            .tensors
-            .iter()
-            .map(|(k, t)| (k, t.data.iter().flat_map(|v| v.to_le_bytes()).collect()))
-            .collect();
-        let views = self
-            .tensors
-            .iter()
-            .map(|(k, t)| Ok((k, TensorView::new(Dtype::F32, t.shape.clone(), &bytes[k])?)))
-            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
-        Ok(serialize(views, Some(metadata))?)
+        let mut header = BTreeMap::from([("__metadata__", json!(metadata))]);
+        let mut end = 0;
+        for (key, tensor) in &self.tensors {
+            let begin = end;
+            end += size_of_val(tensor.data.as_slice());
+            let entry =
+                json!({ "dtype": "F32", "shape": tensor.shape, "data_offsets": [begin, end] });
+            header.insert(key, entry);
+        }
+        let mut json = serde_json::to_vec(&header).expect("bug: a header is plain data");
+        json.resize(json.len().next_multiple_of(8), b' ');
+        let data = self.tensors.values().flat_map(|t| &t.data).flat_map(|v| v.to_le_bytes());
+        (json.len() as u64).to_le_bytes().into_iter().chain(json).chain(data).collect()
     }
 
     /// Returns a parameter of a known shape, all values finite.

@@ -21,7 +21,8 @@ fn random_checkpoints_repeat_and_survive_their_file() {
     let checkpoint = random::checkpoint("resnet20", 10, 7).expect("known");
     assert_eq!(checkpoint, random::checkpoint("resnet20", 10, 7).expect("known"));
     assert_ne!(checkpoint, random::checkpoint("resnet20", 10, 8).expect("known"));
-    let bytes = checkpoint.to_bytes().expect("consistent");
+    let bytes = checkpoint.to_bytes();
+    assert_eq!(bytes, checkpoint.clone().to_bytes());
     assert_eq!(Checkpoint::from_bytes(&bytes).expect("readable"), checkpoint);
 }
 

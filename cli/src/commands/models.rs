@@ -11,8 +11,7 @@ use std::path::Path;
 pub(crate) fn random(args: &RandomArgs) -> Outcome {
     let checkpoint = random::checkpoint(&args.arch, args.classes.into(), args.seed)
         .map_err(|e| Failure::from_error(Code::Usage, e).help("give one of these to `--arch`"))?;
-    let bytes = checkpoint.to_bytes().map_err(|e| Failure::from_error(Code::Bug, e))?;
-    write_atomically(&args.out, &bytes)?;
+    write_atomically(&args.out, &checkpoint.to_bytes())?;
     print(&format!("wrote {}: untrained {}, seed {}\n", args.out.display(), args.arch, args.seed))
 }
 
