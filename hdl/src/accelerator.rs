@@ -39,6 +39,7 @@ mod position;
 mod post;
 mod sequencer;
 mod sizes;
+mod store;
 mod writer;
 
 use heartbit_ir::program::{ArrayConfig, MemoryDepths};
@@ -54,7 +55,7 @@ const PARAMETERS: u64 = 3;
 
 /// Describes the accelerator of a configuration, the module `heartbit`.
 ///
-/// Memories get the next power of two of their depth.
+/// Memories have at least their depths: a block memory's worth or a third more at most.
 ///
 /// # Panics
 /// If the array has no elements or fewer than four lanes, or a memory more than 65536 words: the

@@ -23,8 +23,8 @@ const SHAPES: [(usize, usize, usize, u32); 8] = [
 fn designs() -> impl Iterator<Item = Design> {
     let depths = MemoryDepths {
         image: 128,
-        activation: 300,
-        weight: 1000,
+        activation: 600,
+        weight: 2100,
         parameter: 1,
         stream: 1024,
         logit: 1,

@@ -15,6 +15,7 @@
 //! change back in the cycle after `free`.
 
 use super::sizes::Sizes;
+use super::store::{Store, address_bits};
 use crate::build::{Builder, Module};
 
 /// Describes the module `image`.
@@ -42,13 +43,12 @@ pub(super) fn image(sizes: &Sizes) -> Module {
     let word_end = line_end | bank.msb();
     let first_bank = m.lit(sizes.rows, 1);
     bank.next_when(beat, m.mux(word_end, first_bank, *bank << 1));
-    let to = m.reg("to", sizes.depths.image.trailing_zeros(), 0);
+    let to = m.reg("to", address_bits(sizes.depths.image), 0);
     to.next_when(beat & word_end, m.mux(line_end & last_line, 0, *to + 1));
     for b in 0..sizes.rows {
-        let memory = m.memory(&format!("bank_{b}"), 24, sizes.depths.image);
+        let memory = Store::new(&m, &format!("bank_{b}"), 24, sizes.depths.image);
         memory.write(beat & bank.bit(b), *to, in_data);
-        let from = m.input(&format!("addr_{b}"), 16, "read address");
-        let word = memory.read(from.keep(0, memory.address_bits()));
+        let word = memory.read(m.input(&format!("addr_{b}"), 16, "read address"));
         m.output(&format!("pixel_{b}"), word, "pixel");
     }
     m.output("in_ready", !*full, "no complete image waits");

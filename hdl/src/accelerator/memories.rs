@@ -5,7 +5,8 @@
 //! word one cycle after the address; addresses beyond the depth wrap around. The port tables are
 //! with the functions. The image memory is in `image`, with its input port.
 
-use super::sizes::{Sizes, fit};
+use super::sizes::Sizes;
+use super::store::{Store, address_bits};
 use crate::build::{Builder, Module, Sig};
 
 /// One write through the load port, seen by one kind of memory.
@@ -53,11 +54,9 @@ pub(super) fn activations(sizes: &Sizes) -> Module {
             .rev()
             .map(|g| {
                 let name = format!("bank_{b}_{g}");
-                let memory = m.memory(&name, sizes.slice_bits, sizes.depths.activation);
-                let address_bits = memory.address_bits();
-                let enable = bank_en.bit(b) & group_en.bit(g);
-                memory.write(enable, to.keep(0, address_bits), bits);
-                memory.read(from.keep(0, address_bits))
+                let memory = Store::new(&m, &name, sizes.slice_bits, sizes.depths.activation);
+                memory.write(bank_en.bit(b) & group_en.bit(g), to, bits);
+                memory.read(from)
             })
             .collect();
         let word = m.concat(&slices).zero_extend(sizes.lanes);
@@ -78,14 +77,13 @@ pub(super) fn activations(sizes: &Sizes) -> Module {
 pub(super) fn weights(sizes: &Sizes) -> Module {
     let m = Builder::new("weights", "Weight memories, column c is read c cycles late.");
     let load = Load::inputs(&m, sizes.lanes);
-    let bits = sizes.depths.weight.trailing_zeros();
-    let to = load.address.keep(0, bits);
-    let issued = m.input("address", 16, "word of a step").keep(0, bits);
+    let words = sizes.depths.weight;
+    let issued = m.input("address", 16, "word of a step").keep(0, address_bits(words));
     let mut from = m.pipe("from_issued", issued);
     for c in 0..sizes.cols {
         from = m.pipe(&format!("from_{c}"), from);
-        let memory = m.memory(&format!("column_{c}"), sizes.lanes, sizes.depths.weight);
-        memory.write(load.column(c), to, load.data);
+        let memory = Store::new(&m, &format!("column_{c}"), sizes.lanes, words);
+        memory.write(load.column(c), load.address, load.data);
         m.output(&format!("w_{c}"), memory.read(from), "weight");
     }
     m.finish()
@@ -102,17 +100,16 @@ pub(super) fn weights(sizes: &Sizes) -> Module {
 pub(super) fn parameters(sizes: &Sizes) -> Module {
     let m = Builder::new("parameters", "Multiplier and bias of each column.");
     let load = Load::inputs(&m, 48);
-    let bits = sizes.depths.parameter.trailing_zeros();
-    let to = load.address.keep(0, bits);
-    let from = m.input("address", 16, "word").keep(0, bits);
+    let words = sizes.depths.parameter;
+    let from = m.input("address", 16, "word").keep(0, address_bits(words));
     let later = m.pipe("from_later", from);
     for c in 0..sizes.cols {
         let enable = load.column(c);
-        let mul = m.memory(&format!("mul_column_{c}"), 16, sizes.depths.parameter);
-        mul.write(enable, to, load.data.slice(0, 16));
+        let mul = Store::new(&m, &format!("mul_column_{c}"), 16, words);
+        mul.write(enable, load.address, load.data.slice(0, 16));
         m.output(&format!("mul_{c}"), mul.read(from), "multiplier");
-        let bias = m.memory(&format!("bias_column_{c}"), 32, sizes.depths.parameter);
-        bias.write(enable, to, load.data.slice(16, 32));
+        let bias = Store::new(&m, &format!("bias_column_{c}"), 32, words);
+        bias.write(enable, load.address, load.data.slice(16, 32));
         m.output(&format!("bias_{c}"), bias.read(later), "bias");
     }
     m.finish()
@@ -127,15 +124,14 @@ pub(super) fn parameters(sizes: &Sizes) -> Module {
 /// | `data`      | in  | `cols · bits` | column 0 in the low bits             |
 /// | `from`      | in  | 16            | read address                         |
 /// | `word`      | out | `cols · bits` | its word, one cycle later            |
-pub(super) fn shared(name: &str, doc: &str, width: u32, depth: u32) -> Module {
+pub(super) fn shared(name: &str, doc: &str, width: u32, words: u32) -> Module {
     let m = Builder::new(name, doc);
     let enable = m.input("en", 1, "write");
     let to = m.input("to", 16, "write address");
     let data = m.input("data", width, "columns, column 0 in the low bits");
     let from = m.input("from", 16, "read address");
-    let memory = m.memory("words", width, depth);
-    let bits = memory.address_bits();
-    memory.write(enable, to.keep(0, bits), data);
-    m.output("word", memory.read(fit(from, bits)), "columns, column 0 in the low bits");
+    let memory = Store::new(&m, "words", width, words);
+    memory.write(enable, to, data);
+    m.output("word", memory.read(from), "columns, column 0 in the low bits");
     m.finish()
 }

@@ -1,6 +1,6 @@
 //! Numbers that follow from the configuration, and the wiring helpers that several modules use.
 
-use heartbit_ir::program::{ArrayConfig, DESCRIPTOR_WORDS, HEADER_WORDS, MemoryDepths};
+use heartbit_ir::program::{ArrayConfig, MemoryDepths};
 
 use crate::build::{Builder, Sig};
 
@@ -25,11 +25,11 @@ pub(super) struct Sizes {
     pub(super) popcount_latency: u32,
     /// Bits of `load_data`.
     pub(super) load_bits: u32,
-    /// Words of the memories, powers of two.
+    /// Words of the memories.
     pub(super) depths: Depths,
 }
 
-/// Words of the memories, rounded up to powers of two so that every address exists.
+/// Words of the memories.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Depths {
     pub(super) image: u32,
@@ -47,7 +47,7 @@ impl Sizes {
         let n = |value: usize| u32::try_from(value).expect("bug: sizes are small");
         let depth = |words: usize| {
             assert!(words <= 1 << 16, "bug: {words} words are out of reach of 16 address bits");
-            n(words.max(2).next_power_of_two())
+            n(words)
         };
         assert!(array.rows > 0 && array.cols > 0, "bug: an array without elements");
         assert!(array.lanes >= 4 && array.acc_bits > 0, "bug: {array:?}");
@@ -69,7 +69,7 @@ impl Sizes {
                 stream: depth(depths.stream),
                 logit: depth(depths.logit),
                 step: depth(depths.step),
-                program: depth(depths.program.max(HEADER_WORDS + DESCRIPTOR_WORDS)),
+                program: depth(depths.program),
             },
         }
     }
