@@ -185,8 +185,8 @@ fn read_batch(dir: &Path, name: &str) -> Result<Option<(PathBuf, Vec<u8>)>, Erro
     let plain = dir.join(name);
     let compressed = dir.join(format!("{name}.xz"));
     if let Some(file) = open(&plain)? {
-        let bytes = read_capped(file)
-            .map_err(|source| Error::Io { path: plain.clone(), source })?;
+        let bytes =
+            read_capped(file).map_err(|source| Error::Io { path: plain.clone(), source })?;
         return within_limit(bytes, plain).map(Some);
     }
     if let Some(file) = open(&compressed)? {

@@ -10,9 +10,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut out = std::io::stdout();
     let summary = train(&config, &mut |progress| {
         let line = match progress {
-            Progress::Batch { epoch, batch, batches, loss, images_per_second, seconds_left, .. }
-                if batch % 10 == 0 || batch == batches =>
-            {
+            Progress::Batch {
+                epoch,
+                batch,
+                batches,
+                loss,
+                images_per_second,
+                seconds_left,
+                ..
+            } if batch % 10 == 0 || batch == batches => {
                 format!(
                     "epoch {epoch} batch {batch}/{batches} loss {loss:.4} \
                      {images_per_second:.0} img/s {seconds_left:.0} s left"

@@ -97,8 +97,7 @@ impl Checkpoint {
             return Err(wrong(format!("it has {size} bytes, more than {MAX_BYTES}")));
         }
         let bytes = std::fs::read(path).map_err(io)?;
-        let (_, header) =
-            SafeTensors::read_metadata(&bytes).map_err(|e| wrong(e.to_string()))?;
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| wrong(e.to_string()))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|e| wrong(e.to_string()))?;
         let metadata =
             header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
@@ -167,14 +166,17 @@ pub fn describe(checkpoint: &Checkpoint, path: &Path) -> Result<Description, Err
 ///
 /// # Errors
 /// [`Error::Checkpoint`] that names the first missing, misshapen or non-finite array.
-pub fn fill(target: &mut Arrays, source: &Checkpoint, prefix: &str, path: &Path) -> Result<(), Error> {
+pub fn fill(
+    target: &mut Arrays,
+    source: &Checkpoint,
+    prefix: &str,
+    path: &Path,
+) -> Result<(), Error> {
     for array in &mut target.list {
         let name = format!("{prefix}{}", array.name);
         let wrong = |reason: String| Error::Checkpoint { path: path.to_owned(), reason };
-        let found = source
-            .arrays
-            .get(&name)
-            .ok_or_else(|| wrong(format!("tensor `{name}` is missing")))?;
+        let found =
+            source.arrays.get(&name).ok_or_else(|| wrong(format!("tensor `{name}` is missing")))?;
         if found.shape != array.shape {
             return Err(wrong(format!(
                 "tensor `{name}` has shape {:?}, not {:?}",
@@ -231,3 +233,6 @@ fn permissions() -> std::fs::Permissions {
     use std::os::unix::fs::PermissionsExt;
     std::fs::Permissions::from_mode(0o666)
 }
+
+#[cfg(test)]
+mod tests;

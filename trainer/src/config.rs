@@ -91,9 +91,7 @@ impl TrainConfig {
     pub fn published(method: Method) -> Self {
         let hooks = match method {
             Method::Vanilla | Method::Recu => Hooks::default(),
-            Method::Ovsw => {
-                Hooks { ags: Some(Ags { lambda: 0.04 }), sad: Some(Sad::default()) }
-            }
+            Method::Ovsw => Hooks { ags: Some(Ags { lambda: 0.04 }), sad: Some(Sad::default()) },
         };
         Self { method, ags: hooks.ags, sad: hooks.sad, ..Self::default() }
     }
@@ -131,7 +129,12 @@ impl TrainConfig {
         };
         let positive = |v: f64| v.is_finite() && v > 0.0;
         check(self.epochs > 0, "epochs", self.epochs.to_string(), "there is at least one")?;
-        check(self.batch >= 2, "batch", self.batch.to_string(), "batch statistics need two images")?;
+        check(
+            self.batch >= 2,
+            "batch",
+            self.batch.to_string(),
+            "batch statistics need two images",
+        )?;
         check(positive(self.lr), "lr", self.lr.to_string(), "it is positive")?;
         check(
             self.warmup_epochs <= self.epochs,
@@ -157,15 +160,25 @@ impl TrainConfig {
             format!("{} to {}", self.tau.min, self.tau.max),
             "it grows within 0.5 to 1",
         )?;
-        let bits = [self.grid.stem_weight_bits, self.grid.head_weight_bits, self.grid.head_activation_bits];
+        let bits = [
+            self.grid.stem_weight_bits,
+            self.grid.head_weight_bits,
+            self.grid.head_activation_bits,
+        ];
         check(
-            bits.iter().all(|b| (1..=8).contains(b)) && (4..=14).contains(&self.grid.stream_frac_bits),
+            bits.iter().all(|b| (1..=8).contains(b))
+                && (4..=14).contains(&self.grid.stream_frac_bits),
             "grid",
             format!("{:?}", self.grid),
             "levels have 1 to 8 bits and the stream 4 to 14 fraction bits",
         )?;
         let images = |n: Option<usize>| n.is_none_or(|n| n >= 2);
-        check(images(self.train_images), "train_images", format!("{:?}", self.train_images), "at least 2")?;
+        check(
+            images(self.train_images),
+            "train_images",
+            format!("{:?}", self.train_images),
+            "at least 2",
+        )?;
         check(
             self.test_images.is_none_or(|n| n > 0),
             "test_images",

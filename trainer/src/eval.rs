@@ -59,11 +59,7 @@ impl Evaluation {
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::Checkpoint`].
-pub fn evaluate(
-    path: impl AsRef<Path>,
-    set: &Cifar10,
-    images: usize,
-) -> Result<Evaluation, Error> {
+pub fn evaluate(path: impl AsRef<Path>, set: &Cifar10, images: usize) -> Result<Evaluation, Error> {
     let path = path.as_ref();
     let (net, Description { norm, grid, .. }) = network(&Checkpoint::load(path)?, path)?;
     Ok(IntegerNetwork::new(&net, norm.pixels(), &grid).evaluate(set, images))
@@ -301,3 +297,5 @@ fn pad_signs(stream: &[Lanes], map: &mut [Lanes], side: usize) {
     }
 }
 
+#[cfg(test)]
+mod tests;

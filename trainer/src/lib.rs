@@ -1,6 +1,22 @@
-//! Training of binary residual networks with ReCU and OvSW.
+//! Training of binary residual networks with ReCU and OvSW, and their exact evaluation.
+//!
+//! * [`train()`] runs a [`TrainConfig`] and reports [`Progress`]; [`evaluate()`] gives the integer
+//!   logits of a checkpoint.
+//! * [`method`]: vanilla, ReCU and OvSW as a choice of parts; [`optim`]: AGS, SAD and SGD;
+//!   [`schedule`]: learning rate and tau.
+//! * [`model`]: the network; [`ops`]: its operations, fused for the CPU, with hand-written
+//!   gradients; [`lanes`]: the layout they share.
+//! * [`data`]: batches; [`checkpoint`]: files.
+//!
+//! The library prints nothing; `docs/training.md` describes methods, files and speed.
+//! Not here: other backends than the CPU, other networks than ResNet-20.
 
 #![recursion_limit = "256"]
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "training is approximate; conversions that must be exact say so where they are"
+)]
 
 pub mod checkpoint;
 pub mod config;

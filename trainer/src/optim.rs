@@ -104,6 +104,27 @@ pub struct Hooks {
     pub sad: Option<Sad>,
 }
 
+impl Hooks {
+    /// Changes the task gradient of one binary layer: AGS first, then SAD.
+    ///
+    /// # Panics
+    /// If SAD is on and `state` is `None`: a bug.
+    pub fn apply(
+        &self,
+        weights: &[f32],
+        grads: &mut [f32],
+        fan_in: usize,
+        state: Option<&mut SadState>,
+    ) {
+        if let Some(ags) = self.ags {
+            ags.apply(weights, grads, fan_in);
+        }
+        if let Some(sad) = self.sad {
+            sad.apply(weights, grads, state.expect("bug: SAD has a state for each layer"));
+        }
+    }
+}
+
 /// Stochastic gradient descent with momentum and coupled weight decay on every parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sgd {

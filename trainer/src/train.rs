@@ -250,8 +250,11 @@ impl<'a> Run<'a> {
         let loss = cross_entropy(forward.logits.clone(), &labels);
         let mut gradients = loss.backward();
         let loss = f64::from(host_values(loss)[0]);
-        let tally =
-            Tally { loss, correct: hits(&host_values(forward.logits), &labels), images: labels.len() };
+        let tally = Tally {
+            loss,
+            correct: hits(&host_values(forward.logits), &labels),
+            images: labels.len(),
+        };
         if !loss.is_finite() {
             return tally;
         }
@@ -266,12 +269,7 @@ impl<'a> Run<'a> {
         let hooks = self.config.hooks();
         for (layer, (i, fan_in)) in self.net.binary_layers().into_iter().enumerate() {
             let weights = &self.net.params.list[i].values;
-            if let Some(ags) = hooks.ags {
-                ags.apply(weights, &mut grads[i], fan_in);
-            }
-            if let Some(sad) = hooks.sad {
-                sad.apply(weights, &mut grads[i], &mut self.sad[layer]);
-            }
+            hooks.apply(weights, &mut grads[i], fan_in, self.sad.get_mut(layer));
         }
         self.sgd.step(&mut self.net.params, &grads, lr);
         self.net.update_running(&forward.stats);
@@ -293,7 +291,11 @@ impl<'a> Run<'a> {
         let out = &self.config.out;
         let mut state = self.checkpoint();
         let named = |prefix: &str, arrays: &Arrays| {
-            arrays.list.iter().map(|a| (format!("{prefix}{}", a.name), a.clone())).collect::<Vec<_>>()
+            arrays
+                .list
+                .iter()
+                .map(|a| (format!("{prefix}{}", a.name), a.clone()))
+                .collect::<Vec<_>>()
         };
         let velocity = self.sgd.velocity.as_ref().map_or(Vec::new(), |v| named("velocity.", v));
         let (flips, previous) = self.sad_arrays();

@@ -141,8 +141,7 @@ impl ResNet20 {
             .map(|u| {
                 let ConvShape { cin, cout, .. } = u.shape;
                 let weights = normal(rng, u.shape.weights(), cin * TAPS);
-                let weight =
-                    params.push(format!("{}.weight", u.conv), &[cout, cin, 3, 3], weights);
+                let weight = params.push(format!("{}.weight", u.conv), &[cout, cin, 3, 3], weights);
                 let alpha = (method.alpha() == AlphaSource::Learned).then(|| {
                     let values = (0..cout).map(|_| rng.random::<f32>()).collect();
                     params.push(format!("{}.alpha", u.conv), &[cout, 1, 1], values)

@@ -91,8 +91,10 @@ impl Recu {
     }
 
     fn bound_of(&self, filters: &[Standardised]) -> f64 {
-        let total: f64 =
-            filters.iter().map(|f| (0..f.centred.len()).map(|i| f.scaled(i).abs()).sum::<f64>()).sum();
+        let total: f64 = filters
+            .iter()
+            .map(|f| (0..f.centred.len()).map(|i| f.scaled(i).abs()).sum::<f64>())
+            .sum();
         let count: usize = filters.iter().map(|f| f.centred.len()).sum();
         -(total / count as f64) * (2.0 - 2.0 * self.tau).ln()
     }

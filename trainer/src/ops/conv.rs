@@ -87,9 +87,10 @@ pub fn pack_forward(weights: &[f32], shape: ConvShape) -> Vec<f32> {
     for block in 0..shape.cout / COUT_BLOCK {
         for ci in 0..shape.cin {
             for tap in 0..TAPS {
-                packed.extend((0..COUT_BLOCK).map(|o| {
-                    weights[((block * COUT_BLOCK + o) * shape.cin + ci) * TAPS + tap]
-                }));
+                packed
+                    .extend((0..COUT_BLOCK).map(|o| {
+                        weights[((block * COUT_BLOCK + o) * shape.cin + ci) * TAPS + tap]
+                    }));
             }
         }
     }

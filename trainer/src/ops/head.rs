@@ -40,8 +40,7 @@ pub fn head(
     let scale = p.gamma.reshape([1, channels]) / (var + EPS).sqrt();
     let offset = p.beta.reshape([1, channels]) - scale.clone() * mean;
     let folded = weight.clone() * scale;
-    let bias = p.bias.reshape([1, classes])
-        + (weight * offset).sum_dim(1).reshape([1, classes]);
+    let bias = p.bias.reshape([1, classes]) + (weight * offset).sum_dim(1).reshape([1, classes]);
     let (folded, bias) = match grid {
         None => (folded, bias),
         Some(grid) => quantize(folded, bias, pool_unit, grid),
@@ -84,6 +83,7 @@ fn batch_stats(mean: &Tensor<2>, var: &Tensor<2>, images: usize) -> BatchStats {
 pub fn cross_entropy(logits: Tensor<2>, labels: &[u8]) -> Tensor<1> {
     let device = logits.device();
     let targets: Vec<i32> = labels.iter().map(|&l| i32::from(l)).collect();
-    let targets = Tensor::<1, Int>::from_ints(targets.as_slice(), &device).reshape([labels.len(), 1]);
+    let targets =
+        Tensor::<1, Int>::from_ints(targets.as_slice(), &device).reshape([labels.len(), 1]);
     -log_softmax(logits, 1).gather(1, targets).mean()
 }

@@ -113,3 +113,60 @@ impl ChannelNorm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::Rng;
+
+    use super::*;
+    use crate::data::stream;
+
+    fn moments(z: &[f64]) -> SumStats {
+        SumStats {
+            count: z.len() as f64,
+            sum: z.iter().sum(),
+            squares: z.iter().map(|z| z * z).sum(),
+        }
+    }
+
+    /// `Σ g·y` of one channel.
+    fn loss(z: &[f64], [alpha, gamma, beta]: [f64; 3], g: &[f64]) -> f64 {
+        let norm = ChannelNorm::new(moments(z), alpha, gamma, beta);
+        z.iter().zip(g).map(|(z, g)| g * (norm.a * z + norm.b)).sum()
+    }
+
+    #[test]
+    fn gradients_are_central_differences() {
+        let mut rng = stream(61, 0);
+        let z: Vec<f64> = (0..40).map(|_| f64::from(rng.random_range(-30..30i32))).collect();
+        let g: Vec<f64> = z.iter().map(|_| rng.random::<f64>() - 0.5).collect();
+        // A negative alpha is allowed: ReCU learns it.
+        let p = [-0.3, 1.2, 0.1];
+        let norm = ChannelNorm::new(moments(&z), p[0], p[1], p[2]);
+        let dot = z.iter().zip(&g).map(|(z, g)| z * g).sum();
+        let grad = norm.backward(g.iter().sum(), dot);
+        let step = 1e-5;
+        // Central differences in f64 are good to 1e-9 here.
+        let check = |actual: f64, f: &dyn Fn(f64) -> f64| {
+            let expected = (f(step) - f(-step)) / (2.0 * step);
+            assert!((actual - expected).abs() < 1e-8, "{actual} is not {expected}");
+        };
+        check(grad.alpha, &|d| loss(&z, [p[0] + d, p[1], p[2]], &g));
+        check(grad.gamma, &|d| loss(&z, [p[0], p[1] + d, p[2]], &g));
+        check(grad.beta, &|d| loss(&z, [p[0], p[1], p[2] + d], &g));
+        for i in [0, 17, 39] {
+            check(grad.scale * g[i] + grad.slope * z[i] + grad.offset, &|d| {
+                let mut moved = z.clone();
+                moved[i] += d;
+                loss(&moved, p, &g)
+            });
+        }
+    }
+
+    #[test]
+    fn constant_channel_normalises_to_beta() {
+        let norm = ChannelNorm::new(moments(&[7.0; 9]), 0.5, 1.5, 0.25);
+        assert!((norm.a * 7.0 + norm.b - 0.25).abs() < 1e-12);
+        assert_eq!(norm.batch_var_unbiased(), 0.0);
+    }
+}

@@ -15,7 +15,9 @@ use heartbit_dataset::cifar10::{IMAGE_BYTES, SIDE};
 use heartbit_ir::grid::{Grid, stem_levels};
 use rayon::prelude::*;
 
-use crate::lanes::{LANES, Lanes, as_lanes, as_lanes_mut, groups_of, lane_mask, take, with_scratch};
+use crate::lanes::{
+    LANES, Lanes, as_lanes, as_lanes_mut, groups_of, lane_mask, take, with_scratch,
+};
 use crate::ops::conv::{self, ConvShape, TAPS};
 use crate::ops::host::{HostBackward, HostOp, host_tensor, values};
 use crate::ops::norm::{ChannelGrad, ChannelNorm, SumStats};
@@ -66,8 +68,7 @@ pub fn write_pixels(pixels: &[u8], group: usize, map: &mut [Lanes]) {
     let padded = SIDE + 2;
     conv::clear_border(map, STEM_CHANNELS, padded);
     let first = group * LANES;
-    let images: Vec<&[u8]> =
-        pixels.chunks_exact(IMAGE_BYTES).skip(first).take(LANES).collect();
+    let images: Vec<&[u8]> = pixels.chunks_exact(IMAGE_BYTES).skip(first).take(LANES).collect();
     for (c, plane) in map.chunks_exact_mut(padded * padded).take(STEM_CHANNELS).enumerate() {
         for y in 0..SIDE {
             let row = &mut plane[(y + 1) * padded + 1..][..SIDE];
@@ -113,7 +114,10 @@ impl Stem {
         let mut weights = Vec::with_capacity(self.cout * STEM_CHANNELS * TAPS);
         for filter in latent.chunks_exact(PIXELS * TAPS) {
             weights.extend(
-                filter.iter().enumerate().map(|(i, &w)| (f64::from(w) / (510.0 * std[i / TAPS])) as f32),
+                filter
+                    .iter()
+                    .enumerate()
+                    .map(|(i, &w)| (f64::from(w) / (510.0 * std[i / TAPS])) as f32),
             );
             weights.extend((0..TAPS).map(|tap| {
                 let offset: f64 = (0..PIXELS)
@@ -197,14 +201,12 @@ impl HostOp for Stem {
 
         let scale = self.grid.as_ref().map_or(0.0, |g| (1u32 << g.stream_frac_bits) as f32);
         let mut y = vec![0.0f32; groups * shape.output() * LANES];
-        as_lanes_mut(&mut y)
-            .par_chunks_mut(plane)
-            .zip(z.par_chunks(plane))
-            .enumerate()
-            .for_each(|(i, (y, z))| {
+        as_lanes_mut(&mut y).par_chunks_mut(plane).zip(z.par_chunks(plane)).enumerate().for_each(
+            |(i, (y, z))| {
                 let norm = &norms[i % self.cout];
                 passes::activate(z, AffineRow { a: norm.a as f32, b: norm.b as f32, scale }, y);
-            });
+            },
+        );
         let y = host_tensor(y, map_shape(groups, self.cout, SIDE));
         let saved =
             Saved { stem: self.clone(), y: y.clone(), z, scale: folded.scale, norms, images };
@@ -296,3 +298,6 @@ impl Saved {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,9 @@ use std::sync::{Arc, Mutex};
 use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
-use crate::lanes::{LANES, Lanes, as_lanes, as_lanes_mut, groups_of, lane_mask, take, with_scratch};
+use crate::lanes::{
+    LANES, Lanes, as_lanes, as_lanes_mut, groups_of, lane_mask, take, with_scratch,
+};
 use crate::ops::binarize_activation::{ImageStats, StdGradient};
 use crate::ops::binarize_weight::WeightBinarizer;
 use crate::ops::conv::{self, ConvShape, TAPS};
@@ -98,7 +100,11 @@ pub(crate) fn add_moments(stats: &mut SumStats, (sum, squares): &(Totals, Totals
 }
 
 /// Adds up per-group moments in the order of the groups.
-pub(crate) fn total_moments(groups: &[Vec<SumStats>], channels: usize, count: usize) -> Vec<SumStats> {
+pub(crate) fn total_moments(
+    groups: &[Vec<SumStats>],
+    channels: usize,
+    count: usize,
+) -> Vec<SumStats> {
     (0..channels)
         .map(|c| {
             groups.iter().fold(SumStats { count: count as f64, ..SumStats::default() }, |t, g| {
@@ -159,9 +165,7 @@ impl HostOp for Unit {
         let norms: Vec<ChannelNorm> = total_moments(&moments, shape.cout, count)
             .into_iter()
             .enumerate()
-            .map(|(c, s)| {
-                ChannelNorm::new(s, alpha[c].into(), gamma[c].into(), beta[c].into())
-            })
+            .map(|(c, s)| ChannelNorm::new(s, alpha[c].into(), gamma[c].into(), beta[c].into()))
             .collect();
         publish(&self.stats, BatchStats::of(&norms));
 
@@ -265,8 +269,11 @@ impl Saved {
     fn sums_of_group(&self, group: &Group<'_>) -> Vec<SumStats> {
         let side = self.unit.shape.side;
         let plane = side * side;
-        let channels =
-            group.grad.chunks_exact(plane).zip(group.y.chunks_exact(plane)).zip(group.z.chunks_exact(plane));
+        let channels = group
+            .grad
+            .chunks_exact(plane)
+            .zip(group.y.chunks_exact(plane))
+            .zip(group.z.chunks_exact(plane));
         channels
             .map(|((grad, y), z)| {
                 let mut sums = SumStats::default();
@@ -309,15 +316,20 @@ impl Saved {
             conv::backward_weights(signs, map, weights, shape);
             let grad_signs = take(&mut s.output, shape.input());
             conv::backward_input(map, packed, grad_signs, shape);
-            let dot =
-                passes::triangle(group.x, &group.stats.inv, grad_signs, shape.in_side());
+            let dot = passes::triangle(group.x, &group.stats.inv, grad_signs, shape.in_side());
             let f = group.stats.backward(self.unit.std_gradient, &dot, shape.input());
             self.input_gradient(group, grad_signs, f, out);
         });
     }
 
     /// Last step of the backward pass: the deviation and the shortcut.
-    fn input_gradient(&self, group: &Group<'_>, signs: &[Lanes], f: passes::StdRow, out: &mut [Row]) {
+    fn input_gradient(
+        &self,
+        group: &Group<'_>,
+        signs: &[Lanes],
+        f: passes::StdRow,
+        out: &mut [Row],
+    ) {
         let shape = self.unit.shape;
         if shape.stride == 1 {
             passes::input_gradient_identity(group.x, signs, f, group.grad, group.y, out);
@@ -346,10 +358,8 @@ impl HostBackward for Saved {
         let shape = self.unit.shape;
         let grad = as_lanes(grad);
         let groups = groups_of(self.unit.images);
-        let sums: Vec<Vec<SumStats>> = (0..groups)
-            .into_par_iter()
-            .map(|g| self.sums_of_group(&self.group(grad, g)))
-            .collect();
+        let sums: Vec<Vec<SumStats>> =
+            (0..groups).into_par_iter().map(|g| self.sums_of_group(&self.group(grad, g))).collect();
         let grads: Vec<ChannelGrad> = total_moments(&sums, shape.cout, 0)
             .iter()
             .zip(&self.norms)
@@ -374,8 +384,7 @@ impl HostBackward for Saved {
             })
             .collect();
         let fan_in = shape.cin * TAPS;
-        let latent =
-            self.unit.binarizer.backward(values(&self.latent), fan_in, &add_all(partial));
+        let latent = self.unit.binarizer.backward(values(&self.latent), fan_in, &add_all(partial));
 
         let channel = |f: fn(&ChannelGrad) -> f64| {
             host_tensor(grads.iter().map(|g| f(g) as f32).collect(), [shape.cout])

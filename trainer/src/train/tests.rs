@@ -1,1 +1,135 @@
-//! Tests of training runs.
+//! Tiny runs on made-up images: determinism, resume, divergence.
+
+use std::path::Path;
+
+use heartbit_dataset::cifar10::IMAGE_BYTES;
+use rand::Rng;
+
+use super::*;
+use crate::method::Method;
+use crate::optim::{Ags, Sad};
+
+/// Writes a set of dark images of class 0 and bright ones of class 1.
+fn write_set(dir: &Path, images: usize) {
+    let mut rng = stream(51, 0);
+    for (name, images) in [("data_batch_1.bin", images), ("test_batch.bin", 10)] {
+        let mut bytes = Vec::new();
+        for i in 0..images {
+            let label = (i % 2) as u8;
+            bytes.push(label);
+            bytes.extend((0..IMAGE_BYTES).map(|_| 180 * label + rng.random_range(0..70u8)));
+        }
+        std::fs::write(dir.join(name), bytes).expect("write");
+    }
+}
+
+fn config(dir: &Path, out: &str) -> TrainConfig {
+    TrainConfig {
+        data: dir.to_owned(),
+        out: dir.join(out),
+        epochs: 3,
+        batch: 20,
+        warmup_epochs: 1,
+        threads: 1,
+        ..TrainConfig::published(Method::Ovsw)
+    }
+}
+
+fn run(config: &TrainConfig) -> Result<Summary, Error> {
+    train(config, &mut |_| {})
+}
+
+/// The tensors of a run's state, which include everything that training changes.
+fn state(config: &TrainConfig) -> Arrays {
+    Checkpoint::load(&config.out.join(STATE)).expect("a state").arrays
+}
+
+#[test]
+fn run_is_a_function_of_seed_and_settings_but_not_of_threads() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    write_set(dir.path(), 36);
+    let base = TrainConfig { epochs: 1, ..config(dir.path(), "a") };
+    let threads = TrainConfig { threads: 3, out: dir.path().join("b"), ..base.clone() };
+    let seed = TrainConfig { seed: 2, out: dir.path().join("c"), ..base.clone() };
+    for config in [&base, &threads, &seed] {
+        run(config).expect("trains");
+    }
+    assert!(state(&base) == state(&threads), "threads must not matter");
+    assert!(state(&base) != state(&seed), "the seed must matter");
+}
+
+#[test]
+fn resumed_run_equals_an_uninterrupted_one_bit_for_bit() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    write_set(dir.path(), 36);
+    for method in [Method::Ovsw, Method::Recu] {
+        let hooks = (method == Method::Ovsw).then(|| (Ags { lambda: 0.04 }, Sad::default()));
+        let base = TrainConfig {
+            method,
+            ags: hooks.map(|h| h.0),
+            sad: hooks.map(|h| h.1),
+            ..config(dir.path(), &format!("whole-{}", method.name()))
+        };
+        run(&base).expect("trains");
+        let cut =
+            TrainConfig { out: dir.path().join(format!("cut-{}", method.name())), ..base.clone() };
+        let result = std::panic::catch_unwind(|| {
+            train(&cut, &mut |progress| {
+                let Progress::Batch { epoch, batch, .. } = progress else { return };
+                assert!((epoch, batch) != (2, 1), "interrupted");
+            })
+        });
+        assert!(result.is_err(), "the run must be interrupted in its last epoch");
+        let resumed = TrainConfig { resume: true, threads: 2, ..cut.clone() };
+        let summary = run(&resumed).expect("resumes");
+        assert_eq!(summary.epochs.len(), 3);
+        assert!(state(&base) == state(&cut), "{method:?}");
+        let lines = std::fs::read_to_string(cut.out.join(METRICS)).expect("metrics");
+        assert_eq!(lines.lines().count(), 3);
+    }
+}
+
+#[test]
+fn training_fits_images_that_differ_in_brightness() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    write_set(dir.path(), 40);
+    let config = TrainConfig { epochs: 12, lr: 0.05, augment: false, ..config(dir.path(), "fit") };
+    let records = run(&config).expect("trains").epochs;
+    // Ten classes by chance have loss 2.3, two have 0.7.
+    assert!(records[11].train_loss < 0.5, "{records:?}");
+    let test = Cifar10::load_test(dir.path()).expect("written above");
+    let result =
+        crate::evaluate(config.out.join(CHECKPOINT), &test, usize::MAX).expect("evaluates");
+    assert_eq!(result.accuracy(), records[11].test_accuracy);
+}
+
+#[test]
+fn diverged_run_stops_and_keeps_the_last_checkpoint() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    write_set(dir.path(), 20);
+    let config =
+        TrainConfig { lr: 1e38, warmup_epochs: 0, grid_from: 9, ..config(dir.path(), "diverged") };
+    let error = run(&config).expect_err("diverges");
+    assert!(matches!(error, Error::Diverged { epoch: 1.., .. }), "{error}");
+    assert!(config.out.join(CHECKPOINT).exists());
+}
+
+#[test]
+fn folder_with_a_run_is_not_overwritten_and_other_settings_do_not_resume() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    write_set(dir.path(), 20);
+    let config = TrainConfig { epochs: 1, ..config(dir.path(), "twice") };
+    run(&config).expect("trains");
+    assert!(matches!(run(&config), Err(Error::Run { .. })));
+    let other = TrainConfig { resume: true, lr: 0.05, ..config.clone() };
+    assert!(matches!(run(&other), Err(Error::Checkpoint { .. })));
+    let none = TrainConfig { resume: true, out: dir.path().join("none"), ..config };
+    assert!(matches!(run(&none), Err(Error::Run { .. })));
+}
+
+#[test]
+fn settings_that_make_no_sense_are_refused_by_name() {
+    let config = TrainConfig { warmup_epochs: 5, epochs: 3, ..TrainConfig::default() };
+    let error = run(&config).expect_err("warm-up longer than the run");
+    assert!(error.to_string().contains("`warmup_epochs` is 5"), "{error}");
+}

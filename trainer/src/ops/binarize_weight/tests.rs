@@ -52,10 +52,8 @@ fn recu_gradient_is_the_derivative_of_the_clamped_standardised_weights() {
 fn clamp_share(recu: &Recu, latent: &[f32], fan_in: usize) -> f64 {
     let bound = recu.bound(latent, fan_in);
     let filters: Vec<_> = latent.chunks(fan_in).map(Standardised::new).collect();
-    let beyond: usize = filters
-        .iter()
-        .map(|f| (0..fan_in).filter(|&i| f.scaled(i).abs() > bound).count())
-        .sum();
+    let beyond: usize =
+        filters.iter().map(|f| (0..fan_in).filter(|&i| f.scaled(i).abs() > bound).count()).sum();
     beyond as f64 / latent.len() as f64
 }
 
@@ -63,9 +61,8 @@ fn clamp_share(recu: &Recu, latent: &[f32], fan_in: usize) -> f64 {
 fn recu_masks_the_gaussian_share_of_the_specification() {
     // Specification 2.2: Q/σ = 0.961 and 33.7 % of a Gaussian at tau 0.85.
     let mut rng = stream(9, 0);
-    let latent: Vec<f32> = (0..64 * 576)
-        .map(|_| (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0)
-        .collect();
+    let latent: Vec<f32> =
+        (0..64 * 576).map(|_| (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0).collect();
     let share = clamp_share(&Recu { tau: 0.85 }, &latent, 576);
     assert!((share - 0.337).abs() < 0.01, "{share}");
 }

@@ -20,7 +20,11 @@ struct Problem {
 const IMAGES: usize = 21;
 
 impl Problem {
-    fn new(shape: ConvShape, std_gradient: StdGradient, binarizer: Arc<dyn WeightBinarizer>) -> Self {
+    fn new(
+        shape: ConvShape,
+        std_gradient: StdGradient,
+        binarizer: Arc<dyn WeightBinarizer>,
+    ) -> Self {
         let mut rng = stream(11, 0);
         let groups = groups_of(IMAGES);
         let mut random = |n: usize, low: f32, high: f32| -> Vec<f32> {
@@ -105,7 +109,9 @@ fn reference(p: &Problem) -> Reference {
     let [alpha, gamma, beta] =
         [2, 3, 4].map(|i| p.inputs[i].iter().map(|&v| f64::from(v)).collect::<Vec<_>>());
     let x: Vec<Vec<f64>> = (0..IMAGES)
-        .map(|n| (0..shape.input()).map(|e| Problem::pick(&p.inputs[0], shape.input(), n, e)).collect())
+        .map(|n| {
+            (0..shape.input()).map(|e| Problem::pick(&p.inputs[0], shape.input(), n, e)).collect()
+        })
         .collect();
     // Every product of the convolution as (output, weight, input).
     let mut products = Vec::new();
@@ -132,7 +138,8 @@ fn reference(p: &Problem) -> Reference {
     let n = (IMAGES * plane) as f64;
     let mut y = vec![vec![0.0; shape.output()]; IMAGES];
     let mut grad_z = vec![vec![0.0; shape.output()]; IMAGES];
-    let (mut ga, mut gg, mut gb) = (vec![0.0; shape.cout], vec![0.0; shape.cout], vec![0.0; shape.cout]);
+    let (mut ga, mut gg, mut gb) =
+        (vec![0.0; shape.cout], vec![0.0; shape.cout], vec![0.0; shape.cout]);
     let mut direct = vec![vec![0.0; shape.output()]; IMAGES];
     for c in 0..shape.cout {
         let span = c * plane..(c + 1) * plane;
