@@ -200,7 +200,7 @@ pub fn network(checkpoint: &Checkpoint, path: &Path) -> Result<(ResNet20, Descri
     let mut net = ResNet20::new(description.method, &mut crate::data::stream(0, 0));
     fill(&mut net.params, checkpoint, "", path)?;
     fill(&mut net.buffers, checkpoint, "", path)?;
-    let learned = checkpoint.arrays.list.iter().any(|a| a.name.ends_with(".alpha"));
+    let learned = checkpoint.arrays.list.iter().any(|a| a.name.rsplit('.').next() == Some("alpha"));
     if learned != (description.method.alpha() == AlphaSource::Learned) {
         return Err(Error::Checkpoint {
             path: path.to_owned(),

@@ -17,6 +17,22 @@
     clippy::cast_possible_truncation,
     reason = "training is approximate; conversions that must be exact say so where they are"
 )]
+#![allow(
+    clippy::inline_always,
+    clippy::needless_range_loop,
+    reason = "loops over lanes are vectorised only where they are inlined into their build, and \
+              indexing several arrays of 16 by one counter reads best"
+)]
+#![allow(clippy::many_single_char_names, reason = "the symbols of the specification")]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::float_cmp,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss,
+        reason = "tests compare exact values and index small maps"
+    )
+)]
 
 pub mod checkpoint;
 pub mod config;

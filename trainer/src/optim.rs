@@ -32,7 +32,9 @@ impl Ags {
             let weight_norm = norm(w).max(WEIGHT_NORM_MIN);
             if grad_norm / weight_norm < self.lambda {
                 let factor = (self.lambda * weight_norm / grad_norm) as f32;
-                g.iter_mut().for_each(|g| *g *= factor);
+                for g in g {
+                    *g *= factor;
+                }
             }
         }
     }

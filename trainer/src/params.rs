@@ -43,6 +43,7 @@ impl Arrays {
     }
 
     /// Arrays of the same names and shapes that hold zeros.
+    #[must_use]
     pub fn zeros_like(&self) -> Self {
         let list = self
             .list

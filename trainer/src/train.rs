@@ -371,8 +371,8 @@ fn hits(logits: &[f32], labels: &[u8]) -> usize {
         .chunks_exact(classes)
         .zip(labels)
         .filter(|(row, label)| {
-            let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            row.iter().position(|&l| l == largest) == Some(usize::from(**label))
+            let first_largest = (0..classes).rev().max_by(|&a, &b| row[a].total_cmp(&row[b]));
+            first_largest == Some(usize::from(**label))
         })
         .count()
 }

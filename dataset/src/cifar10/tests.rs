@@ -7,7 +7,7 @@ use super::*;
 
 /// A record of one label whose pixel `i` is `i % 251 + first`.
 fn record(label: u8, first: u8) -> Vec<u8> {
-    let pixels = (0..IMAGE_BYTES).map(|i| (i % 251) as u8 ^ first);
+    let pixels = (0..IMAGE_BYTES).map(|i| u8::try_from(i % 251).expect("below 251") ^ first);
     std::iter::once(label).chain(pixels).collect()
 }
 

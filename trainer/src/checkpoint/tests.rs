@@ -63,9 +63,9 @@ fn unusable_checkpoints_are_refused_by_name() {
         |c| {
             c.arrays.list.iter_mut().for_each(|a| {
                 if a.name == "linear.bias" {
-                    a.shape = vec![2, 5]
+                    a.shape = vec![2, 5];
                 }
-            })
+            });
         },
         "`linear.bias` has shape [2, 5], not [10]",
     );

@@ -85,12 +85,12 @@ impl Standardised {
 
 impl Recu {
     /// Returns the clamp's bound `Q` of a layer.
-    pub fn bound(&self, latent: &[f32], fan_in: usize) -> f64 {
+    pub fn bound(self, latent: &[f32], fan_in: usize) -> f64 {
         let filters: Vec<_> = latent.chunks(fan_in).map(Standardised::new).collect();
         self.bound_of(&filters)
     }
 
-    fn bound_of(&self, filters: &[Standardised]) -> f64 {
+    fn bound_of(self, filters: &[Standardised]) -> f64 {
         let total: f64 = filters
             .iter()
             .map(|f| (0..f.centred.len()).map(|i| f.scaled(i).abs()).sum::<f64>())

@@ -145,7 +145,7 @@ impl HostOp for Unit {
         let [x, latent, alpha, gamma, beta] = inputs else { panic!("bug: a unit has five inputs") };
         let shape = self.shape;
         let fan_in = shape.cin * TAPS;
-        assert!(fan_in <= i16::MAX as usize, "bug: sums of this fan-in need more than 16 bits");
+        assert!(i16::try_from(fan_in).is_ok(), "bug: sums of this fan-in need more than 16 bits");
         let groups = groups_of(self.images);
         let signs = self.binarizer.forward(values(latent), fan_in);
         let packed = conv::pack_forward(&signs, shape);

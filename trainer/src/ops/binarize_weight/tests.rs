@@ -44,12 +44,12 @@ fn recu_gradient_is_the_derivative_of_the_clamped_standardised_weights() {
         // Central differences in f64 are good to 1e-7 here; the result is rounded to f32.
         assert!((f64::from(actual[i]) - expected).abs() < 2e-6, "{i}: {} {expected}", actual[i]);
     }
-    let masked = clamp_share(&recu, &latent, fan_in);
+    let masked = clamp_share(recu, &latent, fan_in);
     assert!((0.05..0.6).contains(&masked), "the mask must be active: {masked}");
 }
 
 /// Share of weights beyond the clamp.
-fn clamp_share(recu: &Recu, latent: &[f32], fan_in: usize) -> f64 {
+fn clamp_share(recu: Recu, latent: &[f32], fan_in: usize) -> f64 {
     let bound = recu.bound(latent, fan_in);
     let filters: Vec<_> = latent.chunks(fan_in).map(Standardised::new).collect();
     let beyond: usize =
@@ -63,7 +63,7 @@ fn recu_masks_the_gaussian_share_of_the_specification() {
     let mut rng = stream(9, 0);
     let latent: Vec<f32> =
         (0..64 * 576).map(|_| (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0).collect();
-    let share = clamp_share(&Recu { tau: 0.85 }, &latent, 576);
+    let share = clamp_share(Recu { tau: 0.85 }, &latent, 576);
     assert!((share - 0.337).abs() < 0.01, "{share}");
 }
 
