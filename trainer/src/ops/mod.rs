@@ -3,7 +3,7 @@
 //! * [`conv`]: the 3×3 convolution kernels; [`passes`]: the elementwise loops around them;
 //! * [`norm`]: batch normalisation in closed form;
 //! * [`binarize_weight`], [`binarize_activation`]: the binarizers;
-//! * [`stem`], [`unit`], [`pool`], [`head`]: the layers of a network;
+//! * [`stem`], [`mod@unit`], [`pool`], [`head`]: the layers of a network;
 //! * [`host`]: how they hang into burn's autodiff.
 
 pub mod binarize_activation;
