@@ -55,6 +55,7 @@ struct Ports {
     load: [PortId; 5],
     image: [PortId; 3],
     out_ready: PortId,
+    out_valid: PortId,
     event: PortId,
     out_last: PortId,
     /// Ports of a record, in the order of [`WATCHED`].
@@ -122,6 +123,7 @@ impl Ports {
             load: load.try_into().expect("bug: five ports"),
             image: image.try_into().expect("bug: three ports"),
             out_ready: model.port("out_ready")?,
+            out_valid: model.port("out_valid")?,
             event: model.port("mon_event")?,
             out_last: model.port("out_last")?,
             watched,
@@ -238,7 +240,7 @@ impl Accelerator {
     /// class is sent in time; [`Error::Stopped`].
     pub fn run(&mut self, image: &[u8]) -> Result<Execution, Error> {
         let program = Arc::clone(self.program.as_ref().ok_or(Error::NoProgram)?);
-        self.send_image(image, &program)?;
+        self.send_image(image, &program, &mut || false)?;
         self.model.set(self.ports.out_ready, 1);
         let mut records = Vec::new();
         let end = self.model.run_recorded(
@@ -250,7 +252,7 @@ impl Accelerator {
         )?;
         let mut collector = Collector::new(&program, &self.ports);
         for record in records.chunks_exact(self.ports.record_words) {
-            collector.record(record);
+            collector.record(record, true);
         }
         if !end.is_stopped {
             let layer = collector.layer;
@@ -261,7 +263,51 @@ impl Accelerator {
         Ok(collector.execution)
     }
 
-    fn send_image(&mut self, image: &[u8], program: &Program) -> Result<(), Error> {
+    /// Runs one image as [`Accelerator::run`] does, but the host stalls: before a pixel is
+    /// offered, and in every cycle in which a result could be taken, `stall` says whether it
+    /// waits. Results and the cycles of the layers must not depend on it.
+    ///
+    /// # Errors
+    /// As [`Accelerator::run`].
+    pub fn run_stalled(
+        &mut self,
+        image: &[u8],
+        mut stall: impl FnMut() -> bool,
+    ) -> Result<Execution, Error> {
+        let program = Arc::clone(self.program.as_ref().ok_or(Error::NoProgram)?);
+        self.send_image(image, &program, &mut stall)?;
+        let mut collector = Collector::new(&program, &self.ports);
+        let mut record = vec![0; self.ports.record_words];
+        for _ in 0..self.cycle_limit {
+            let ready = !stall();
+            self.model.set(self.ports.out_ready, ready.into());
+            self.model.eval()?;
+            let last = self.model.get(self.ports.out_last) == 1;
+            // The design's own word for an accepted beat does not count.
+            let taken = ready && self.model.get(self.ports.out_valid) == 1;
+            if taken || self.model.get(self.ports.event) == 1 {
+                let (low, high) = halves(self.model.cycle());
+                record[..2].copy_from_slice(&[low, high]);
+                for (&port, &offset) in self.ports.watched.iter().zip(&self.ports.offsets) {
+                    let n_words = self.model.port_info(port).n_words();
+                    self.model.peek(port, &mut record[offset..offset + n_words]);
+                }
+                collector.record(&record, ready);
+            }
+            self.model.tick()?;
+            if taken && last {
+                return Ok(collector.execution);
+            }
+        }
+        Err(Error::Hang { cycles: self.cycle_limit, layer: collector.layer })
+    }
+
+    fn send_image(
+        &mut self,
+        image: &[u8],
+        program: &Program,
+        stall: &mut dyn FnMut() -> bool,
+    ) -> Result<(), Error> {
         let header = &program.header;
         let pixels = usize::from(header.image_height) * usize::from(header.image_width);
         let channels = image.len() / pixels;
@@ -272,6 +318,10 @@ impl Accelerator {
         let mut waited = 0;
         for pixel in image.chunks_exact(channels) {
             let word = pixel.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+            while stall() {
+                self.model.set(valid, 0);
+                self.model.tick()?;
+            }
             self.model.set(valid, 1);
             self.model.set(data, word);
             self.model.eval()?;
@@ -321,7 +371,8 @@ impl<'a> Collector<'a> {
         Self { program, ports, execution, layer: 0, state: 0, began: 0, pooled_tiles: 0 }
     }
 
-    fn record(&mut self, record: &[u32]) {
+    /// Takes the ports of one cycle, in which the host was ready for a result or not.
+    fn record(&mut self, record: &[u32], ready: bool) {
         let cycle = u64::from(record[0]) | u64::from(record[1]) << 32;
         let port = |watched: Watched| &record[self.ports.offsets[watched as usize]..];
         let flag = |watched| port(watched)[0] & 1 == 1;
@@ -346,7 +397,7 @@ impl<'a> Collector<'a> {
         if pool_valid {
             self.pool(record, layer);
         }
-        if out_valid {
+        if out_valid && ready {
             let data = record[self.ports.offsets[Watched::OutData as usize]];
             if out_last {
                 self.execution.class = data as usize;

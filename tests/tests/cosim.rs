@@ -4,12 +4,14 @@
 
 use heartbit_compiler::schedule::{Target, compile};
 use heartbit_cosim::{Accelerator, Build, Initial, Toolchain, accelerator_design};
-use heartbit_ir::program::{ArrayConfig, ArrayShape, MemoryDepths};
+use heartbit_ir::program::{ArrayConfig, ArrayShape, Execution, MemoryDepths};
 use heartbit_tests::ladder;
 use heartbit_tests::problem::{Problem, problems};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 /// Enough for every random network on every array below, so that one model runs them all.
 const DEPTHS: MemoryDepths = MemoryDepths {
@@ -39,6 +41,16 @@ fn run(accelerator: &mut Accelerator, problem: &Problem, shape: ArrayShape) -> R
     for image in problem.images(2) {
         let execution = accelerator.run(&image).map_err(|e| e.to_string())?;
         ladder::check(&network, &compiled, &image, &execution)?;
+        // Again with a host that stalls at random: only the cycles of `Send` may change.
+        let mut rng = ChaCha8Rng::seed_from_u64(problem.seed);
+        let stalled = accelerator.run_stalled(&image, || rng.random_bool(0.6));
+        let stalled = stalled.map_err(|e| e.to_string())?;
+        if stalled.send_cycles < execution.send_cycles {
+            return Err("stalls made `Send` faster".to_owned());
+        }
+        if stalled != (Execution { send_cycles: stalled.send_cycles, ..execution }) {
+            return Err("a stalling host changed the results".to_owned());
+        }
     }
     Ok(())
 }

@@ -47,6 +47,12 @@ impl Fixture {
     }
 
     fn cosimulate(&self, design: Design, program: &Program) -> Execution {
+        let mut accelerator = Self::accelerator(design);
+        accelerator.load(program).expect("loads");
+        accelerator.run(&self.image).expect("runs")
+    }
+
+    fn accelerator(design: Design) -> Accelerator {
         let toolchain =
             Toolchain::detect().unwrap_or_else(|e| panic!("{e}: {}", e.help().unwrap_or_default()));
         let model = Build::new(design)
@@ -54,9 +60,7 @@ impl Fixture {
             .expect("the Verilog compiles")
             .instantiate(Initial::Random(1))
             .expect("the model loads");
-        let mut accelerator = Accelerator::new(model).expect("an accelerator");
-        accelerator.load(program).expect("loads");
-        accelerator.run(&self.image).expect("runs")
+        Accelerator::new(model).expect("an accelerator")
     }
 
     fn layer(&self, name: &str) -> usize {
@@ -135,5 +139,28 @@ fn dropped_skew_register_is_found_in_the_first_layer() {
             Some(("conv1".to_owned(), "sums")),
             "{from}"
         );
+    }
+}
+
+#[test]
+fn sender_that_does_not_wait_for_the_host_is_found() {
+    let fixture = Fixture::new();
+    let ready = "wire beat_now = valid_now & out_ready;";
+    let design = mutate(fixture.design(), "sender.v", ready, "wire beat_now = valid_now;");
+    for (design, expected) in [(fixture.design(), None), (design, Some("logits"))] {
+        let mut accelerator = Fixture::accelerator(design);
+        accelerator.load(&fixture.compiled.program).expect("loads");
+        let mut turn = false;
+        let mut stall = || {
+            turn = !turn;
+            turn
+        };
+        // A beat that was not taken is lost, perhaps the last one with all that follows.
+        let tensor = match accelerator.run_stalled(&fixture.image, &mut stall) {
+            Ok(execution) => fixture.first_difference(&execution).map(|(_, tensor)| tensor),
+            Err(heartbit_cosim::Error::Hang { .. }) => Some("logits"),
+            Err(error) => panic!("{error}"),
+        };
+        assert_eq!(tensor, expected);
     }
 }

@@ -28,8 +28,14 @@ fn check(problem: &Problem, shape: ArrayShape) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Sixteen times proptest's own number, so that `PROPTEST_CASES` scales it.
+fn config() -> ProptestConfig {
+    let config = ProptestConfig::default();
+    ProptestConfig { cases: 16 * config.cases, ..config }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn simulator_agrees_with_interpreter_and_cycle_model(
