@@ -28,14 +28,9 @@ fn check(problem: &Problem, shape: ArrayShape) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Sixteen times proptest's own number, so that `PROPTEST_CASES` scales it.
-fn config() -> ProptestConfig {
-    let config = ProptestConfig::default();
-    ProptestConfig { cases: 16 * config.cases, ..config }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    // `PROPTEST_CASES` takes precedence.
+    #![proptest_config(ProptestConfig { cases: 4_096, ..ProptestConfig::default() })]
 
     #[test]
     fn simulator_agrees_with_interpreter_and_cycle_model(
