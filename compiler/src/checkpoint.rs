@@ -6,7 +6,7 @@
 //!
 //! Not here: foreign formats, optimizer state.
 
-use heartbit_ir::grid::{Centering, Grid};
+use heartbit_ir::grid::{self, Centering, Grid, PixelStatistics};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -82,11 +82,11 @@ pub enum Norm {
 }
 
 impl Norm {
-    /// Returns mean and standard deviation of each channel of pixels in 0..=1.
-    pub fn statistics(self) -> ([f64; 3], [f64; 3]) {
+    /// Returns the statistics.
+    pub fn statistics(self) -> PixelStatistics {
         match self {
-            Self::Recu => ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
-            Self::Ovsw => ([0.491, 0.482, 0.447], [0.247, 0.243, 0.262]),
+            Self::Recu => grid::RECU_PIXELS,
+            Self::Ovsw => grid::OVSW_PIXELS,
         }
     }
 

@@ -8,7 +8,7 @@
 
 use crate::arch::{self, Architecture, ConvLayer, UnknownArchitecture};
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use heartbit_ir::grid::{self, Affine, BatchNorm};
+use heartbit_ir::grid::{self, Affine, BatchNorm, PixelStatistics};
 use heartbit_ir::levels::Levels;
 use heartbit_ir::network::{InvalidNetwork, Network, Op, OpKind, Threshold, ValueId};
 
@@ -135,7 +135,7 @@ impl Folder<'_> {
         let shape = [layer.cout, layer.cin, layer.kernel, layer.kernel];
         let key = format!("{}.weight", layer.name);
         let weights = self.checkpoint.tensor(&key, &shape)?;
-        let (mean, std) = self.checkpoint.norm.statistics();
+        let PixelStatistics { mean, std } = self.checkpoint.norm.statistics();
         let bits = self.checkpoint.grid.stem_weight_bits;
         let n = layer.cin;
         let stem = grid::stem_levels(weights, shape, &mean[..n], &std[..n], bits);

@@ -44,6 +44,22 @@ impl Default for Grid {
     }
 }
 
+/// Mean and standard deviation of each channel of pixels scaled to 0..=1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PixelStatistics {
+    /// Means.
+    pub mean: [f64; 3],
+    /// Standard deviations.
+    pub std: [f64; 3],
+}
+
+/// ReCU's statistics: those of ImageNet, on CIFAR-10 too.
+pub const RECU_PIXELS: PixelStatistics =
+    PixelStatistics { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+/// OvSW's statistics: those of CIFAR-10.
+pub const OVSW_PIXELS: PixelStatistics =
+    PixelStatistics { mean: [0.491, 0.482, 0.447], std: [0.247, 0.243, 0.262] };
+
 /// What a binary weight is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Centering {

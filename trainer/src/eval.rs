@@ -13,7 +13,8 @@ use std::path::Path;
 use heartbit_dataset::Cifar10;
 use heartbit_dataset::cifar10::{CLASSES, IMAGE_BYTES};
 use heartbit_ir::grid::{
-    self, Affine, BatchNorm, Grid, Head, Requantizer, alpha_statistic, requantizer, stem_levels,
+    self, Affine, BatchNorm, Grid, Head, PixelStatistics, Requantizer, alpha_statistic,
+    requantizer, stem_levels,
 };
 use rayon::prelude::*;
 
@@ -102,7 +103,7 @@ fn batch_norm(net: &ResNet20, prefix: &str) -> BatchNorm {
 
 impl IntegerNetwork {
     /// Quantizes a network.
-    pub fn new(net: &ResNet20, norm: crate::ops::stem::PixelStats, grid: &Grid) -> Self {
+    pub fn new(net: &ResNet20, norm: PixelStatistics, grid: &Grid) -> Self {
         let frac_bits = grid.stream_frac_bits;
         let centering = net.method.parts(1.0).weights.centering();
         let units = units()
@@ -194,7 +195,7 @@ impl IntegerNetwork {
     }
 }
 
-fn integer_stem(net: &ResNet20, norm: crate::ops::stem::PixelStats, grid: &Grid) -> IntegerUnit {
+fn integer_stem(net: &ResNet20, norm: PixelStatistics, grid: &Grid) -> IntegerUnit {
     let cout = WIDTHS[0];
     let shape = stem_shape(cout);
     let levels = stem_levels(

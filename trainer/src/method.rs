@@ -14,11 +14,11 @@
 
 use std::sync::Arc;
 
+use heartbit_ir::grid::{self, PixelStatistics};
 use serde::{Deserialize, Serialize};
 
 use crate::ops::binarize_activation::StdGradient;
 use crate::ops::binarize_weight::{Identity, Recu, WeightBinarizer};
-use crate::ops::stem::PixelStats;
 use crate::schedule::LrShape;
 
 /// A published training method.
@@ -131,10 +131,10 @@ impl Norm {
     }
 
     /// The statistics.
-    pub fn pixels(self) -> PixelStats {
+    pub fn pixels(self) -> PixelStatistics {
         match self {
-            Self::Recu => PixelStats { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
-            Self::Ovsw => PixelStats { mean: [0.491, 0.482, 0.447], std: [0.247, 0.243, 0.262] },
+            Self::Recu => grid::RECU_PIXELS,
+            Self::Ovsw => grid::OVSW_PIXELS,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use heartbit_dataset::cifar10::{CLASSES, IMAGE_BYTES};
-use heartbit_ir::grid::{Grid, alpha_statistic};
+use heartbit_ir::grid::{Grid, PixelStatistics, alpha_statistic};
 use rand::Rng;
 
 use crate::method::{AlphaSource, Method, Parts};
@@ -16,7 +16,7 @@ use crate::ops::conv::{ConvShape, TAPS};
 use crate::ops::head::{HeadParameters, head};
 use crate::ops::host::{apply1, apply3, apply5};
 use crate::ops::pool::{GlobalPool, pool_unit};
-use crate::ops::stem::{PixelStats, Stem};
+use crate::ops::stem::Stem;
 use crate::ops::unit::{BatchStats, StatsSlot, Unit};
 use crate::params::Arrays;
 
@@ -117,7 +117,7 @@ pub struct ForwardMode {
     /// The grid, or `None` off it.
     pub grid: Option<Grid>,
     /// Pixel statistics.
-    pub norm: PixelStats,
+    pub norm: PixelStatistics,
 }
 
 impl ResNet20 {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use burn::backend::flex::FlexTensor;
 use heartbit_dataset::cifar10::{IMAGE_BYTES, SIDE};
-use heartbit_ir::grid::{Grid, stem_levels};
+use heartbit_ir::grid::{Grid, PixelStatistics, stem_levels};
 use rayon::prelude::*;
 
 use crate::lanes::{
@@ -34,15 +34,6 @@ pub const STEM_CHANNELS: usize = PIXELS + 1;
 /// Value of the constant channel, and largest pixel level.
 const FULL: f64 = 255.0;
 
-/// Mean and deviation of the pixels, scaled to 0..=1.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PixelStats {
-    /// Mean of red, green and blue.
-    pub mean: [f64; PIXELS],
-    /// Deviation of red, green and blue.
-    pub std: [f64; PIXELS],
-}
-
 /// The stem, ready to run on a batch.
 #[derive(Clone, Debug)]
 pub struct Stem {
@@ -51,7 +42,7 @@ pub struct Stem {
     /// Bytes of the batch's images, in planes.
     pub pixels: Arc<Vec<u8>>,
     /// Pixel statistics folded into the weights.
-    pub norm: PixelStats,
+    pub norm: PixelStatistics,
     /// The grid, or `None` off it.
     pub grid: Option<Grid>,
     /// Receives the batch statistics.
@@ -110,7 +101,7 @@ impl Stem {
 
     /// The folded weights without rounding.
     fn fold_real(&self, latent: &[f32]) -> Folded {
-        let PixelStats { mean, std } = self.norm;
+        let PixelStatistics { mean, std } = self.norm;
         let mut weights = Vec::with_capacity(self.cout * STEM_CHANNELS * TAPS);
         for filter in latent.chunks_exact(PIXELS * TAPS) {
             weights.extend(
@@ -131,7 +122,7 @@ impl Stem {
 
     /// Gradient of the latent weights from that of the folded ones, per unit of `scale`.
     fn unfold(&self, grad: &[f32], scale: &[f64]) -> Vec<f32> {
-        let PixelStats { mean, std } = self.norm;
+        let PixelStatistics { mean, std } = self.norm;
         grad.chunks_exact(STEM_CHANNELS * TAPS)
             .zip(scale)
             .flat_map(|(grad, scale)| {

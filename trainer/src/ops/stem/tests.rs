@@ -72,7 +72,7 @@ fn folded_weights_convolve_the_normalised_image() {
     let shape = stem_shape(4);
     let mut z = vec![Lanes::ZERO; shape.output()];
     conv::forward(&map, &conv::pack_forward(&folded.weights, shape), &mut z, shape);
-    let PixelStats { mean, std } = stem.norm;
+    let PixelStatistics { mean, std } = stem.norm;
     for (o, y, x) in [(0, 0, 0), (1, 31, 5), (3, 16, 16)] {
         let mut expected = 0.0;
         for c in 0..3 {
