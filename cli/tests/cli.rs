@@ -266,6 +266,12 @@ fn random_models_repeat_and_fold() {
     }
     let read = |name: &str| std::fs::read(directory.path().join(name)).expect("readable");
     assert!(read("a.safetensors") == read("b.safetensors"), "the same seed, the same bytes");
+    let mode = |name: &str| {
+        let metadata = std::fs::metadata(directory.path().join(name)).expect("there");
+        std::os::unix::fs::PermissionsExt::mode(&metadata.permissions())
+    };
+    std::fs::write(directory.path().join("plain"), "").expect("writable");
+    assert_eq!(mode("a.safetensors"), mode("plain"), "whoever may read a new file may read this");
     succeed(&directory, &["fold", "a.safetensors", "--note", "why=test", "--out", "a.hbn"]);
     let json = succeed(&directory, &["inspect", "a.hbn"]);
     assert_eq!(json["network"]["provenance"]["why"], "test");

@@ -159,11 +159,6 @@ impl Accelerator {
         Ok(accelerator)
     }
 
-    /// Returns the model, for waveforms.
-    pub fn model(&mut self) -> &mut Model {
-        &mut self.model
-    }
-
     /// Starts a waveform; the model must have been built with one.
     ///
     /// # Errors

@@ -124,12 +124,6 @@ impl Levels {
         &self.planes
     }
 
-    /// Flips one bit: a fault for negative controls.
-    pub fn flip(&mut self, plane: usize, row: usize, col: usize) {
-        let bit = self.planes[plane].get(row, col);
-        self.planes[plane].set(row, col, !bit);
-    }
-
     /// Returns one element.
     pub fn get(&self, row: usize, col: usize) -> i32 {
         self.planes

@@ -24,34 +24,17 @@ pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
 /// Compiles a network for an array of this shape.
 pub(crate) fn compile(network: Network, shape: ArrayShape, limits: &LimitArgs) -> Outcome<Build> {
     let mut target = Target::sized_for_network(shape);
-    target.acc_bits = limits.acc_bits;
     if limits.activation_words.or(limits.weight_words).or(limits.stream_words).is_some() {
-        // Memories without a limit may be as deep as addresses reach; they are fitted below.
-        let reach = 1 << 16;
+        // Memories without a limit get what the network needs.
+        let needed = schedule::compile(&network, &target)?.program.depths;
         target.depths = Some(MemoryDepths {
-            image: reach,
-            activation: limits.activation_words.unwrap_or(reach),
-            weight: limits.weight_words.unwrap_or(reach),
-            parameter: reach,
-            stream: limits.stream_words.unwrap_or(reach),
-            logit: reach,
-            step: reach,
-            program: reach,
+            activation: limits.activation_words.unwrap_or(needed.activation),
+            weight: limits.weight_words.unwrap_or(needed.weight),
+            stream: limits.stream_words.unwrap_or(needed.stream),
+            ..needed
         });
     }
-    let compiled = schedule::compile(&network, &target)?;
-    if target.depths.is_none() {
-        return Ok(Build { network, compiled });
-    }
-    // It fits: take the limits where they were given, and what is needed elsewhere.
-    target.depths = None;
-    let fitted = schedule::compile(&network, &target)?.program.depths;
-    target.depths = Some(MemoryDepths {
-        activation: limits.activation_words.unwrap_or(fitted.activation),
-        weight: limits.weight_words.unwrap_or(fitted.weight),
-        stream: limits.stream_words.unwrap_or(fitted.stream),
-        ..fitted
-    });
+    target.acc_bits = limits.acc_bits;
     let compiled = schedule::compile(&network, &target)?;
     Ok(Build { network, compiled })
 }

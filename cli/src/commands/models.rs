@@ -6,6 +6,7 @@ use crate::inputs;
 use crate::output::print;
 use heartbit_compiler::random;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 pub(crate) fn random(args: &RandomArgs) -> Outcome {
@@ -33,7 +34,9 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Outcome {
         _ => Path::new("."),
     };
     let write = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        // As any new file, before the process's mask; a temporary file is its owner's only.
+        let permissions = std::fs::Permissions::from_mode(0o666);
+        let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(directory)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path)?;
