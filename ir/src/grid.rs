@@ -44,6 +44,16 @@ impl Default for Grid {
     }
 }
 
+impl Grid {
+    /// Whether the hardware has these widths: levels of 1 to 8 bits, 1 to 14 fraction bits.
+    pub fn is_valid(&self) -> bool {
+        (1..=14).contains(&self.stream_frac_bits)
+            && [self.stem_weight_bits, self.head_weight_bits, self.head_activation_bits]
+                .iter()
+                .all(|bits| (1..=8).contains(bits))
+    }
+}
+
 /// Mean and standard deviation of each channel of pixels scaled to 0..=1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PixelStatistics {

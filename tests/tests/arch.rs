@@ -6,17 +6,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What each crate may depend on, of this workspace.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     ("ir", &[]),
+    ("model", &["ir"]),
     ("dataset", &[]),
     ("hdl", &["ir"]),
-    ("compiler", &["ir"]),
+    ("compiler", &["ir", "model"]),
     ("sim", &["ir"]),
     ("cosim", &["ir", "hdl"]),
-    ("trainer", &["ir", "dataset"]),
+    ("trainer", &["ir", "model", "dataset"]),
     ("boards", &["ir", "hdl", "compiler"]),
-    ("cli", &["ir", "dataset", "hdl", "compiler", "sim", "cosim", "trainer", "boards"]),
-    ("tests", &["ir", "dataset", "hdl", "compiler", "sim", "cosim"]),
+    ("cli", &["ir", "model", "dataset", "hdl", "compiler", "sim", "cosim", "trainer", "boards"]),
+    ("tests", &["ir", "model", "dataset", "hdl", "compiler", "sim", "cosim"]),
 ];
 
 /// Licences that a dependency may offer.
