@@ -2,26 +2,35 @@
 
 use crate::graph::Graph;
 use crate::networks;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// An architecture of the papers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Arch {
     /// ResNet-20 for CIFAR; ReCU's and OvSW's are the same network.
+    #[serde(rename = "resnet20")]
     ResNet20,
     /// ResNet-18 for CIFAR in ReCU's topology: pooled shortcuts.
+    #[serde(rename = "resnet18")]
     ResNet18,
     /// ResNet-18 for CIFAR in OvSW's topology: binary 1×1 shortcuts.
+    #[serde(rename = "resnet18-ovsw")]
     ResNet18Ovsw,
     /// VGG-small in ReCU's topology: a hardtanh before the classifier.
+    #[serde(rename = "vgg-small")]
     VggSmall,
     /// VGG-small in OvSW's topology: a `PReLU` before the classifier.
+    #[serde(rename = "vgg-small-ovsw")]
     VggSmallOvsw,
     /// ResNet-18 for ImageNet.
+    #[serde(rename = "resnet18-imagenet")]
     ResNet18ImageNet,
     /// ResNet-34 for ImageNet.
+    #[serde(rename = "resnet34-imagenet")]
     ResNet34ImageNet,
     /// ReActNet-like ResNet-18 for ImageNet, of ReCU's two-stage recipe.
+    #[serde(rename = "reactnet18")]
     ReActNet18,
 }
 
@@ -34,7 +43,7 @@ pub struct UnknownArch {
 }
 
 /// Sizes that are not the same in every network of one architecture.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sizes {
     /// Height and width of the image.
     pub image_side: usize,
@@ -159,5 +168,19 @@ impl Arch {
 impl fmt::Display for Arch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_in_settings_is_the_name_on_the_command_line() {
+        for arch in Arch::ALL {
+            let json = serde_json::to_string(&arch).expect("plain data");
+            assert_eq!(json, format!("\"{arch}\""));
+            assert_eq!(Arch::from_name(arch.name()), Ok(arch));
+        }
     }
 }
