@@ -5,13 +5,17 @@
 //! * [`tensors`]: named float arrays in a `.safetensors` file; [`checkpoint`]: such a file with the
 //!   metadata that gives it meaning.
 //!
+//! * [`float`]: what a checkpoint computes in real arithmetic, slowly: the oracle of imports and of
+//!   the trainer.
+//!
 //! The trainer, the folder and the importer all read a network from here, so that a layer has one
-//! name and one shape. Not here: arithmetic. How a layer is computed is written separately in the
-//! trainer, and again in `heartbit_ir`.
+//! name and one shape. Not here: fast arithmetic. How a layer is computed is written separately in
+//! the trainer, and again in `heartbit_ir`.
 
 pub mod arch;
 pub mod checkpoint;
 pub mod file;
+pub mod float;
 pub mod graph;
 pub mod method;
 mod networks;
