@@ -364,6 +364,15 @@ impl Graph {
         })
     }
 
+    /// Whether the values of a layer are within ±1: after a hardtanh, perhaps pooled.
+    pub fn limited(&self, id: LayerId) -> bool {
+        match self.layers[id].kind {
+            LayerKind::Stem { hardtanh, .. } | LayerKind::Binary { hardtanh, .. } => hardtanh,
+            LayerKind::MaxPool { input } | LayerKind::AvgPool { input } => self.limited(input),
+            LayerKind::Real { .. } | LayerKind::Prelu { .. } => false,
+        }
+    }
+
     /// How the value of each layer is read.
     pub fn uses(&self) -> Vec<Uses> {
         let mut uses = vec![Uses::default(); self.layers.len()];
