@@ -5,6 +5,11 @@ use tempfile::TempDir;
 
 use super::*;
 
+/// Bytes of a label and an image.
+const RECORD_BYTES: usize = 1 + IMAGE_BYTES;
+/// Records of a published file.
+const MAX_RECORDS: usize = 10_000;
+
 /// A record of one label whose pixel `i` is `i % 251 + first`.
 fn record(label: u8, first: u8) -> Vec<u8> {
     let pixels = (0..IMAGE_BYTES).map(|i| u8::try_from(i % 251).expect("below 251") ^ first);
