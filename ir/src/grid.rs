@@ -16,6 +16,8 @@ pub const SHIFT_MAX: u32 = 28;
 pub const SHIFT_STEP: u32 = 4;
 /// Largest magnitude of a stream value: 16 bits, signed, symmetric.
 pub const STREAM_MAX: i32 = 32_767;
+/// Largest magnitude of an offset that is added to a stream.
+pub const PRELU_OFFSET_MAX: i32 = 1 << 20;
 /// Epsilon inside the square root of the alpha statistic.
 const ALPHA_EPS: f64 = 1e-5;
 
@@ -29,8 +31,24 @@ pub struct Grid {
     pub stem_weight_bits: u32,
     /// Bits of a head weight, an odd integer.
     pub head_weight_bits: u32,
-    /// Bits of a globally pooled activation, an odd integer.
+    /// Bits of an activation that the classifier reads, an odd integer.
     pub head_activation_bits: u32,
+    /// Bits of a weight of a real-valued shortcut convolution, an odd integer.
+    #[serde(default = "downsample_weight_bits")]
+    pub downsample_weight_bits: u32,
+    /// Bits of an activation that such a convolution reads, an odd integer.
+    #[serde(default = "downsample_activation_bits")]
+    pub downsample_activation_bits: u32,
+}
+
+/// Checkpoints of networks without such convolutions may leave this out.
+fn downsample_weight_bits() -> u32 {
+    6
+}
+
+/// As [`downsample_weight_bits`].
+fn downsample_activation_bits() -> u32 {
+    8
 }
 
 impl Default for Grid {
@@ -40,6 +58,8 @@ impl Default for Grid {
             stem_weight_bits: 4,
             head_weight_bits: 6,
             head_activation_bits: 8,
+            downsample_weight_bits: downsample_weight_bits(),
+            downsample_activation_bits: downsample_activation_bits(),
         }
     }
 }
@@ -48,9 +68,15 @@ impl Grid {
     /// Whether the hardware has these widths: levels of 1 to 8 bits, 1 to 14 fraction bits.
     pub fn is_valid(&self) -> bool {
         (1..=14).contains(&self.stream_frac_bits)
-            && [self.stem_weight_bits, self.head_weight_bits, self.head_activation_bits]
-                .iter()
-                .all(|bits| (1..=8).contains(bits))
+            && [
+                self.stem_weight_bits,
+                self.head_weight_bits,
+                self.head_activation_bits,
+                self.downsample_weight_bits,
+                self.downsample_activation_bits,
+            ]
+            .iter()
+            .all(|bits| (1..=8).contains(bits))
     }
 }
 
@@ -270,56 +296,150 @@ pub fn stem_levels(
     StemLevels { levels, scale }
 }
 
-/// The classifier with its batch normalisation, as levels.
+/// Weights of a convolution on levels.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Head {
-    /// `[classes, channels]`, channel fastest.
+pub struct RealConvLevels {
+    /// `[cout, k, k, cin]`, channel fastest.
+    pub levels: Vec<i32>,
+    /// One level's value for each output channel.
+    pub scale: Vec<f64>,
+}
+
+/// Quantizes the weights `[cout, cin, k, k]` of a real-valued shortcut convolution.
+///
+/// # Panics
+/// If the shape does not match the weights: a bug of the caller.
+pub fn real_conv_levels(weights: &[f32], shape: [usize; 4], bits: u32) -> RealConvLevels {
+    let [cout, cin, kh, kw] = shape;
+    let taps = kh * kw;
+    assert!(weights.len() == cout * cin * taps, "bug: shape {shape:?} of a convolution");
+    let (mut levels, mut scale) = (Vec::with_capacity(weights.len()), Vec::with_capacity(cout));
+    for filter in weights.chunks(cin * taps) {
+        let filter: Vec<f64> = filter.iter().map(|&w| f64::from(w)).collect();
+        let step = level_scale(&filter, bits);
+        let each = (0..taps).flat_map(|tap| (0..cin).map(move |c| c * taps + tap));
+        levels.extend(each.map(|i| odd(filter[i] / step, bits)));
+        scale.push(step);
+    }
+    RealConvLevels { levels, scale }
+}
+
+/// Returns the right shift that turns a stream within ±2^`range_log2` into `bits`-bit levels:
+/// `F + range_log2 - (bits - 1)`, at least 0.
+pub fn quantize_shift(bits: u32, frac_bits: u32, range_log2: u32) -> u32 {
+    (frac_bits + range_log2).saturating_sub(bits - 1)
+}
+
+/// Returns the float value of the level 1 of a stream shifted by `shift`: `2^(shift - 1 - F)`.
+///
+/// The cell of level `l` holds the stream's integers whose quotient by `2^shift` is `(l - 1) / 2`
+/// rounded down, so `l · 2^(shift - 1)` is its centre.
+pub fn level_unit(shift: u32, frac_bits: u32) -> f64 {
+    f64::from(2u32).powi(power(shift) - 1 - power(frac_bits))
+}
+
+/// Returns the right shift of a global pooling of `positions` values within ±2^`range_log2`, and
+/// the float value of the level 1 of the mean.
+///
+/// The shift is `F + range_log2 + ceil(log2(positions)) - (bits - 1)`, at least 0.
+pub fn global_pool(positions: usize, bits: u32, frac_bits: u32, range_log2: u32) -> (u32, f64) {
+    let log2 = positions.next_power_of_two().trailing_zeros();
+    let shift = quantize_shift(bits, frac_bits, range_log2 + log2);
+    (shift, level_unit(shift, frac_bits) / count(positions))
+}
+
+/// Returns the shift of [`global_pool`] for values within ±1.
+pub fn pool_shift(positions: usize, grid: &Grid) -> u32 {
+    global_pool(positions, grid.head_activation_bits, grid.stream_frac_bits, 0).0
+}
+
+/// The classifier, with a batch normalisation before it folded in, as levels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Classifier {
+    /// `[classes, features]`, feature fastest.
     pub levels: Vec<i32>,
     /// One for each class, in units of a logit.
     pub bias: Vec<i32>,
     /// The float value of the integer logit 1.
     pub logit_scale: f64,
-    /// Right shift of the global pooling.
-    pub pool_shift: u32,
 }
 
-/// Folds the head's batch normalisation into the linear layer and quantizes it.
+/// Folds a batch normalisation into the linear layer after it and quantizes both.
 ///
-/// `weights` is `[classes, channels]`; `positions` is the number of pooled positions.
+/// `weights` is `[classes, features]`; `input_unit` is the float value of a feature's level 1.
 ///
 /// # Panics
 /// If the lengths do not match: a bug of the caller.
-pub fn head(weights: &[f32], bias: &[f32], bn: &BatchNorm, positions: usize, grid: &Grid) -> Head {
-    let channels = bn.gamma.len();
-    assert!(weights.len() == bias.len() * channels, "bug: head shape");
-    let pool_shift = pool_shift(positions, grid);
-    let unit = f64::from(2u32).powi(power(pool_shift) - 1 - power(grid.stream_frac_bits))
-        / count(positions);
+pub fn classifier(
+    weights: &[f32],
+    bias: &[f32],
+    norm: Option<&BatchNorm>,
+    input_unit: f64,
+    weight_bits: u32,
+) -> Classifier {
+    let features = weights.len() / bias.len();
+    assert!(
+        weights.len() == bias.len() * features && norm.is_none_or(|n| n.gamma.len() == features),
+        "bug: shape of a classifier"
+    );
+    let scale = |i: usize| norm.map_or(1.0, |norm| norm.scale(i));
+    let offset = |i: usize| norm.map_or(0.0, |norm| norm.offset(i));
     let folded: Vec<f64> =
-        weights.iter().enumerate().map(|(i, &w)| f64::from(w) * bn.scale(i % channels)).collect();
-    let step = level_scale(&folded, grid.head_weight_bits);
-    let logit_scale = step * unit;
+        weights.iter().enumerate().map(|(i, &w)| f64::from(w) * scale(i % features)).collect();
+    let step = level_scale(&folded, weight_bits);
+    let logit_scale = step * input_unit;
     let bias = weights
-        .chunks(channels)
+        .chunks(features)
         .zip(bias)
         .map(|(row, &b)| {
-            let offset: f64 =
-                row.iter().enumerate().map(|(c, &w)| f64::from(w) * bn.offset(c)).sum();
-            saturate((f64::from(b) + offset) / logit_scale, i32::MAX / 2)
+            let moved: f64 = row.iter().enumerate().map(|(i, &w)| f64::from(w) * offset(i)).sum();
+            saturate((f64::from(b) + moved) / logit_scale, i32::MAX / 2)
         })
         .collect();
-    Head {
-        levels: folded.iter().map(|v| odd(v / step, grid.head_weight_bits)).collect(),
+    Classifier {
+        levels: folded.iter().map(|v| odd(v / step, weight_bits)).collect(),
         bias,
         logit_scale,
-        pool_shift,
     }
 }
 
-/// Returns the right shift of the global pooling: `F + ceil(log2(positions)) - (bits - 1)`.
-pub fn pool_shift(positions: usize, grid: &Grid) -> u32 {
-    let log2 = positions.next_power_of_two().trailing_zeros();
-    (grid.stream_frac_bits + log2).saturating_sub(grid.head_activation_bits - 1)
+/// The integers of a `prelu` operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreluIntegers {
+    /// Added to each channel first, in stream units.
+    pub before: Vec<i32>,
+    /// Multipliers of negative values, at most [`MUL_MAX`] in magnitude.
+    pub slope: Vec<i32>,
+    /// Right shift of the products, a multiple of [`SHIFT_STEP`].
+    pub shift: u32,
+    /// Added to each channel last, in stream units.
+    pub after: Vec<i32>,
+}
+
+/// Quantizes `prelu(x + before, slope) + after` for a stream with `frac_bits` fraction bits.
+///
+/// The shift is the largest one for which no slope overflows.
+pub fn prelu(slope: &[f32], before: &[f32], after: &[f32], frac_bits: u32) -> PreluIntegers {
+    let scaled = |v: f32, bits: u32| f64::from(v) * f64::from(2u32).powi(power(bits));
+    let fits =
+        |shift: u32| slope.iter().all(|&s| scaled(s, shift).abs().round() <= f64::from(MUL_MAX));
+    let shift = (0..=SHIFT_MAX / SHIFT_STEP)
+        .rev()
+        .map(|step| step * SHIFT_STEP)
+        .find(|&shift| fits(shift))
+        .unwrap_or(0);
+    let offset = |v: &f32| stream_offset(*v, frac_bits);
+    PreluIntegers {
+        before: before.iter().map(offset).collect(),
+        slope: slope.iter().map(|&s| saturate(scaled(s, shift), MUL_MAX)).collect(),
+        shift,
+        after: after.iter().map(offset).collect(),
+    }
+}
+
+/// Returns a real offset in stream units, rounded half away from zero.
+pub fn stream_offset(v: f32, frac_bits: u32) -> i32 {
+    saturate(f64::from(v) * f64::from(2u32).powi(power(frac_bits)), PRELU_OFFSET_MAX)
 }
 
 /// Returns the value of one level such that the largest magnitude meets the largest level.
@@ -391,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn head_unit_restores_the_mean() {
+    fn classifier_of_a_pooled_vector_restores_the_mean() {
         let bn = BatchNorm {
             gamma: vec![1.0],
             beta: vec![0.0],
@@ -399,11 +519,38 @@ mod tests {
             var: vec![1.0],
             eps: 0.0,
         };
-        let head = head(&[1.0], &[0.5], &bn, 64, &Grid::default());
+        let (shift, unit) = global_pool(64, 8, 12, 0);
+        let head = classifier(&[1.0], &[0.5], Some(&bn), unit, 6);
         // A mean of 0.5 sums to 64 · 2048 and pools to 2·(2^17 / 2^11) + 1 = 129 of 256.
-        assert_eq!(head.pool_shift, 11);
+        assert_eq!(shift, 11);
         assert_eq!(head.levels, [63]);
         let logit = f64::from(63 * 129 + head.bias[0]) * head.logit_scale;
         assert!((logit - (129.0 / 256.0 + 0.5)).abs() < 1e-4, "{logit}");
+        assert_eq!(head, classifier(&[1.0], &[0.5], None, unit, 6));
+    }
+
+    #[test]
+    fn level_unit_is_half_a_cell() {
+        // 8 bits over ±1 at 12 fraction bits: 256 cells of 32 units, 2^-7 wide.
+        let shift = quantize_shift(8, 12, 0);
+        assert_eq!(shift, 5);
+        assert!((level_unit(shift, 12) - 1.0 / 256.0).abs() < 1e-15);
+        // Over ±8, the whole stream.
+        assert_eq!(quantize_shift(8, 12, 3), 8);
+    }
+
+    #[test]
+    fn real_convolution_has_a_scale_for_each_filter() {
+        let conv = real_conv_levels(&[0.5, -1.0, 0.25, 0.25, 0.1, 0.0], [2, 3, 1, 1], 4);
+        assert_eq!(conv.levels, [7, -15, 3, 15, 7, 1]);
+        assert!((conv.scale[1] - 0.25 / 15.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn prelu_slopes_share_the_finest_shift_that_fits() {
+        let p = prelu(&[0.25, -1.5], &[0.5, 0.0], &[-1.0, 3e9], 12);
+        // 1.5 · 2^12 = 6144 fits 16 bits, 1.5 · 2^16 does not.
+        assert_eq!((p.shift, p.slope), (12, vec![1024, -6144]));
+        assert_eq!((p.before, p.after), (vec![2048, 0], vec![-4096, PRELU_OFFSET_MAX]));
     }
 }
