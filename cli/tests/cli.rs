@@ -1,5 +1,6 @@
 //! The command as a user meets it: results, exit codes, messages, and what is left on disk.
 
+use heartbit_ir::network::{Extreme, Network, Op, OpKind};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -167,6 +168,36 @@ fn array_that_makes_no_sense_is_a_usage_error() {
     for array in ["8x8", "0x8x16", "8x8x3"] {
         fail(&directory, &["compile", text(&network), "--array", array, "--out", "b"], 2, &[array]);
     }
+}
+
+/// Shown by `inspect`, and refused by name where hardware would be needed.
+#[test]
+fn operation_without_hardware_is_shown_and_refused() {
+    let directory = temporary();
+    let mut network = Network::read(&bundled_network()).expect("readable");
+    // Between the last stream and the global pooling.
+    let at = network.ops.len() - 3;
+    for (id, op) in network.ops.iter_mut().enumerate().skip(at) {
+        match &mut op.kind {
+            OpKind::GlobalPool { input, .. }
+            | OpKind::Conv { input, .. }
+            | OpKind::Logits { input, .. } => *input = id,
+            other => panic!("the network ends in {}", other.mnemonic()),
+        }
+    }
+    let take = vec![Extreme::Max; 64];
+    let kind = OpKind::MaxPool { input: at - 1, kernel: 3, stride: 1, padding: 1, take };
+    network.ops.insert(at, Op { name: "extremes".to_owned(), kind });
+    let path = directory.path().join("pooled.hbn");
+    network.write(&path).expect("writable");
+    let json = succeed(&directory, &["inspect", text(&path)]);
+    assert_eq!(json["operations"][at]["op"], "max_pool");
+    fail(
+        &directory,
+        &["compile", text(&path), "--array", "8x8x16", "--out", "b"],
+        4,
+        &["`extremes`", "does not implement `max_pool` yet", "docs/semantics.md"],
+    );
 }
 
 #[test]

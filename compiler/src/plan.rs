@@ -128,6 +128,7 @@ pub enum PlanError {
 /// [`PlanError`]: an invalid network, or one with a structure that the array does not have.
 pub fn plan(network: &Network) -> Result<Plan, PlanError> {
     let types = network.validate()?;
+    check_implemented(network, &types)?;
     let mut planner = Planner {
         network,
         types: &types,
@@ -148,6 +149,26 @@ pub fn plan(network: &Network) -> Result<Plan, PlanError> {
     }
     let layers = planner.layers;
     Ok(Plan { types, layers })
+}
+
+/// Refuses operations of which no hardware exists: semantics.md, section 2.13.
+fn check_implemented(network: &Network, types: &[ValueType]) -> Result<(), PlanError> {
+    for op in &network.ops {
+        let operand = match op.kind {
+            OpKind::Quantize { .. }
+            | OpKind::MaxPool { .. }
+            | OpKind::Flatten { .. }
+            | OpKind::Prelu { .. } => "",
+            OpKind::Threshold { input, .. } if types[input].element == Element::Stream => {
+                " of a stream"
+            }
+            _ => continue,
+        };
+        let mnemonic = op.kind.mnemonic();
+        let reason = format!("the accelerator does not implement `{mnemonic}`{operand} yet");
+        return Err(PlanError::Unsupported { op: op.name.clone(), reason });
+    }
+    Ok(())
 }
 
 fn consumers(network: &Network) -> Vec<Vec<ValueId>> {
@@ -317,3 +338,6 @@ impl Planner<'_> {
         Ok(Output::Stream { requantize, shortcut, sign, pool })
     }
 }
+
+#[cfg(test)]
+mod tests;

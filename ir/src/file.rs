@@ -10,15 +10,15 @@
 //! | p | payload: the arrays of the operations in order |
 //! | 4 | CRC-32 of everything before |
 //!
-//! The payload of `conv` is its weight planes, least significant first, rows padded to bytes; of
-//! `requantize` the multipliers (i16) and biases (i32); of `threshold` a tag byte (0 at least,
-//! 1 at most, 2 constant) and an i32 each; of `logits` the biases (i32).
+//! The fields and the payload of each operation are in `ops`.
 //!
 //! Every length is checked against the bytes that are there before anything is allocated, and
 //! what is read is validated as a whole. Reading never panics.
 
-use crate::levels::{BitMatrix, Levels};
-use crate::network::{InvalidNetwork, Network, Op, OpKind, Threshold};
+mod ops;
+
+use crate::network::{InvalidNetwork, Network, Op};
+use ops::{HeaderOp, Reader, header_op, payload, read_kind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -98,26 +98,6 @@ struct Header {
     logit_scale: String,
     provenance: BTreeMap<String, String>,
     ops: Vec<HeaderOp>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct HeaderOp {
-    name: String,
-    #[serde(flatten)]
-    kind: HeaderKind,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case")]
-enum HeaderKind {
-    Image { height: usize, width: usize, channels: usize },
-    Conv { input: usize, rows: usize, cols: usize, bits: u32, kernel: usize, stride: usize },
-    Requantize { input: usize, shortcut: Option<usize>, channels: usize, shift: u32, clip: i32 },
-    Threshold { input: usize, channels: usize },
-    Sign { input: usize },
-    ShortcutPool { input: usize, front: usize, channels: usize },
-    GlobalPool { input: usize, shift: u32, bits: u32 },
-    Logits { input: usize, channels: usize },
 }
 
 impl Network {
@@ -245,143 +225,4 @@ fn open(bytes: &[u8]) -> Result<(&[u8], &[u8]), FileError> {
         return Err(FileError::Checksum { expected, actual });
     }
     Ok(rest[..rest.len() - SUFFIX].split_at(header_len as usize))
-}
-
-fn header_op(op: &Op) -> HeaderOp {
-    let kind = match &op.kind {
-        &OpKind::Image { height, width, channels } => HeaderKind::Image { height, width, channels },
-        OpKind::Conv { input, weights, kernel, stride } => HeaderKind::Conv {
-            input: *input,
-            rows: weights.rows(),
-            cols: weights.cols(),
-            bits: weights.bits(),
-            kernel: *kernel,
-            stride: *stride,
-        },
-        OpKind::Requantize { input, shortcut, mul, shift, clip, .. } => HeaderKind::Requantize {
-            input: *input,
-            shortcut: *shortcut,
-            channels: mul.len(),
-            shift: *shift,
-            clip: *clip,
-        },
-        OpKind::Threshold { input, thresholds } => {
-            HeaderKind::Threshold { input: *input, channels: thresholds.len() }
-        }
-        &OpKind::Sign { input } => HeaderKind::Sign { input },
-        &OpKind::ShortcutPool { input, front, channels } => {
-            HeaderKind::ShortcutPool { input, front, channels }
-        }
-        &OpKind::GlobalPool { input, shift, bits } => HeaderKind::GlobalPool { input, shift, bits },
-        OpKind::Logits { input, bias } => {
-            HeaderKind::Logits { input: *input, channels: bias.len() }
-        }
-    };
-    HeaderOp { name: op.name.clone(), kind }
-}
-
-fn payload(kind: &OpKind) -> Vec<u8> {
-    let words = |values: &[i32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
-    match kind {
-        OpKind::Conv { weights, .. } => {
-            weights.planes().iter().flat_map(|p| p.as_bytes().iter().copied()).collect()
-        }
-        OpKind::Requantize { mul, bias, .. } => {
-            let narrow = |m: &i32| i16::try_from(*m).expect("bug: validated").to_le_bytes();
-            mul.iter().flat_map(narrow).chain(words(bias)).collect()
-        }
-        OpKind::Threshold { thresholds, .. } => thresholds
-            .iter()
-            .flat_map(|t| {
-                let (tag, value) = match *t {
-                    Threshold::AtLeast(t) => (0, t),
-                    Threshold::AtMost(t) => (1, t),
-                    Threshold::Constant(b) => (2, i32::from(b)),
-                };
-                std::iter::once(tag).chain(value.to_le_bytes())
-            })
-            .collect(),
-        OpKind::Logits { bias, .. } => words(bias),
-        OpKind::Image { .. }
-        | OpKind::Sign { .. }
-        | OpKind::ShortcutPool { .. }
-        | OpKind::GlobalPool { .. } => Vec::new(),
-    }
-}
-
-fn read_kind(header: &HeaderKind, reader: &mut Reader<'_>) -> Result<OpKind, &'static str> {
-    Ok(match *header {
-        HeaderKind::Image { height, width, channels } => OpKind::Image { height, width, channels },
-        HeaderKind::Conv { input, rows, cols, bits, kernel, stride } => {
-            if !(1..=8).contains(&bits) {
-                return Err("weights have 1 to 8 bits");
-            }
-            let plane_bytes = rows.checked_mul(cols.div_ceil(8)).ok_or("too many weights")?;
-            let planes = (0..bits)
-                .map(|_| {
-                    let bytes = reader.take(plane_bytes)?.to_vec();
-                    BitMatrix::from_bytes(rows, cols, bytes).ok_or("a padding bit is set")
-                })
-                .collect::<Result<Vec<_>, _>>()?;
-            let weights = Levels::from_planes(planes).ok_or("no weights")?;
-            OpKind::Conv { input, weights, kernel, stride }
-        }
-        HeaderKind::Requantize { input, shortcut, channels, shift, clip } => {
-            let mul = reader.array(channels, |[a, b]| i32::from(i16::from_le_bytes([a, b])))?;
-            let bias = reader.array(channels, i32::from_le_bytes)?;
-            OpKind::Requantize { input, shortcut, mul, bias, shift, clip }
-        }
-        HeaderKind::Threshold { input, channels } => {
-            let raw = reader
-                .array(channels, |[tag, a, b, c, d]| (tag, i32::from_le_bytes([a, b, c, d])))?;
-            let thresholds = raw
-                .into_iter()
-                .map(|(tag, value)| match (tag, value) {
-                    (0, t) => Ok(Threshold::AtLeast(t)),
-                    (1, t) => Ok(Threshold::AtMost(t)),
-                    (2, 0 | 1) => Ok(Threshold::Constant(value == 1)),
-                    _ => Err("unknown threshold tag"),
-                })
-                .collect::<Result<_, _>>()?;
-            OpKind::Threshold { input, thresholds }
-        }
-        HeaderKind::Sign { input } => OpKind::Sign { input },
-        HeaderKind::ShortcutPool { input, front, channels } => {
-            OpKind::ShortcutPool { input, front, channels }
-        }
-        HeaderKind::GlobalPool { input, shift, bits } => OpKind::GlobalPool { input, shift, bits },
-        HeaderKind::Logits { input, channels } => {
-            OpKind::Logits { input, bias: reader.array(channels, i32::from_le_bytes)? }
-        }
-    })
-}
-
-/// Takes bytes from the front, never more than there are.
-struct Reader<'a> {
-    bytes: &'a [u8],
-}
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, n: usize) -> Result<&'a [u8], &'static str> {
-        let (head, tail) = self.bytes.split_at_checked(n).ok_or("it ends too early")?;
-        self.bytes = tail;
-        Ok(head)
-    }
-
-    fn array<const N: usize, T>(
-        &mut self,
-        n: usize,
-        read: impl Fn([u8; N]) -> T,
-    ) -> Result<Vec<T>, &'static str> {
-        let bytes = self.take(n.checked_mul(N).ok_or("too many elements")?)?;
-        Ok(bytes.as_chunks().0.iter().map(|chunk| read(*chunk)).collect())
-    }
-
-    fn u32(&mut self) -> Result<u32, &'static str> {
-        Ok(self.array(1, u32::from_le_bytes)?[0])
-    }
-
-    fn u64(&mut self) -> Result<u64, &'static str> {
-        Ok(self.array(1, u64::from_le_bytes)?[0])
-    }
 }

@@ -6,7 +6,7 @@
 //!
 //! Not here: packed words, tiles, cycles.
 
-use crate::network::{InvalidNetwork, Network, OpKind, Threshold, ValueType};
+use crate::network::{Extreme, InvalidNetwork, Network, OpKind, Threshold, ValueType};
 use ndarray::{Array3, Array4, ArrayView3, Axis, s};
 
 /// A value: `[y, x, channel]`.
@@ -98,16 +98,14 @@ impl<'a> Interpreter<'a> {
                 Map::from_shape_fn(shape, |(y, x, c)| {
                     let z = i64::from(values[*input][[y, x, c]]);
                     let scaled = (i64::from(mul[c]) * z + i64::from(bias[c])) >> shift;
-                    let r = scaled + shortcut.map_or(0, |s| i64::from(values[s][[y, x, c]]));
-                    let r = r.clamp(-i64::from(*clip), i64::from(*clip));
-                    i32::try_from(r).expect("bug: clipped to 16 bits")
+                    clamp(scaled + shortcut.map_or(0, |s| i64::from(values[s][[y, x, c]])), *clip)
                 })
             }
             OpKind::Threshold { input, thresholds } => Map::from_shape_fn(shape, |(y, x, c)| {
-                let z = values[*input][[y, x, c]];
+                let v = values[*input][[y, x, c]];
                 sign(match thresholds[c] {
-                    Threshold::AtLeast(t) => z >= t,
-                    Threshold::AtMost(t) => z <= t,
+                    Threshold::AtLeast(t) => v >= t,
+                    Threshold::AtMost(t) => v <= t,
                     Threshold::Constant(b) => b,
                 })
             }),
@@ -117,12 +115,29 @@ impl<'a> Interpreter<'a> {
             }
             OpKind::GlobalPool { input, shift, bits } => Map::from_shape_fn(shape, |(_, _, c)| {
                 let channel = values[*input].index_axis(Axis(2), c);
-                let sum: i64 = channel.iter().map(|&v| i64::from(v)).sum();
-                let q = ((sum >> shift) + (1 << (bits - 1))).clamp(0, (1 << bits) - 1);
-                i32::try_from(2 * q - ((1 << bits) - 1)).expect("bug: at most 8 bits")
+                quantize(channel.iter().map(|&v| i64::from(v)).sum(), *shift, *bits)
             }),
             OpKind::Logits { input, bias } => {
                 Map::from_shape_fn(shape, |(_, _, o)| values[*input][[0, 0, o]] + bias[o])
+            }
+            OpKind::Quantize { input, shift, bits } => {
+                values[*input].mapv(|v| quantize(i64::from(v), *shift, *bits))
+            }
+            OpKind::MaxPool { input, kernel, stride, padding, take } => {
+                max_pool(&values[*input], shape, [*kernel, *stride, *padding], take)
+            }
+            OpKind::Flatten { input } => {
+                // In the order `[y][x][channel]`.
+                let elements = values[*input].iter().copied().collect();
+                Map::from_shape_vec(shape, elements).expect("bug: validated")
+            }
+            OpKind::Prelu { input, before, slope, shift, after, clip } => {
+                Map::from_shape_fn(shape, |(y, x, c)| {
+                    let u = i64::from(values[*input][[y, x, c]]) + i64::from(before[c]);
+                    let scaled = (u * i64::from(slope[c]) + half(*shift)) >> shift;
+                    let w = if u >= 0 { u } else { scaled };
+                    clamp(w + i64::from(after[c]), *clip)
+                })
             }
         }
     }
@@ -135,6 +150,22 @@ pub fn predicted_class(logits: &[i32]) -> usize {
 
 fn sign(plus: bool) -> i32 {
     if plus { 1 } else { -1 }
+}
+
+/// Limits to `±clip`.
+fn clamp(v: i64, clip: i32) -> i32 {
+    i32::try_from(v.clamp(-i64::from(clip), i64::from(clip))).expect("bug: clipped to 16 bits")
+}
+
+/// Returns what rounds to nearest when it is added before a right shift.
+fn half(shift: u32) -> i64 {
+    if shift == 0 { 0 } else { 1 << (shift - 1) }
+}
+
+/// Returns the level of `bits` bits whose cell holds `v`; cells are `2^shift` wide.
+fn quantize(v: i64, shift: u32, bits: u32) -> i32 {
+    let q = ((v >> shift) + (1 << (bits - 1))).clamp(0, (1 << bits) - 1);
+    i32::try_from(2 * q - ((1 << bits) - 1)).expect("bug: at most 8 bits")
 }
 
 fn conv(input: &Map, weights: &Array4<i32>, shape: (usize, usize, usize), stride: usize) -> Map {
@@ -167,67 +198,28 @@ fn shortcut_pool(input: &Map, shape: (usize, usize, usize), front: usize) -> Map
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::levels::Levels;
-    use crate::network::Op;
-
-    fn op(name: &str, kind: OpKind) -> Op {
-        Op { name: name.to_owned(), kind }
-    }
-
-    /// A 2x2 grey image through a 3x3 convolution, worked out by hand.
-    #[test]
-    fn padded_taps_contribute_nothing() {
-        // Weights: the pixel counts +1 at every tap, the constant -1.
-        let weights = Levels::from_values(1, 9, 2, &[1, -1].repeat(9));
-        let network = Network {
-            arch: "by-hand".to_owned(),
-            frac_bits: 4,
-            logit_scale: 1.0,
-            provenance: std::collections::BTreeMap::new(),
-            ops: vec![
-                op("image", OpKind::Image { height: 2, width: 2, channels: 1 }),
-                op("conv", OpKind::Conv { input: 0, weights, kernel: 3, stride: 1 }),
-                op(
-                    "requantize",
-                    OpKind::Requantize {
-                        input: 1,
-                        shortcut: None,
-                        mul: vec![3],
-                        bias: vec![8],
-                        shift: 4,
-                        clip: 100,
-                    },
-                ),
-                op("pool", OpKind::GlobalPool { input: 2, shift: 2, bits: 4 }),
-                op(
-                    "linear",
-                    OpKind::Conv {
-                        input: 3,
-                        weights: Levels::from_values(2, 2, 1, &[3, -1]),
-                        kernel: 1,
-                        stride: 1,
-                    },
-                ),
-                op("logits", OpKind::Logits { input: 4, bias: vec![5, 0] }),
-            ],
+/// Pools windows that end at the border of the map.
+fn max_pool(
+    input: &Map,
+    shape: (usize, usize, usize),
+    [kernel, stride, padding]: [usize; 3],
+    take: &[Extreme],
+) -> Map {
+    let (height, width, _) = input.dim();
+    // Input positions under a window, without those in the padding.
+    let window = |o: usize, side: usize| {
+        let start = (o * stride).saturating_sub(padding);
+        start..(o * stride + kernel - padding).min(side)
+    };
+    Map::from_shape_fn(shape, |(y, x, c)| {
+        let elements = input.slice(s![window(y, height), window(x, width), c]);
+        let extreme = match take[c] {
+            Extreme::Max => elements.iter().max(),
+            Extreme::Min => elements.iter().min(),
         };
-        let values =
-            Interpreter::new(&network).expect("valid").run(&[128, 127, 255, 0]).expect("size");
-        // 2p - 255: 1, -1, 255, -255; all four pixels are under every window: 0 - 4·255.
-        assert!(values[1].iter().all(|&z| z == -1020));
-        // floor((3·-1020 + 8) / 16) = floor(-190.75).
-        assert!(values[2].iter().all(|&r| r == -100));
-        // floor(-400 / 4) + 8 < 0.
-        assert_eq!(values[3][[0, 0, 0]], -15);
-        assert_eq!(values[5].iter().copied().collect::<Vec<_>>(), [-40, 15]);
-        assert_eq!(predicted_class(&[-40, 15]), 1);
-    }
-
-    #[test]
-    fn first_of_equal_logits_is_the_class() {
-        assert_eq!(predicted_class(&[3, 7, 7]), 1);
-    }
+        *extreme.expect("bug: every window has an element of the map")
+    })
 }
+
+#[cfg(test)]
+mod tests;

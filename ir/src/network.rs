@@ -2,12 +2,14 @@
 //!
 //! The operations are those of semantics.md, section 2, one variant each. [`Network::validate`]
 //! reports everything that is wrong at once, and nothing else in this crate looks at a network
-//! that it has not accepted.
+//! that it has not accepted. The rules of each operation are in `check`.
 //!
 //! Not here: what an operation computes ([`crate::interp`]) and its bytes ([`crate::file`]).
 
-use crate::grid;
+mod check;
+
 use crate::levels::Levels;
+use check::{operand_types, result_type};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -85,7 +87,7 @@ pub enum OpKind {
     },
     /// Section 2.4.
     Threshold {
-        /// Sums.
+        /// Sums or a stream.
         input: ValueId,
         /// One for each channel.
         thresholds: Vec<Threshold>,
@@ -120,6 +122,60 @@ pub enum OpKind {
         /// One for each class.
         bias: Vec<i32>,
     },
+    /// Section 2.9.
+    Quantize {
+        /// A stream.
+        input: ValueId,
+        /// Right shift of an element.
+        shift: u32,
+        /// Bits of the result.
+        bits: u32,
+    },
+    /// Section 2.10.
+    MaxPool {
+        /// A stream or levels.
+        input: ValueId,
+        /// Side of the window, 2 or 3.
+        kernel: usize,
+        /// 1 or 2.
+        stride: usize,
+        /// Positions that a window may reach beyond each border, at most `kernel / 2`.
+        padding: usize,
+        /// What each channel keeps of a window.
+        take: Vec<Extreme>,
+    },
+    /// Section 2.11.
+    Flatten {
+        /// Levels.
+        input: ValueId,
+    },
+    /// Section 2.12.
+    Prelu {
+        /// A stream.
+        input: ValueId,
+        /// Added to each channel first.
+        before: Vec<i32>,
+        /// Multiplier of the negative values of each channel.
+        slope: Vec<i32>,
+        /// Right shift of the product.
+        shift: u32,
+        /// Added to each channel last.
+        after: Vec<i32>,
+        /// Largest magnitude of the result.
+        clip: i32,
+    },
+}
+
+/// Which element of a window [`OpKind::MaxPool`] keeps.
+///
+/// The minimum is what a maximum becomes when batch normalisation with a negative scale, moved
+/// before the pooling, has turned the order around.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extreme {
+    /// The largest.
+    Max,
+    /// The smallest.
+    Min,
 }
 
 /// An integer comparison in place of batch normalisation and sign.
@@ -181,6 +237,11 @@ impl ValueType {
         self.len() == 0
     }
 
+    /// The same map of another element type.
+    fn with(&self, element: Element) -> Self {
+        Self { element, ..*self }
+    }
+
     fn same_map(&self, other: &Self) -> bool {
         (self.height, self.width, self.channels) == (other.height, other.width, other.channels)
     }
@@ -224,6 +285,10 @@ impl OpKind {
             Self::ShortcutPool { .. } => "shortcut_pool",
             Self::GlobalPool { .. } => "global_pool",
             Self::Logits { .. } => "logits",
+            Self::Quantize { .. } => "quantize",
+            Self::MaxPool { .. } => "max_pool",
+            Self::Flatten { .. } => "flatten",
+            Self::Prelu { .. } => "prelu",
         }
     }
 
@@ -239,7 +304,11 @@ impl OpKind {
             | Self::Sign { input }
             | Self::ShortcutPool { input, .. }
             | Self::GlobalPool { input, .. }
-            | Self::Logits { input, .. } => vec![input],
+            | Self::Logits { input, .. }
+            | Self::Quantize { input, .. }
+            | Self::MaxPool { input, .. }
+            | Self::Flatten { input }
+            | Self::Prelu { input, .. } => vec![input],
         }
     }
 }
@@ -259,7 +328,7 @@ impl Network {
                 problems.push(problem(&op.name, "the name is used twice"));
             }
             let value = match operand_types(&op.kind, id, &types) {
-                Ok(Some(operands)) => result_type(&op.kind, &operands),
+                Ok(Some(operands)) => result_type(&op.kind, &operands).map(Some),
                 Ok(None) => Ok(None),
                 Err(message) => Err(message),
             };
@@ -327,183 +396,5 @@ fn problem(place: &str, message: impl Into<String>) -> Problem {
     Problem { place: place.to_owned(), message: message.into() }
 }
 
-/// Returns the operand types, or `None` if one of them is itself invalid.
-fn operand_types(
-    kind: &OpKind,
-    id: ValueId,
-    types: &[Option<ValueType>],
-) -> Result<Option<Vec<ValueType>>, String> {
-    if let Some(late) = kind.operands().into_iter().find(|&o| o >= id) {
-        return Err(format!("reads value {late}, but only values below {id} exist there"));
-    }
-    Ok(kind.operands().into_iter().map(|o| types[o]).collect())
-}
-
-fn result_type(kind: &OpKind, operands: &[ValueType]) -> Result<Option<ValueType>, String> {
-    let value = match kind {
-        OpKind::Image { height, width, channels } => {
-            if !(1..MAX_CHANNELS).contains(channels) {
-                return Err(format!("{channels} channels; 1 to {}", MAX_CHANNELS - 1));
-            }
-            let element = Element::Levels(8);
-            ValueType { height: *height, width: *width, channels: channels + 1, element }
-        }
-        OpKind::Conv { weights, kernel, stride, .. } => {
-            conv_type(&operands[0], weights, *kernel, *stride)?
-        }
-        OpKind::Requantize { mul, bias, shift, clip, .. } => {
-            requantize_type(operands, mul, bias, *shift, *clip)?
-        }
-        OpKind::Threshold { thresholds, .. } => {
-            expect_sums(&operands[0])?;
-            expect_len("thresholds", thresholds.len(), operands[0].channels)?;
-            ValueType { element: Element::Levels(1), ..operands[0] }
-        }
-        OpKind::Sign { .. } => {
-            expect_stream("input", &operands[0])?;
-            ValueType { element: Element::Levels(1), ..operands[0] }
-        }
-        OpKind::ShortcutPool { front, channels, .. } => {
-            shortcut_pool_type(&operands[0], *front, *channels)?
-        }
-        OpKind::GlobalPool { shift, bits, .. } => {
-            expect_stream("input", &operands[0])?;
-            if !(1..=8).contains(bits) || *shift > 31 {
-                return Err(format!("{bits} bits and shift {shift}; at most 8 and 31"));
-            }
-            ValueType { height: 1, width: 1, element: Element::Levels(*bits), ..operands[0] }
-        }
-        OpKind::Logits { bias, .. } => {
-            let bound = expect_sums(&operands[0])?;
-            expect_len("biases", bias.len(), operands[0].channels)?;
-            if (operands[0].height, operands[0].width) != (1, 1) {
-                return Err(format!("reads {}; logits come from a 1x1 map", operands[0]));
-            }
-            if bias.iter().any(|&b| i64::from(b).abs() + bound > i64::from(i32::MAX)) {
-                return Err("a logit could exceed 32 bits".to_owned());
-            }
-            ValueType { element: Element::Logits, ..operands[0] }
-        }
-    };
-    check_size(&value)?;
-    Ok(Some(value))
-}
-
-fn conv_type(
-    input: &ValueType,
-    weights: &Levels,
-    kernel: usize,
-    stride: usize,
-) -> Result<ValueType, String> {
-    let Element::Levels(bits) = input.element else {
-        return Err(format!("convolves {input}; only levels can be convolved"));
-    };
-    if kernel.is_multiple_of(2) || kernel > 15 || !(1..=2).contains(&stride) {
-        return Err(format!("kernel {kernel}, stride {stride}; odd up to 15, and 1 or 2"));
-    }
-    if weights.cols() != input.channels {
-        return Err(format!("{} weights a tap meet {} channels", weights.cols(), input.channels));
-    }
-    if weights.rows() == 0 || !weights.rows().is_multiple_of(kernel * kernel) || weights.bits() > 8
-    {
-        return Err(format!(
-            "{} rows of {}-bit weights for a {kernel}x{kernel} kernel",
-            weights.rows(),
-            weights.bits()
-        ));
-    }
-    let fan_in = (kernel * kernel * weights.cols()) as u64;
-    let product = i64::from(grid::max_level(bits)) * i64::from(grid::max_level(weights.bits()));
-    let bound = i64::try_from(fan_in).map_err(|_| "fan-in too large")?.saturating_mul(product);
-    if bound > i64::from(i32::MAX) {
-        return Err(format!("a sum could reach {bound}, more than 32 bits hold"));
-    }
-    Ok(ValueType {
-        height: input.height.div_ceil(stride),
-        width: input.width.div_ceil(stride),
-        channels: weights.rows() / (kernel * kernel),
-        element: Element::Sums(bound),
-    })
-}
-
-fn requantize_type(
-    operands: &[ValueType],
-    mul: &[i32],
-    bias: &[i32],
-    shift: u32,
-    clip: i32,
-) -> Result<ValueType, String> {
-    expect_sums(&operands[0])?;
-    expect_len("multipliers", mul.len(), operands[0].channels)?;
-    expect_len("biases", bias.len(), operands[0].channels)?;
-    if let Some(shortcut) = operands.get(1) {
-        expect_stream("shortcut", shortcut)?;
-        if !shortcut.same_map(&operands[0]) {
-            return Err(format!("adds {shortcut} to {}", operands[0]));
-        }
-    }
-    if let Some(m) = mul.iter().find(|m| m.unsigned_abs() > grid::MUL_MAX.unsigned_abs()) {
-        return Err(format!("multiplier {m} exceeds {} in magnitude", grid::MUL_MAX));
-    }
-    if bias.contains(&i32::MIN) {
-        return Err("a bias of -2^31 is out of range".to_owned());
-    }
-    if shift > grid::SHIFT_MAX || !shift.is_multiple_of(grid::SHIFT_STEP) {
-        return Err(format!(
-            "shift {shift} is not a multiple of {} up to {}",
-            grid::SHIFT_STEP,
-            grid::SHIFT_MAX
-        ));
-    }
-    if !(1..=grid::STREAM_MAX).contains(&clip) {
-        return Err(format!("clip {clip} is not 1 to {}", grid::STREAM_MAX));
-    }
-    Ok(ValueType { element: Element::Stream, ..operands[0] })
-}
-
-fn shortcut_pool_type(
-    input: &ValueType,
-    front: usize,
-    channels: usize,
-) -> Result<ValueType, String> {
-    expect_stream("input", input)?;
-    if !input.height.is_multiple_of(2) || !input.width.is_multiple_of(2) {
-        return Err(format!("pools 2x2 blocks of {input}; height and width must be even"));
-    }
-    if front.checked_add(input.channels).is_none_or(|end| end > channels) {
-        return Err(format!("{front} + {} channels do not fit {channels}", input.channels));
-    }
-    Ok(ValueType { height: input.height / 2, width: input.width / 2, channels, ..*input })
-}
-
-fn expect_sums(value: &ValueType) -> Result<i64, String> {
-    match value.element {
-        Element::Sums(bound) => Ok(bound),
-        _ => Err(format!("reads {value}; needs sums")),
-    }
-}
-
-fn expect_stream(role: &str, value: &ValueType) -> Result<(), String> {
-    if value.element == Element::Stream {
-        Ok(())
-    } else {
-        Err(format!("{role} is {value}; needs a stream"))
-    }
-}
-
-fn expect_len(what: &str, len: usize, channels: usize) -> Result<(), String> {
-    if len == channels { Ok(()) } else { Err(format!("{len} {what} for {channels} channels")) }
-}
-
-fn check_size(value: &ValueType) -> Result<(), String> {
-    let side = 1..=MAX_SIDE;
-    let fits = side.contains(&value.height)
-        && side.contains(&value.width)
-        && (1..=MAX_CHANNELS).contains(&value.channels)
-        && value.len() <= MAX_ELEMENTS;
-    if fits {
-        Ok(())
-    } else {
-        Err(format!("{value} is empty or larger than {MAX_SIDE}x{MAX_SIDE}x{MAX_CHANNELS}"))
-    }
-}
+#[cfg(test)]
+mod tests;

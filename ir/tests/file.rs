@@ -2,10 +2,11 @@
 
 use heartbit_ir::file::{FileError, VERSION};
 use heartbit_ir::levels::Levels;
-use heartbit_ir::network::{Network, Op, OpKind, Threshold};
+use heartbit_ir::network::{Extreme, Network, Op, OpKind, Threshold};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
+/// A network with every operation.
 fn sample() -> Network {
     let op = |name: &str, kind| Op { name: name.to_owned(), kind };
     let signs = |rows: usize, cols: usize| {
@@ -68,8 +69,35 @@ fn sample() -> Network {
                 },
             ),
             op("pool", OpKind::GlobalPool { input: 8, shift: 7, bits: 8 }),
-            op("linear", OpKind::Conv { input: 9, weights: signs(3, 7), kernel: 1, stride: 1 }),
-            op("logits", OpKind::Logits { input: 10, bias: vec![-1, 0, 1] }),
+            op(
+                "prelu",
+                OpKind::Prelu {
+                    input: 8,
+                    before: vec![1 << 20, -1, 0, 1, 2, 3, -(1 << 20)],
+                    slope: vec![32_767, -32_767, 0, 1, -2, 3, -4],
+                    shift: 12,
+                    after: vec![-(1 << 20), 0, 5, -6, 7, -8, 1 << 20],
+                    clip: 20_000,
+                },
+            ),
+            op(
+                "extremes",
+                OpKind::MaxPool {
+                    input: 10,
+                    kernel: 3,
+                    stride: 1,
+                    padding: 1,
+                    take: [Extreme::Min, Extreme::Max].repeat(4)[..7].to_vec(),
+                },
+            ),
+            op("quantize", OpKind::Quantize { input: 11, shift: 9, bits: 3 }),
+            op("flatten", OpKind::Flatten { input: 12 }),
+            op(
+                "shifted_sign",
+                OpKind::Threshold { input: 10, thresholds: vec![Threshold::AtLeast(-77); 7] },
+            ),
+            op("linear", OpKind::Conv { input: 13, weights: signs(3, 28), kernel: 1, stride: 1 }),
+            op("logits", OpKind::Logits { input: 15, bias: vec![-1, 0, 1] }),
         ],
     }
 }
@@ -116,18 +144,43 @@ fn another_version_is_named() {
     assert!(error.to_string().contains(&format!("reads version {VERSION}")));
 }
 
+/// The same file with another header.
+fn with_header(bytes: &[u8], change: impl FnOnce(&str) -> String) -> Vec<u8> {
+    let header_len = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]) as usize;
+    let (header, rest) = bytes[20..].split_at(header_len);
+    let header = change(std::str::from_utf8(header).expect("JSON"));
+    let mut changed = bytes[..20].to_vec();
+    changed[8..12].copy_from_slice(&u32::try_from(header.len()).expect("small").to_le_bytes());
+    changed.extend_from_slice(header.as_bytes());
+    changed.extend_from_slice(rest);
+    reseal(changed)
+}
+
 #[test]
 fn huge_shapes_do_not_allocate() {
     let bytes = sample().to_bytes().expect("valid");
-    let text = String::from_utf8_lossy(&bytes[20..]).into_owned();
-    let header_len = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]) as usize;
-    let header = text[..header_len].replace("\"rows\":45", "\"rows\":4500000000000000");
-    let mut hostile = bytes[..20].to_vec();
-    hostile[8..12].copy_from_slice(&u32::try_from(header.len()).expect("small").to_le_bytes());
-    hostile.extend_from_slice(header.as_bytes());
-    hostile.extend_from_slice(&bytes[20 + header_len..]);
-    let error = Network::from_bytes(&reseal(hostile)).expect_err("hostile");
-    assert!(matches!(error, FileError::Payload { .. }), "{error}");
+    for small in ["\"rows\":45", "\"channels\":7,\"kernel\":3", "\"channels\":7,\"shift\":12"] {
+        let hostile = with_header(&bytes, |header| {
+            assert_eq!(header.matches(small).count(), 1, "{small} in {header}");
+            header.replace(small, &small.replacen(':', ":4500000000000000", 1))
+        });
+        let error = Network::from_bytes(&hostile).expect_err("hostile");
+        assert!(matches!(error, FileError::Payload { .. }), "{error}");
+    }
+}
+
+#[test]
+fn unknown_operations_and_tags_are_refused() {
+    let bytes = sample().to_bytes().expect("valid");
+    let unknown = with_header(&bytes, |header| header.replace("\"max_pool\"", "\"mean_pool\""));
+    let error = Network::from_bytes(&unknown).expect_err("unknown operation");
+    assert!(matches!(&error, FileError::Header(m) if m.contains("mean_pool")), "{error}");
+    let take = [1, 0, 1, 0, 1, 0, 1];
+    let at = bytes.windows(take.len()).rposition(|w| w == take).expect("the extremes");
+    let mut tag = bytes;
+    tag[at] = 2;
+    let error = Network::from_bytes(&reseal(tag)).expect_err("unknown extreme");
+    assert_eq!(error.to_string(), "malformed payload of `extremes`: unknown extreme");
 }
 
 #[test]
@@ -157,11 +210,34 @@ proptest! {
 
     /// Past the checksum, so that the parser itself meets the damage.
     #[test]
-    fn resealed_damage_never_panics(at in 8usize..1_500, value in any::<u8>()) {
+    fn resealed_damage_never_panics(at in any::<prop::sample::Index>(), value in any::<u8>()) {
         let mut bytes = sample().to_bytes().expect("valid");
-        let at = at % (bytes.len() - 4);
+        let at = at.index(bytes.len() - 12) + 8;
         bytes[at] = value;
         if let Ok(network) = Network::from_bytes(&reseal(bytes)) {
+            prop_assert!(network.validate().is_ok());
+        }
+    }
+
+    /// Every number of the header, replaced by one that a careless sum or product cannot hold.
+    #[test]
+    fn hostile_numbers_never_panic(
+        at in any::<prop::sample::Index>(),
+        value in prop_oneof![
+            Just(i128::from(u64::MAX)), Just(i128::from(i64::MAX)), Just(1 << 32), Just(1 << 31),
+            Just(-1), -2i128..40,
+        ],
+    ) {
+        let bytes = with_header(&sample().to_bytes().expect("valid"), |header| {
+            let numbers: Vec<_> = header
+                .match_indices(|c: char| c.is_ascii_digit())
+                .filter(|(i, _)| header.as_bytes()[i - 1] == b':')
+                .collect();
+            let from = numbers[at.index(numbers.len())].0;
+            let digits = header[from..].chars().take_while(char::is_ascii_digit).count();
+            format!("{}{value}{}", &header[..from], &header[from + digits..])
+        });
+        if let Ok(network) = Network::from_bytes(&bytes) {
             prop_assert!(network.validate().is_ok());
         }
     }
