@@ -96,6 +96,13 @@ pub const RECU_PIXELS: PixelStatistics =
 pub const OVSW_PIXELS: PixelStatistics =
     PixelStatistics { mean: [0.491, 0.482, 0.447], std: [0.247, 0.243, 0.262] };
 
+/// ReCU's statistics for CIFAR-100 (`cifar/` of its repository).
+pub const CIFAR100_RECU_PIXELS: PixelStatistics =
+    PixelStatistics { mean: [0.507, 0.487, 0.441], std: [0.267, 0.256, 0.276] };
+/// ReCU's statistics for Tiny-ImageNet (`imagenet/` of its repository).
+pub const TINY_IMAGENET_PIXELS: PixelStatistics =
+    PixelStatistics { mean: [0.4802, 0.4481, 0.3975], std: [0.2302, 0.2265, 0.2262] };
+
 /// What a binary weight is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Centering {
@@ -403,6 +410,31 @@ pub fn classifier(
     }
 }
 
+/// The classifier behind a global pooling and a batch normalisation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Head {
+    /// `[classes, channels]`, channel fastest.
+    pub levels: Vec<i32>,
+    /// One for each class, in units of a logit.
+    pub bias: Vec<i32>,
+    /// The float value of the integer logit 1.
+    pub logit_scale: f64,
+    /// Right shift of the global pooling.
+    pub pool_shift: u32,
+}
+
+/// Returns the [`classifier`] that reads a [`global_pool`] of `positions` values within ±1.
+///
+/// # Panics
+/// As for [`classifier`].
+pub fn head(weights: &[f32], bias: &[f32], bn: &BatchNorm, positions: usize, grid: &Grid) -> Head {
+    let (bits, frac_bits) = (grid.head_activation_bits, grid.stream_frac_bits);
+    let (pool_shift, unit) = global_pool(positions, bits, frac_bits, 0);
+    let Classifier { levels, bias, logit_scale } =
+        classifier(weights, bias, Some(bn), unit, grid.head_weight_bits);
+    Head { levels, bias, logit_scale, pool_shift }
+}
+
 /// The integers of a `prelu` operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreluIntegers {
@@ -527,6 +559,88 @@ mod tests {
         let logit = f64::from(63 * 129 + head.bias[0]) * head.logit_scale;
         assert!((logit - (129.0 / 256.0 + 0.5)).abs() < 1e-4, "{logit}");
         assert_eq!(head, classifier(&[1.0], &[0.5], None, unit, 6));
+    }
+
+    /// Metadata that was written before there were shortcuts of real values.
+    #[test]
+    fn grid_of_an_old_checkpoint_has_the_default_shortcuts() {
+        let old = r#"{"stream_frac_bits":12,"stem_weight_bits":4,"head_weight_bits":6,
+            "head_activation_bits":8}"#;
+        let grid: Grid = serde_json::from_str(old).expect("readable");
+        assert_eq!(grid, Grid::default());
+        assert_eq!((grid.downsample_weight_bits, grid.downsample_activation_bits), (6, 8));
+        let unknown = old.replace("stem", "stern");
+        assert!(serde_json::from_str::<Grid>(&unknown).is_err());
+        let json = serde_json::to_string(&Grid { downsample_weight_bits: 3, ..grid });
+        let json = json.expect("plain numbers");
+        let read: Grid = serde_json::from_str(&json).expect("readable");
+        assert_eq!(read.downsample_weight_bits, 3);
+        assert!(read.is_valid() && !Grid { downsample_activation_bits: 9, ..read }.is_valid());
+    }
+
+    #[test]
+    fn head_is_a_classifier_of_the_pooled_mean() {
+        let bn = BatchNorm {
+            gamma: vec![2.0, -0.5],
+            beta: vec![0.25, 1.0],
+            mean: vec![0.5, -0.125],
+            var: vec![3.0, 15.0],
+            eps: 1.0,
+        };
+        let (weights, bias) = ([1.0, 2.0, -4.0, 0.5], [0.5, -1.0]);
+        let head = head(&weights, &bias, &bn, 49, &Grid::default());
+        // 12 + ceil(log2(49)) - 7; one level is 2^(11 - 1 - 12) / 49.
+        let unit = 0.25 / 49.0;
+        assert_eq!(head.pool_shift, 11);
+        // W' = W · (1, -1/8) = (1, -0.25), (-4, -0.0625); one level is 4 / 63.
+        assert_eq!(head.levels, [15, -3, -63, -1]);
+        assert!((head.logit_scale - 4.0 / 63.0 * unit).abs() < 1e-15);
+        // The offsets of the channels are 0.25 - 1·0.5 and 1 - 0.125·0.125.
+        let offsets = [0.5 - 0.25 + 2.0 * 0.984_375, -1.0 + 4.0 * 0.25 + 0.5 * 0.984_375];
+        for (integer, offset) in head.bias.iter().zip(offsets) {
+            let error = f64::from(*integer) - offset / head.logit_scale;
+            assert!(error.abs() <= 0.5, "{integer}: {error}");
+        }
+    }
+
+    /// Every integer of a stream is less than half a cell away from the level that it becomes,
+    /// unless the range cuts it off.
+    #[test]
+    fn levels_stand_for_what_quantize_read() {
+        for (bits, frac_bits, range_log2) in [(8, 12, 0), (8, 12, 3), (4, 10, 0), (1, 3, 2)] {
+            let shift = quantize_shift(bits, frac_bits, range_log2);
+            let unit = level_unit(shift, frac_bits);
+            let one = f64::from(1u32 << frac_bits);
+            let range = 1i32 << (frac_bits + range_log2);
+            for v in -range..range {
+                let q = (v >> shift) + (1 << (bits - 1));
+                assert!((0..1 << bits).contains(&q), "{v} leaves {bits} bits");
+                let level = f64::from(2 * q - max_level(bits));
+                assert!((level * unit - f64::from(v) / one).abs() <= unit, "{v}");
+            }
+        }
+        // Fewer fraction bits than levels: nothing is shifted away.
+        assert_eq!(quantize_shift(8, 4, 0), 0);
+    }
+
+    #[test]
+    fn real_convolution_moves_the_channels_behind_the_taps() {
+        // One filter of 2 channels and 1x2 taps: (c, x) = (0, 0), (0, 1), (1, 0), (1, 1).
+        let conv = real_conv_levels(&[1.0, 0.5, -0.25, -1.0], [1, 2, 1, 2], 3);
+        assert_eq!(conv.levels, [7, -1, 3, -7]);
+        assert!((conv.scale[0] - 1.0 / 7.0).abs() < 1e-15);
+        let zeros = real_conv_levels(&[0.0; 2], [2, 1, 1, 1], 6);
+        assert_eq!((zeros.levels, zeros.scale), (vec![1, 1], vec![1.0, 1.0]));
+    }
+
+    #[test]
+    fn prelu_of_extreme_slopes_saturates_or_uses_the_largest_shift() {
+        let p = prelu(&[40_000.0, -0.4], &[0.0; 2], &[0.0; 2], 12);
+        assert_eq!((p.shift, p.slope), (0, vec![MUL_MAX, 0]));
+        let p = prelu(&[0.0, 1e-5], &[1e-9, -300.0], &[0.000_123, -0.000_123], 12);
+        // 1e-5 · 2^28 = 2684.35; 0.000123 · 2^12 = 0.504; 300 · 2^12 leaves the range.
+        assert_eq!((p.shift, p.slope), (28, vec![0, 2684]));
+        assert_eq!((p.before, p.after), (vec![0, -PRELU_OFFSET_MAX], vec![1, -1]));
     }
 
     #[test]
