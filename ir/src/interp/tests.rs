@@ -190,7 +190,7 @@ fn scattered_pool(input: &Map, window: [usize; 3], take: &[Extreme]) -> Map {
 /// Adds the products of every element to the sums that it reaches.
 fn scattered_conv(input: &Map, weights: &[i32], [cout, kernel, stride]: [usize; 3]) -> Map {
     let (height, width, cin) = input.dim();
-    let side = |n: usize| (n + stride - 1) / stride;
+    let side = |n: usize| 1 + (n - 1) / stride;
     let mut sums = Map::zeros((side(height), side(width), cout));
     for ((oy, ox, o), sum) in sums.indexed_iter_mut() {
         for ((y, x, c), &v) in input.indexed_iter() {
