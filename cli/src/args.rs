@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use heartbit_ir::program::ArrayShape;
+use heartbit_model::Arch;
 use std::path::PathBuf;
 
 /// Trains binary residual networks, compiles them onto an XNOR-popcount systolic array, and proves
@@ -171,11 +172,17 @@ pub(crate) struct DataArgs {
 #[derive(Args, Debug)]
 pub(crate) struct RandomArgs {
     /// Architecture.
-    #[arg(long)]
-    pub(crate) arch: String,
-    /// Classes.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=4096))]
-    pub(crate) classes: u16,
+    #[arg(long, value_parser = Arch::from_name)]
+    pub(crate) arch: Arch,
+    /// Classes; the architecture's own unless given.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(2..=4096))]
+    pub(crate) classes: Option<u16>,
+    /// Output channels of each stage, separated by commas; the published ones unless given.
+    #[arg(long, value_delimiter = ',', value_name = "CHANNELS")]
+    pub(crate) widths: Vec<usize>,
+    /// Height and width of the image; the published one unless given.
+    #[arg(long, value_name = "PIXELS")]
+    pub(crate) image_side: Option<usize>,
     /// Seed; the same seed gives the same file.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,

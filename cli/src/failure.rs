@@ -3,10 +3,10 @@
 //! Not here: the errors themselves, which are those of the libraries.
 
 use heartbit_compiler::build::BuildError;
-use heartbit_compiler::checkpoint::CheckpointError;
 use heartbit_compiler::fold::FoldError;
 use heartbit_compiler::schedule::{Misfit, ScheduleError};
 use heartbit_ir::file::FileError;
+use heartbit_model::CheckpointError;
 use std::fmt::Write as _;
 
 /// Exit codes of the command, documented in the README.
@@ -105,7 +105,6 @@ fn remedies(misfits: &[Misfit]) -> String {
 impl From<FoldError> for Failure {
     fn from(error: FoldError) -> Self {
         let help = match &error {
-            FoldError::Architecture(_) => "fold a checkpoint of one of these architectures",
             FoldError::Checkpoint(CheckpointError::MissingTensor { .. }) => {
                 "the checkpoint is incomplete, or of another architecture than its metadata says"
             }

@@ -3,10 +3,10 @@
 use crate::args::DataArgs;
 use crate::failure::{Code, Failure, Outcome};
 use heartbit_compiler::build::{self, Build};
-use heartbit_compiler::checkpoint::Checkpoint;
 use heartbit_compiler::fold::fold;
 use heartbit_dataset::Cifar10;
 use heartbit_ir::network::Network;
+use heartbit_model::Checkpoint;
 use std::path::Path;
 
 /// Largest checkpoint that is read.

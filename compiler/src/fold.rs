@@ -4,24 +4,29 @@
 //! become one integer threshold for each channel, found by search over the float expression.
 //! Everywhere else the layer writes the residual stream.
 //!
-//! Not here: the formulas of the grid ([`heartbit_ir::grid`]), which the trainer shares.
+//! Not here: the formulas of the grid ([`heartbit_ir::grid`]), which the trainer shares, and the
+//! architectures ([`heartbit_model::graph`]).
 
-use crate::arch::{self, Architecture, ConvLayer, UnknownArchitecture};
-use crate::checkpoint::{Checkpoint, CheckpointError};
+mod head;
+mod threshold;
+
+pub use threshold::threshold;
+
 use heartbit_ir::grid::{self, Affine, BatchNorm, PixelStatistics};
 use heartbit_ir::levels::Levels;
-use heartbit_ir::network::{InvalidNetwork, Network, Op, OpKind, Threshold, ValueId};
+use heartbit_ir::network::{Extreme, InvalidNetwork, Network, Op, OpKind, Threshold, ValueId};
+use heartbit_model::checkpoint::{Checkpoint, CheckpointError};
+use heartbit_model::graph::{Conv, Fit, Graph, Layer, LayerId, LayerKind, Shortcut, Uses};
 
 /// Epsilon of every batch normalisation.
 const BN_EPS: f64 = 1e-5;
+/// Channels of an image.
+const PIXELS: usize = 3;
 
 /// Why a checkpoint cannot be folded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FoldError {
-    /// The architecture is not known.
-    #[error(transparent)]
-    Architecture(#[from] UnknownArchitecture),
     /// A parameter is missing or wrong.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -30,32 +35,23 @@ pub enum FoldError {
     Invalid(#[from] InvalidNetwork),
 }
 
-/// Folds a checkpoint of a known architecture.
+/// Folds a checkpoint.
 ///
 /// # Errors
-/// [`FoldError`]: an unknown architecture, a missing or malformed parameter.
+/// [`FoldError`]: a missing or malformed parameter, or sums that exceed 32 bits.
 pub fn fold(checkpoint: &Checkpoint) -> Result<Network, FoldError> {
-    fold_as(checkpoint, &arch::by_name(&checkpoint.arch)?)
-}
-
-/// Folds a checkpoint as the given architecture.
-///
-/// # Errors
-/// As for [`fold`].
-pub fn fold_as(checkpoint: &Checkpoint, arch: &Architecture) -> Result<Network, FoldError> {
-    let mut folder = Folder { checkpoint, arch, ops: Vec::new(), streams: Vec::new() };
-    let side = arch.image_side;
-    let image = OpKind::Image { height: side, width: side, channels: arch.image_channels };
-    let mut input = folder.push("image", image);
-    for index in 0..arch.layers.len() {
-        input = folder.layer(index, input)?;
+    checkpoint.check()?;
+    let graph = checkpoint.graph();
+    let mut folder = Folder::new(checkpoint, &graph);
+    for id in 0..graph.layers.len() {
+        folder.layer(id);
     }
-    let logit_scale = folder.head()?;
+    let logit_scale = folder.head();
     let mut provenance = checkpoint.provenance.clone();
     provenance.insert("method".to_owned(), checkpoint.method.name().to_owned());
     provenance.insert("norm".to_owned(), checkpoint.norm.name().to_owned());
     let network = Network {
-        arch: checkpoint.arch.clone(),
+        arch: checkpoint.arch.name().to_owned(),
         frac_bits: checkpoint.grid.stream_frac_bits,
         logit_scale,
         provenance,
@@ -65,93 +61,277 @@ pub fn fold_as(checkpoint: &Checkpoint, arch: &Architecture) -> Result<Network, 
     Ok(network)
 }
 
-struct Folder<'a> {
-    checkpoint: &'a Checkpoint,
-    arch: &'a Architecture,
-    ops: Vec<Op>,
-    /// Stream of each layer so far, `None` where only its sign exists.
-    streams: Vec<Option<ValueId>>,
+/// What a layer left for those that read it.
+#[derive(Clone, Copy, Debug)]
+enum Value {
+    /// Only signs.
+    Bits(ValueId),
+    /// A stream, and its signs once they were needed.
+    Stream { stream: ValueId, signs: Option<ValueId> },
 }
 
-impl Folder<'_> {
+struct Folder<'a> {
+    checkpoint: &'a Checkpoint,
+    graph: &'a Graph,
+    uses: Vec<Uses>,
+    ops: Vec<Op>,
+    values: Vec<Value>,
+}
+
+impl<'a> Folder<'a> {
+    fn new(checkpoint: &'a Checkpoint, graph: &'a Graph) -> Self {
+        let side = graph.sizes.image_side;
+        let image = OpKind::Image { height: side, width: side, channels: PIXELS };
+        let ops = vec![Op { name: "image".to_owned(), kind: image }];
+        Self { checkpoint, graph, uses: graph.uses(), ops, values: Vec::new() }
+    }
+
     fn push(&mut self, name: impl Into<String>, kind: OpKind) -> ValueId {
         self.ops.push(Op { name: name.into(), kind });
         self.ops.len() - 1
     }
 
-    /// Adds one layer and returns the value that the next convolution reads.
-    fn layer(&mut self, index: usize, input: ValueId) -> Result<ValueId, FoldError> {
-        let layer = &self.arch.layers[index];
-        let (weights, affine) =
-            if index == 0 { self.stem(layer)? } else { self.binary_conv(layer)? };
-        let (kernel, stride) = (layer.kernel, layer.stride);
-        let sums = self.push(&layer.name, OpKind::Conv { input, weights, kernel, stride });
-        let last = index + 1 == self.arch.layers.len();
-        let read_later = self.arch.layers.iter().any(|l| l.shortcut == Some(index));
-        if layer.shortcut.is_none() && !read_later && !last {
-            self.streams.push(None);
-            let bound = i64::try_from(layer.cin * kernel * kernel).expect("bug: small fan-in")
-                * i64::from(if index == 0 { 255 * grid::max_level(8) } else { 1 });
+    fn frac_bits(&self) -> u32 {
+        self.checkpoint.grid.stream_frac_bits
+    }
+
+    fn layer(&mut self, id: LayerId) {
+        let layer = &self.graph.layers[id];
+        let value = match &layer.kind {
+            LayerKind::Stem { conv, norm, hardtanh } => {
+                let (weights, alpha) = self.stem_weights(conv);
+                let image = 0;
+                let sums = self.conv(conv, image, weights);
+                let bound = conv_bound(&self.ops[sums].kind, grid::max_level(8), PIXELS + 1);
+                self.activate(&Activation {
+                    id,
+                    sums,
+                    bound,
+                    alpha,
+                    norm,
+                    pool: false,
+                    shortcut: None,
+                    hardtanh: *hardtanh,
+                })
+            }
+            LayerKind::Binary { conv, input, shift, pool, norm, shortcut, hardtanh } => {
+                let bits = self.bits(*input, shift.as_deref(), conv);
+                let (weights, alpha) = self.binary_weights(conv);
+                let sums = self.conv(conv, bits, weights);
+                let bound = conv_bound(&self.ops[sums].kind, 1, conv.cin);
+                let shortcut = shortcut.map(|s| self.shortcut(layer, s));
+                self.activate(&Activation {
+                    id,
+                    sums,
+                    bound,
+                    alpha,
+                    norm,
+                    pool: *pool,
+                    shortcut,
+                    hardtanh: *hardtanh,
+                })
+            }
+            LayerKind::Real { conv, input, norm } => {
+                let bits = self.checkpoint.grid.downsample_activation_bits;
+                let (levels, unit) = self.levels(&conv.name, *input, bits);
+                let (weights, scale) = self.real_weights(conv);
+                let alpha: Vec<f64> = scale.iter().map(|s| s * unit).collect();
+                let sums = self.conv(conv, levels, weights);
+                self.requantize(layer, sums, &self.affine(norm, &alpha), None, false)
+            }
+            LayerKind::MaxPool { input } => {
+                let input = self.stream(*input);
+                let take = vec![Extreme::Max; layer.channels];
+                self.stream_op(
+                    layer,
+                    OpKind::MaxPool { input, kernel: 3, stride: 2, padding: 1, take },
+                )
+            }
+            LayerKind::AvgPool { input } => {
+                let input = self.stream(*input);
+                self.stream_op(
+                    layer,
+                    OpKind::ShortcutPool { input, front: 0, channels: layer.channels },
+                )
+            }
+            LayerKind::Prelu { input, before, slope, after } => {
+                let zeros = vec![0.0; layer.channels];
+                let get = |key: &Option<String>| {
+                    key.as_ref().map_or(&zeros[..], |key| self.checkpoint.values(key))
+                };
+                let p = grid::prelu(
+                    self.checkpoint.values(slope),
+                    get(before),
+                    get(after),
+                    self.frac_bits(),
+                );
+                let input = self.stream(*input);
+                let clip = grid::STREAM_MAX;
+                self.stream_op(
+                    layer,
+                    OpKind::Prelu {
+                        input,
+                        before: p.before,
+                        slope: p.slope,
+                        shift: p.shift,
+                        after: p.after,
+                        clip,
+                    },
+                )
+            }
+        };
+        self.values.push(value);
+    }
+
+    fn conv(&mut self, conv: &Conv, input: ValueId, weights: Levels) -> ValueId {
+        let (kernel, stride) = (conv.kernel, conv.stride);
+        self.push(&conv.name, OpKind::Conv { input, weights, kernel, stride })
+    }
+
+    fn stream_op(&mut self, layer: &Layer, kind: OpKind) -> Value {
+        let stream = self.push(format!("{}.stream", layer.name), kind);
+        Value::Stream { stream, signs: None }
+    }
+
+    /// The stream of a layer.
+    fn stream(&self, id: LayerId) -> ValueId {
+        match self.values[id] {
+            Value::Stream { stream, .. } => stream,
+            Value::Bits(_) => panic!("bug: a layer whose value is read keeps its stream"),
+        }
+    }
+
+    /// The stream of a layer as levels for real weights, and the float value of one.
+    fn levels(&mut self, name: &str, id: LayerId, bits: u32) -> (ValueId, f64) {
+        let shift = grid::quantize_shift(bits, self.frac_bits(), self.range_log2(id));
+        let unit = grid::level_unit(shift, self.frac_bits());
+        let input = self.stream(id);
+        (self.push(format!("{name}.levels"), OpKind::Quantize { input, shift, bits }), unit)
+    }
+
+    /// The logarithm of the range of a layer's values: ±1 after a hardtanh, else the stream's.
+    fn range_log2(&self, id: LayerId) -> u32 {
+        if self.graph.limited(id) { 0 } else { 15 - self.frac_bits() }
+    }
+
+    /// The signs of a layer's values, shifted first where the convolution that reads them says so.
+    fn bits(&mut self, id: LayerId, shift: Option<&str>, conv: &Conv) -> ValueId {
+        if let Some(shift) = shift {
+            let bias = self.checkpoint.values(&format!("{shift}.bias"));
+            let offset = |&b: &f32| grid::stream_offset(b, self.frac_bits());
+            let thresholds = bias.iter().map(|b| Threshold::AtLeast(-offset(b))).collect();
+            let input = self.stream(id);
+            return self
+                .push(format!("{}.sign", conv.name), OpKind::Threshold { input, thresholds });
+        }
+        match self.values[id] {
+            Value::Bits(bits) | Value::Stream { signs: Some(bits), .. } => bits,
+            Value::Stream { stream, signs: None } => {
+                let name = format!("{}.sign", self.graph.layers[id].name);
+                let bits = self.push(name, OpKind::Sign { input: stream });
+                self.values[id] = Value::Stream { stream, signs: Some(bits) };
+                bits
+            }
+        }
+    }
+
+    /// The stream that a layer adds, pooled and padded where its shape differs.
+    fn shortcut(&mut self, layer: &Layer, shortcut: Shortcut) -> ValueId {
+        let input = self.stream(shortcut.from);
+        match shortcut.fit {
+            Fit::Identity => input,
+            Fit::PoolZeroChannels => {
+                let front = (layer.channels - self.graph.layers[shortcut.from].channels) / 2;
+                let kind = OpKind::ShortcutPool { input, front, channels: layer.channels };
+                self.push(format!("{}.shortcut", layer.name), kind)
+            }
+        }
+    }
+
+    /// Everything after the sums of a convolution of pixels or signs.
+    fn activate(&mut self, a: &Activation<'_>) -> Value {
+        let layer = &self.graph.layers[a.id];
+        let affine = self.affine(a.norm, &a.alpha);
+        let value = if a.shortcut.is_none() && !self.uses[a.id].value {
+            let pairs = affine.a.iter().zip(&affine.b);
             let thresholds =
-                affine.a.iter().zip(&affine.b).map(|(&a, &b)| threshold(a, b, bound)).collect();
-            let kind = OpKind::Threshold { input: sums, thresholds };
-            return Ok(self.push(format!("{}.sign", layer.name), kind));
-        }
-        let shortcut = layer.shortcut.map(|from| self.shortcut(layer, from));
-        let frac_bits = self.checkpoint.grid.stream_frac_bits;
-        let r = grid::requantizer(&affine, frac_bits);
-        let clip = if layer.hardtanh { 1 << frac_bits } else { grid::STREAM_MAX };
-        let stream = self.push(
-            format!("{}.stream", layer.name),
-            OpKind::Requantize {
-                input: sums,
-                shortcut,
-                mul: r.mul,
-                bias: r.bias,
-                shift: r.shift,
-                clip,
-            },
-        );
-        self.streams.push(Some(stream));
-        if last {
-            return Ok(stream);
-        }
-        Ok(self.push(format!("{}.sign", layer.name), OpKind::Sign { input: stream }))
+                pairs.map(|(&slope, &offset)| threshold(slope, offset, a.bound)).collect();
+            let kind = OpKind::Threshold { input: a.sums, thresholds };
+            Value::Bits(self.push(format!("{}.sign", layer.name), kind))
+        } else {
+            self.requantize(layer, a.sums, &affine, a.shortcut, a.hardtanh)
+        };
+        if a.pool { self.max_pool(layer, a.norm, value) } else { value }
     }
 
-    /// Returns the stream that a layer adds, pooled and padded where its shape differs.
-    fn shortcut(&mut self, layer: &ConvLayer, from: usize) -> ValueId {
-        let stream = self.streams[from].expect("bug: a shortcut keeps its stream");
-        let source = &self.arch.layers[from];
-        if layer.stride == 1 && source.cout == layer.cout {
-            return stream;
+    /// `VGG-small`'s pool of the scaled sums, moved behind the monotone function that follows: a
+    /// maximum where the normalisation's scale is positive, else a minimum.
+    fn max_pool(&mut self, layer: &Layer, norm: &str, value: Value) -> Value {
+        let gamma = self.checkpoint.values(&format!("{norm}.weight"));
+        let take =
+            gamma.iter().map(|&g| if g >= 0.0 { Extreme::Max } else { Extreme::Min }).collect();
+        let pool = |input| OpKind::MaxPool { input, kernel: 2, stride: 2, padding: 0, take };
+        let name = format!("{}.pool", layer.name);
+        match value {
+            Value::Bits(bits) => Value::Bits(self.push(name, pool(bits))),
+            Value::Stream { stream, .. } => {
+                Value::Stream { stream: self.push(name, pool(stream)), signs: None }
+            }
         }
-        let front = (layer.cout - source.cout) / 2;
-        let kind = OpKind::ShortcutPool { input: stream, front, channels: layer.cout };
-        self.push(format!("{}.shortcut", layer.name), kind)
     }
 
-    fn stem(&self, layer: &ConvLayer) -> Result<(Levels, Affine), FoldError> {
-        let shape = [layer.cout, layer.cin, layer.kernel, layer.kernel];
-        let key = format!("{}.weight", layer.name);
-        let weights = self.checkpoint.tensor(&key, &shape)?;
-        let PixelStatistics { mean, std } = self.checkpoint.norm.statistics();
+    fn requantize(
+        &mut self,
+        layer: &Layer,
+        input: ValueId,
+        affine: &Affine,
+        shortcut: Option<ValueId>,
+        hardtanh: bool,
+    ) -> Value {
+        let r = grid::requantizer(affine, self.frac_bits());
+        let clip = if hardtanh { 1 << self.frac_bits() } else { grid::STREAM_MAX };
+        let kind =
+            OpKind::Requantize { input, shortcut, mul: r.mul, bias: r.bias, shift: r.shift, clip };
+        self.stream_op(layer, kind)
+    }
+
+    fn affine(&self, norm: &str, alpha: &[f64]) -> Affine {
+        Affine::from_batch_norm(&self.batch_norm(norm), alpha)
+    }
+
+    fn batch_norm(&self, prefix: &str) -> BatchNorm {
+        let get = |name: &str| self.checkpoint.values(&format!("{prefix}.{name}")).to_vec();
+        BatchNorm {
+            gamma: get("weight"),
+            beta: get("bias"),
+            mean: get("running_mean"),
+            var: get("running_var"),
+            eps: BN_EPS,
+        }
+    }
+
+    fn stem_weights(&self, conv: &Conv) -> (Levels, Vec<f64>) {
+        let PixelStatistics { mean, std } = self.checkpoint.norm.pixels();
         let bits = self.checkpoint.grid.stem_weight_bits;
-        let n = layer.cin;
-        let stem = grid::stem_levels(weights, shape, &mean[..n], &std[..n], bits);
-        let rows = layer.cout * layer.kernel * layer.kernel;
-        let levels = Levels::from_values(bits, rows, layer.cin + 1, &stem.levels);
-        let bn = self.batch_norm(&layer.norm, layer.cout)?;
-        Ok((levels, Affine::from_batch_norm(&bn, &stem.scale)))
+        let weights = self.checkpoint.values(&conv.weight());
+        let stem = grid::stem_levels(weights, conv.shape(), &mean, &std, bits);
+        let rows = conv.cout * conv.kernel * conv.kernel;
+        (Levels::from_values(bits, rows, PIXELS + 1, &stem.levels), stem.scale)
     }
 
-    fn binary_conv(&self, layer: &ConvLayer) -> Result<(Levels, Affine), FoldError> {
-        let (cin, cout, kernel) = (layer.cin, layer.cout, layer.kernel);
-        let taps = kernel * kernel;
-        let key = format!("{}.weight", layer.name);
-        let weights = self.checkpoint.tensor(&key, &[cout, cin, kernel, kernel])?;
+    fn real_weights(&self, conv: &Conv) -> (Levels, Vec<f64>) {
+        let bits = self.checkpoint.grid.downsample_weight_bits;
+        let weights = self.checkpoint.values(&conv.weight());
+        let real = grid::real_conv_levels(weights, conv.shape(), bits);
+        let rows = conv.cout * conv.kernel * conv.kernel;
+        (Levels::from_values(bits, rows, conv.cin, &real.levels), real.scale)
+    }
+
+    fn binary_weights(&self, conv: &Conv) -> (Levels, Vec<f64>) {
+        let (cin, cout, taps) = (conv.cin, conv.cout, conv.kernel * conv.kernel);
         let method = self.checkpoint.method;
-        let signs = grid::binary_weights(weights, cin * taps, method.centering());
+        let weights = self.checkpoint.values(&conv.weight());
+        let signs = grid::binary_weights(weights, conv.fan_in(), method.centering());
         // [cout][cin][tap] to [cout][tap][cin].
         let reordered: Vec<bool> = (0..cout * taps * cin)
             .map(|i| {
@@ -159,119 +339,31 @@ impl Folder<'_> {
                 signs[(o * cin + c) * taps + tap]
             })
             .collect();
-        let alpha = match method.centering() {
-            grid::Centering::None => grid::alpha_statistic(weights, cin * taps),
-            grid::Centering::FilterMean => {
-                let alpha =
-                    self.checkpoint.tensor(&format!("{}.alpha", layer.name), &[cout, 1, 1])?;
-                alpha.iter().map(|&a| f64::from(a)).collect()
-            }
-        };
-        let bn = self.batch_norm(&layer.norm, cout)?;
-        let levels = Levels::from_signs(cout * taps, cin, &reordered);
-        Ok((levels, Affine::from_batch_norm(&bn, &alpha)))
-    }
-
-    fn batch_norm(&self, prefix: &str, channels: usize) -> Result<BatchNorm, FoldError> {
-        let get = |name: &str| {
-            self.checkpoint.tensor(&format!("{prefix}.{name}"), &[channels]).map(<[f32]>::to_vec)
-        };
-        let var = get("running_var")?;
-        if let Some(&value) = var.iter().find(|v| **v < 0.0) {
-            let key = format!("{prefix}.running_var");
-            return Err(CheckpointError::Value { key, value }.into());
-        }
-        Ok(BatchNorm {
-            gamma: get("weight")?,
-            beta: get("bias")?,
-            mean: get("running_mean")?,
-            var,
-            eps: BN_EPS,
-        })
-    }
-
-    /// Adds pooling, classifier and logits; returns the value of the logit 1.
-    fn head(&mut self) -> Result<f64, FoldError> {
-        let (channels, classes) = (self.arch.head_channels(), self.checkpoint.classes);
-        let prefix = self.arch.head_linear;
-        let weights = self.checkpoint.tensor(&format!("{prefix}.weight"), &[classes, channels])?;
-        let bias = self.checkpoint.tensor(&format!("{prefix}.bias"), &[classes])?;
-        let bn = self.batch_norm(self.arch.head_norm, channels)?;
-        let side = *self.arch.sides().last().expect("bug: an architecture has layers");
-        let grid = &self.checkpoint.grid;
-        let head = grid::head(weights, bias, &bn, side * side, grid);
-        let weights = Levels::from_values(grid.head_weight_bits, classes, channels, &head.levels);
-        let stream = self.ops.len() - 1;
-        let pool = OpKind::GlobalPool {
-            input: stream,
-            shift: head.pool_shift,
-            bits: grid.head_activation_bits,
-        };
-        let input = self.push("pool", pool);
-        let linear = OpKind::Conv { input, weights, kernel: 1, stride: 1 };
-        let input = self.push(prefix, linear);
-        self.push("logits", OpKind::Logits { input, bias: head.bias });
-        Ok(head.logit_scale)
-    }
-}
-
-/// Folds `a·z + b >= 0` into an integer comparison that holds for every `|z| <= bound`.
-///
-/// The boundary is found by binary search over the float expression itself, because solving for
-/// `z` rounds differently. A negative `a` gives [`Threshold::AtMost`].
-pub fn threshold(a: f64, b: f64, bound: i64) -> Threshold {
-    #[expect(clippy::cast_precision_loss, reason = "sums are below 2^31")]
-    let plus = |z: i64| a * z as f64 + b >= 0.0;
-    let narrow = |z: i64| i32::try_from(z).expect("bug: sums fit 32 bits");
-    match (plus(-bound), plus(bound)) {
-        (true, true) => Threshold::Constant(true),
-        (false, false) => Threshold::Constant(false),
-        (false, true) => Threshold::AtLeast(narrow(boundary(-bound, bound, plus))),
-        (true, false) => Threshold::AtMost(narrow(boundary(-bound, bound, |z| !plus(z)) - 1)),
-    }
-}
-
-/// Returns the smallest `z` of `low..=high` with `holds(z)`, given that it is monotone and holds
-/// at `high`.
-fn boundary(mut low: i64, mut high: i64, holds: impl Fn(i64) -> bool) -> i64 {
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if holds(middle) {
-            high = middle;
+        let alpha = if method.learns_alpha() {
+            self.checkpoint.values(&conv.alpha()).iter().map(|&a| f64::from(a)).collect()
         } else {
-            low = middle + 1;
-        }
+            grid::alpha_statistic(weights, conv.fan_in())
+        };
+        (Levels::from_signs(cout * taps, cin, &reordered), alpha)
     }
-    low
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
+/// What follows the sums of a convolution.
+struct Activation<'a> {
+    id: LayerId,
+    sums: ValueId,
+    /// Largest magnitude of a sum.
+    bound: i64,
+    alpha: Vec<f64>,
+    norm: &'a str,
+    pool: bool,
+    shortcut: Option<ValueId>,
+    hardtanh: bool,
+}
 
-    proptest! {
-        #[test]
-        fn threshold_agrees_with_the_float_expression_for_every_sum(
-            a in prop_oneof![Just(0.0f64), -2.0..2.0f64, -1e-3..1e-3f64],
-            at in -320.0..320.0f64,
-            tie in any::<bool>(),
-            bound in 1i64..300,
-        ) {
-            // Ties land exactly on integers where the product is exact.
-            let at = if tie { at.round() } else { at };
-            let b = -a * at;
-            let t = threshold(a, b, bound);
-            for z in -bound..=bound {
-                #[expect(clippy::cast_precision_loss, reason = "small")]
-                let expected = a * z as f64 + b >= 0.0;
-                let actual = match t {
-                    Threshold::AtLeast(t) => z >= i64::from(t),
-                    Threshold::AtMost(t) => z <= i64::from(t),
-                    Threshold::Constant(c) => c,
-                };
-                prop_assert_eq!(actual, expected, "{}·{} + {}", a, z, b);
-            }
-        }
-    }
+/// Largest magnitude of a convolution's sums, for inputs of at most `level`.
+fn conv_bound(kind: &OpKind, level: i32, cin: usize) -> i64 {
+    let OpKind::Conv { weights, kernel, .. } = kind else { panic!("bug: not a convolution") };
+    let fan_in = i64::try_from(kernel * kernel * cin).expect("bug: small fan-in");
+    fan_in * i64::from(level) * i64::from(grid::max_level(weights.bits()))
 }

@@ -4,8 +4,6 @@
 //! checkpoint --fold--> network --plan--> layers --schedule--> program --build--> directory
 //! ```
 //!
-//! * [`checkpoint`]: parameters and metadata of a trained float network;
-//! * [`arch`]: the architectures, as lists of convolutions;
 //! * [`fold`](mod@fold): float parameters to an integer network;
 //! * [`random`]: untrained networks with realistic statistics;
 //! * [`plan`](mod@plan): operations grouped into the layers that the array executes;
@@ -14,11 +12,9 @@
 //! * [`compare`](mod@compare): an engine's results against the interpreter's values;
 //! * [`build`]: the build directory.
 //!
-//! Not here: Verilog (`hdl`), running anything (`sim`, `cosim`).
+//! Not here: architectures and checkpoints (`model`), Verilog (`hdl`), running anything (`sim`, `cosim`).
 
-pub mod arch;
 pub mod build;
-pub mod checkpoint;
 pub mod compare;
 pub mod fold;
 pub mod plan;

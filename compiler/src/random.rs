@@ -5,9 +5,10 @@
 //!
 //! Not here: accuracy. The predictions mean nothing.
 
-use crate::arch::{self, ConvLayer, UnknownArchitecture};
-use crate::checkpoint::{Checkpoint, Method, Norm, Tensor};
 use heartbit_ir::grid::Grid;
+use heartbit_model::arch::InvalidSizes;
+use heartbit_model::graph::{Graph, LayerKind, Parameter, Role};
+use heartbit_model::{Arch, Checkpoint, Method, Sizes, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
@@ -15,33 +16,48 @@ use std::collections::BTreeMap;
 /// Returns an untrained checkpoint; the same seed gives the same bytes everywhere.
 ///
 /// # Errors
-/// [`UnknownArchitecture`].
-pub fn checkpoint(
-    arch_name: &str,
-    classes: usize,
-    seed: u64,
-) -> Result<Checkpoint, UnknownArchitecture> {
-    let arch = arch::by_name(arch_name)?;
+/// [`InvalidSizes`].
+pub fn checkpoint(arch: Arch, sizes: &Sizes, seed: u64) -> Result<Checkpoint, InvalidSizes> {
+    let graph = arch.graph_with(sizes)?;
+    let method = method(arch);
     let mut source = Source { rng: ChaCha8Rng::seed_from_u64(seed), tensors: BTreeMap::new() };
-    for (index, layer) in arch.layers.iter().enumerate() {
-        source.conv(layer, index == 0);
+    for parameter in graph.parameters(method) {
+        source.parameter(&parameter);
     }
-    let channels = arch.head_channels();
-    source.batch_norm(arch.head_norm, channels, 0.3);
-    source.uniform(&format!("{}.weight", arch.head_linear), &[classes, channels], 0.125);
-    source.uniform(&format!("{}.bias", arch.head_linear), &[classes], 0.125);
+    for (norm, channels) in graph.norms() {
+        source.running(norm, channels, deviation(&graph, norm));
+    }
+    let provenance = [("seed", seed.to_string()), ("trained", "no: random weights".to_owned())];
     Ok(Checkpoint {
-        arch: arch.name.to_owned(),
-        method: Method::Recu,
-        norm: Norm::Recu,
+        arch,
+        sizes: sizes.clone(),
+        method,
+        norm: method.default_norm(),
         grid: Grid::default(),
-        classes,
-        provenance: BTreeMap::from([
-            ("seed".to_owned(), seed.to_string()),
-            ("trained".to_owned(), "no: random weights".to_owned()),
-        ]),
+        provenance: provenance.map(|(key, value)| (key.to_owned(), value)).into(),
         tensors: source.tensors,
     })
+}
+
+/// The method whose publication has the architecture.
+fn method(arch: Arch) -> Method {
+    match arch {
+        Arch::ResNet18Ovsw | Arch::VggSmallOvsw => Method::Ovsw,
+        _ => Method::Recu,
+    }
+}
+
+/// About the standard deviation of what a batch normalisation sees.
+fn deviation(graph: &Graph, norm: &str) -> f32 {
+    let layer = graph.layers.iter().find(|layer| layer.norm() == Some(norm));
+    match layer.map(|layer| &layer.kind) {
+        // Weights of variance 2/n on normalised pixels.
+        Some(LayerKind::Stem { .. }) => 1.4,
+        Some(LayerKind::Real { .. }) => 0.8,
+        Some(LayerKind::Binary { conv, .. }) => 0.6 * small_float(conv.fan_in()).sqrt(),
+        // The normalisation of the pooled vector.
+        _ => 0.3,
+    }
 }
 
 struct Source {
@@ -58,7 +74,29 @@ impl Source {
     ) {
         let n = shape.iter().product();
         let data = (0..n).map(|_| value(&mut self.rng)).collect();
-        self.tensors.insert(key.to_owned(), Tensor { shape: shape.to_vec(), data });
+        self.tensors.insert(key.to_owned(), Tensor::new(shape, data));
+    }
+
+    fn parameter(&mut self, parameter: &Parameter) {
+        let Parameter { key, shape, role } = parameter;
+        match role {
+            Role::BinaryWeight | Role::StemWeight | Role::RealWeight => {
+                let std = (2.0 / small_float(shape[1..].iter().product())).sqrt();
+                self.insert(key, shape, |rng| {
+                    // The sum of twelve uniforms is close to normal and the same everywhere.
+                    std * ((0..12).map(|_| rng.random_range(0.0..1.0f32)).sum::<f32>() - 6.0)
+                });
+            }
+            Role::Alpha => self.insert(key, shape, |rng| rng.random_range(0.25..1.0)),
+            Role::NormScale | Role::HeadNormScale => self.insert(key, shape, |rng| {
+                let sign = if rng.random_bool(0.1) { -1.0 } else { 1.0 };
+                sign * rng.random_range(0.4..1.2)
+            }),
+            Role::NormOffset | Role::HeadNormOffset => self.uniform(key, shape, 0.4),
+            Role::Bias => self.uniform(key, shape, 0.2),
+            Role::Slope => self.insert(key, shape, |rng| rng.random_range(0.05..0.5)),
+            Role::ClassifierWeight | Role::ClassifierBias => self.uniform(key, shape, 0.125),
+        }
     }
 
     /// Uniform in `±range`.
@@ -66,36 +104,10 @@ impl Source {
         self.insert(key, shape, |rng| rng.random_range(-range..range));
     }
 
-    fn conv(&mut self, layer: &ConvLayer, stem: bool) {
-        let ConvLayer { cin, cout, kernel, .. } = *layer;
-        let fan_in = small_float(cin * kernel * kernel);
-        let shape = [cout, cin, kernel, kernel];
-        let std = (2.0 / fan_in).sqrt();
-        self.insert(&format!("{}.weight", layer.name), &shape, |rng| {
-            // The sum of twelve uniforms is close to normal and the same on every platform.
-            std * ((0..12).map(|_| rng.random_range(0.0..1.0f32)).sum::<f32>() - 6.0)
-        });
-        if stem {
-            // Real-valued weights of standard deviation `std` on normalised pixels.
-            self.batch_norm(&layer.norm, cout, 1.4);
-        } else {
-            self.insert(&format!("{}.alpha", layer.name), &[cout, 1, 1], |rng| {
-                rng.random_range(0.25..1.0)
-            });
-            self.batch_norm(&layer.norm, cout, 0.6 * fan_in.sqrt());
-        }
-    }
-
-    /// Batch normalisation of inputs with about this standard deviation.
-    fn batch_norm(&mut self, prefix: &str, channels: usize, std: f32) {
-        let shape = [channels];
-        self.insert(&format!("{prefix}.weight"), &shape, |rng| {
-            let sign = if rng.random_bool(0.1) { -1.0 } else { 1.0 };
-            sign * rng.random_range(0.4..1.2)
-        });
-        self.uniform(&format!("{prefix}.bias"), &shape, 0.4);
-        self.uniform(&format!("{prefix}.running_mean"), &shape, 0.3 * std);
-        self.insert(&format!("{prefix}.running_var"), &shape, |rng| {
+    /// Running statistics of values with about this standard deviation.
+    fn running(&mut self, norm: &str, channels: usize, std: f32) {
+        self.uniform(&format!("{norm}.running_mean"), &[channels], 0.3 * std);
+        self.insert(&format!("{norm}.running_var"), &[channels], |rng| {
             (std * rng.random_range(0.7..1.3)).powi(2)
         });
     }

@@ -1,15 +1,19 @@
 //! The whole compiler on an untrained ResNet-20.
 
 use heartbit_compiler::build;
-use heartbit_compiler::checkpoint::{Checkpoint, CheckpointError};
 use heartbit_compiler::fold::{FoldError, fold};
 use heartbit_compiler::predict::predict;
 use heartbit_compiler::random;
 use heartbit_compiler::schedule::{ScheduleError, Target, compile};
 use heartbit_ir::network::{Network, OpKind};
+use heartbit_model::{Arch, Checkpoint, CheckpointError};
+
+fn checkpoint(seed: u64) -> Checkpoint {
+    random::checkpoint(Arch::ResNet20, &Arch::ResNet20.published(), seed).expect("valid sizes")
+}
 
 fn network() -> Network {
-    fold(&random::checkpoint("resnet20", 10, 1).expect("known")).expect("complete")
+    fold(&checkpoint(1)).expect("complete")
 }
 
 fn target(shape: &str) -> Target {
@@ -18,12 +22,12 @@ fn target(shape: &str) -> Target {
 
 #[test]
 fn random_checkpoints_repeat_and_survive_their_file() {
-    let checkpoint = random::checkpoint("resnet20", 10, 7).expect("known");
-    assert_eq!(checkpoint, random::checkpoint("resnet20", 10, 7).expect("known"));
-    assert_ne!(checkpoint, random::checkpoint("resnet20", 10, 8).expect("known"));
-    let bytes = checkpoint.to_bytes();
-    assert_eq!(bytes, checkpoint.clone().to_bytes());
-    assert_eq!(Checkpoint::from_bytes(&bytes).expect("readable"), checkpoint);
+    let made = checkpoint(7);
+    assert_eq!(made, checkpoint(7));
+    assert_ne!(made, checkpoint(8));
+    let bytes = made.to_bytes();
+    assert_eq!(bytes, made.clone().to_bytes());
+    assert_eq!(Checkpoint::from_bytes(&bytes).expect("readable"), made);
 }
 
 #[test]
@@ -36,7 +40,7 @@ fn folding_keeps_the_specified_binary_macs() {
 
 #[test]
 fn a_missing_parameter_is_named() {
-    let mut checkpoint = random::checkpoint("resnet20", 10, 1).expect("known");
+    let mut checkpoint = checkpoint(1);
     checkpoint.tensors.remove("layer2.1.bn2.running_var");
     let error = fold(&checkpoint).expect_err("incomplete");
     assert!(matches!(

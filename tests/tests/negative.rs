@@ -8,6 +8,7 @@ use heartbit_compiler::schedule::{Compiled, Target, compile};
 use heartbit_cosim::{Accelerator, Build, Design, Initial, Toolchain, accelerator_design};
 use heartbit_ir::network::Network;
 use heartbit_ir::program::{Execution, Program};
+use heartbit_model::Arch;
 use heartbit_sim::Simulator;
 use heartbit_tests::ladder;
 
@@ -20,7 +21,8 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        let checkpoint = random::checkpoint("resnet20", 10, 3).expect("a known architecture");
+        let checkpoint = random::checkpoint(Arch::ResNet20, &Arch::ResNet20.published(), 3)
+            .expect("valid sizes");
         let network = fold(&checkpoint).expect("complete");
         let target = Target::sized_for_network("8x8x16".parse().expect("an array"));
         let compiled = compile(&network, &target).expect("fits");

@@ -8,6 +8,7 @@ use heartbit_compiler::random;
 use heartbit_compiler::schedule::{Target, compile};
 use heartbit_hdl::{PortId, Simulator, accelerator};
 use heartbit_ir::program::{ArrayShape, Execution, LayerOutput, Program};
+use heartbit_model::Arch;
 use heartbit_tests::ladder;
 use heartbit_tests::problem::{Problem, problems};
 use proptest::prelude::*;
@@ -250,7 +251,8 @@ fn check_stream(problem: &Problem, shape: ArrayShape, reset: usize) -> Result<()
 /// An untrained network of the real size, one image.
 #[test]
 fn resnet20_agrees() {
-    let checkpoint = random::checkpoint("resnet20", 10, 1).expect("a known architecture");
+    let checkpoint =
+        random::checkpoint(Arch::ResNet20, &Arch::ResNet20.published(), 1).expect("valid sizes");
     let network = fold(&checkpoint).expect("complete");
     let target = Target::sized_for_network("8x8x16".parse().expect("an array"));
     let compiled = compile(&network, &target).expect("fits");

@@ -5,13 +5,18 @@ use crate::failure::{Code, Failure, Outcome};
 use crate::inputs;
 use crate::output::print;
 use heartbit_compiler::random;
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
+use heartbit_model::{Sizes, file};
 use std::path::Path;
 
 pub(crate) fn random(args: &RandomArgs) -> Outcome {
-    let checkpoint = random::checkpoint(&args.arch, args.classes.into(), args.seed)
-        .map_err(|e| Failure::from_error(Code::Usage, e).help("give one of these to `--arch`"))?;
+    let published = args.arch.published();
+    let sizes = Sizes {
+        image_side: args.image_side.unwrap_or(published.image_side),
+        classes: args.classes.map_or(published.classes, usize::from),
+        widths: if args.widths.is_empty() { published.widths } else { args.widths.clone() },
+    };
+    let checkpoint = random::checkpoint(args.arch, &sizes, args.seed)
+        .map_err(|e| Failure::from_error(Code::Usage, e).help("leave the option out"))?;
     write_atomically(&args.out, &checkpoint.to_bytes())?;
     print(&format!("wrote {}: untrained {}, seed {}\n", args.out.display(), args.arch, args.seed))
 }
@@ -27,22 +32,9 @@ pub(crate) fn fold(args: &FoldArgs) -> Outcome {
     print(&format!("wrote {}: {} operations\n", args.out.display(), network.ops.len()))
 }
 
-/// Writes a file to a temporary name beside it, then renames it.
+/// Writes a file that appears whole or not at all.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Outcome {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let write = || -> std::io::Result<()> {
-        // As any new file, before the process's mask; a temporary file is its owner's only.
-        let permissions = std::fs::Permissions::from_mode(0o666);
-        let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(directory)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(|error| {
+    file::write_atomically(path, bytes).map_err(|error| {
         Failure::from_error(Code::BadInput, error)
             .context(format!("cannot write `{}`", path.display()))
             .help("check that the directory exists and that you may write to it")
