@@ -5,6 +5,7 @@
 //! * [`tensors`]: named float arrays in a `.safetensors` file; [`checkpoint`]: such a file with the
 //!   metadata that gives it meaning.
 //!
+//! * [`import`]: checkpoints of the reference programs, in PyTorch's formats or safetensors.
 //! * [`float`]: what a checkpoint computes in real arithmetic, slowly: the oracle of imports and of
 //!   the trainer.
 //!
@@ -17,6 +18,7 @@ pub mod checkpoint;
 pub mod file;
 pub mod float;
 pub mod graph;
+pub mod import;
 pub mod method;
 mod networks;
 pub mod tensors;
