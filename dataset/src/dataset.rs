@@ -2,18 +2,29 @@
 
 use crate::augment::Augment;
 use crate::cifar::{self, CIFAR10, CIFAR100, IMAGE_BYTES, Records};
+use crate::decode::Rgb;
+use crate::folder::Folder;
 use crate::loader::{Images, Unreadable};
 use crate::mnist::Digits;
+use crate::planes::{append_planes, to_interleaved};
+use crate::transform::resize_and_crop;
 use crate::{DatasetKind, Error, Split};
 use rand_chacha::ChaCha8Rng;
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Planes of every delivered image.
+const CHANNELS: usize = 3;
+/// Largest side that may be chosen.
+const MAX_SIDE: usize = 1024;
 
 /// What may be chosen when a data set is opened; the default is the published form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenOptions {
-    /// Width and height of delivered images, for data sets of image files.
+    /// Width and height of delivered images, 1 to 1,024, for data sets of image files.
     pub side: Option<usize>,
+    /// Number of class folders of a cut-down set, for data sets of image files.
+    pub classes: Option<u32>,
 }
 
 /// A split of a data set.
@@ -31,6 +42,7 @@ pub struct Dataset {
 enum Store {
     Records(Records),
     Digits(Digits),
+    Folder(Folder),
 }
 
 impl Dataset {
@@ -53,15 +65,18 @@ impl Dataset {
         options: OpenOptions,
     ) -> Result<Self, Error> {
         let dir = dir.as_ref();
-        if let Some(side) = options.side.filter(|&side| side != kind.default_side()) {
-            return Err(Error::Side { set: kind.title(), side, allowed: "32, or none" });
-        }
+        options.check(kind)?;
+        let classes = options.classes.unwrap_or(kind.classes());
+        let side = options.side.unwrap_or(kind.default_side());
         let store = match kind {
             DatasetKind::Cifar10 => Store::Records(cifar::load(&CIFAR10, split, dir)?),
             DatasetKind::Cifar100 => Store::Records(cifar::load(&CIFAR100, split, dir)?),
             DatasetKind::Mnist => Store::Digits(Digits::load(split, dir)?),
+            DatasetKind::TinyImagenet | DatasetKind::Imagenet => {
+                Store::Folder(Folder::open(kind, split, dir, classes)?)
+            }
         };
-        Ok(Self { kind, split, classes: kind.classes(), side: kind.default_side(), store })
+        Ok(Self { kind, split, classes, side, store })
     }
 
     /// Returns which data set this is.
@@ -79,6 +94,7 @@ impl Dataset {
         match &self.store {
             Store::Records(records) => records.labels.len(),
             Store::Digits(digits) => digits.labels.len(),
+            Store::Folder(folder) => folder.labels.len(),
         }
     }
 
@@ -100,6 +116,7 @@ impl Dataset {
         match &self.store {
             Store::Records(records) => records.labels[i].into(),
             Store::Digits(digits) => digits.labels[i].into(),
+            Store::Folder(folder) => folder.labels[i],
         }
     }
 
@@ -120,10 +137,67 @@ impl Dataset {
         self.planes(i).map(Cow::into_owned).map_err(|unreadable| unreadable.into_error())
     }
 
+    /// Returns the file of image `i`, where each image has one.
+    ///
+    /// # Panics
+    /// If `i >= len()`.
+    pub fn path(&self, i: usize) -> Option<PathBuf> {
+        match &self.store {
+            Store::Records(_) | Store::Digits(_) => None,
+            Store::Folder(folder) => Some(folder.path(i)),
+        }
+    }
+
+    /// Returns image `i` as networks are measured on it.
     fn planes(&self, i: usize) -> Result<Cow<'_, [u8]>, Unreadable> {
         match &self.store {
             Store::Records(r) => Ok(Cow::Borrowed(&r.pixels[i * IMAGE_BYTES..][..IMAGE_BYTES])),
             Store::Digits(digits) => Ok(Cow::Owned(digits.planes(i))),
+            Store::Folder(folder) => {
+                let image = folder.read(i)?;
+                let resized = match self.kind {
+                    // 256 for 224, as published.
+                    DatasetKind::Imagenet => self.side * 8 / 7,
+                    _ => self.side,
+                };
+                Ok(Cow::Owned(in_planes(&resize_and_crop(&image, resized, self.side))))
+            }
+        }
+    }
+
+    /// Returns image `i` as it is before any transform, interleaved.
+    fn original(&self, i: usize) -> Result<Rgb, Unreadable> {
+        if let Store::Folder(folder) = &self.store {
+            return folder.read(i);
+        }
+        let pixels = to_interleaved(&self.planes(i)?, CHANNELS);
+        Ok(Rgb { width: self.side, height: self.side, pixels })
+    }
+}
+
+fn in_planes(interleaved: &[u8]) -> Vec<u8> {
+    let mut planes = Vec::with_capacity(interleaved.len());
+    append_planes(interleaved, CHANNELS, &mut planes);
+    planes
+}
+
+impl OpenOptions {
+    /// Refuses options that a data set does not have.
+    fn check(self, kind: DatasetKind) -> Result<(), Error> {
+        let set = kind.title();
+        if let Some(side) = self.side {
+            if kind.has_files() && !(1..=MAX_SIDE).contains(&side) {
+                return Err(Error::Side { set, side, allowed: "1 to 1024" });
+            }
+            if !kind.has_files() && side != kind.default_side() {
+                return Err(Error::Side { set, side, allowed: "32, or none" });
+            }
+        }
+        match self.classes {
+            Some(asked) if !kind.has_files() && asked != kind.classes() => {
+                Err(Error::ClassCount { set, asked, has: kind.classes() })
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -148,7 +222,15 @@ impl Images for Dataset {
         rng: &mut ChaCha8Rng,
         out: &mut Vec<u8>,
     ) -> Result<(), Unreadable> {
-        augment.append(&self.planes(i)?, self.image_shape(), rng, out);
+        let shape = self.image_shape();
+        if augment.resized_crop.is_some() {
+            let original = self.original(i)?;
+            if let Some(window) = augment.resized_crop(&original, self.side, rng) {
+                augment.append(&in_planes(&window), shape, rng, out);
+                return Ok(());
+            }
+        }
+        augment.append(&self.planes(i)?, shape, rng, out);
         Ok(())
     }
 }

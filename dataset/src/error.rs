@@ -104,6 +104,61 @@ pub enum Error {
         /// What it must be.
         expected: u64,
     },
+    /// A folder of classes has more or fewer than the data set.
+    #[error(
+        "`{}` has {found} classes, but {set} has {expected}: complete it, or say how many classes \
+         a cut-down set has",
+        path.display()
+    )]
+    Classes {
+        /// The data set.
+        set: &'static str,
+        /// The folder.
+        path: PathBuf,
+        /// Classes in it.
+        found: usize,
+        /// Classes of the data set.
+        expected: u32,
+    },
+    /// The two splits have different classes, so their labels would not mean the same.
+    #[error(
+        "class `{name}` is in one of `{}` and `{}` only: both need the same class folders",
+        path.display(), other.display()
+    )]
+    ClassNames {
+        /// The first class that only one of them has.
+        name: String,
+        /// The split that is opened.
+        path: PathBuf,
+        /// The other split.
+        other: PathBuf,
+    },
+    /// A class folder holds no image.
+    #[error("class folder `{}` holds no .jpeg, .jpg or .png file: complete it", path.display())]
+    EmptyClass {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A line of `val_annotations.txt` is not of its form.
+    #[error("`{}`, line {line}: {problem}; unpack the file again", path.display())]
+    Annotation {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// An augmentation was asked for with a number that makes no sense.
+    #[error("{option} {value} is not possible: it must be {rule}")]
+    Augment {
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        value: String,
+        /// What it must be.
+        rule: &'static str,
+    },
     /// The image side was asked for and is not possible.
     #[error("{set} has no images of side {side}: give {allowed}")]
     Side {

@@ -14,6 +14,10 @@ pub enum DatasetKind {
     Cifar100,
     /// MNIST, IDX files, delivered as 3×32×32.
     Mnist,
+    /// Tiny-ImageNet, class folders of JPEG files.
+    TinyImagenet,
+    /// ImageNet of the 2012 challenge, class folders of JPEG files.
+    Imagenet,
 }
 
 /// A part of a data set.
@@ -27,7 +31,8 @@ pub enum Split {
 
 impl DatasetKind {
     /// Every data set.
-    pub const ALL: [Self; 3] = [Self::Cifar10, Self::Cifar100, Self::Mnist];
+    pub const ALL: [Self; 5] =
+        [Self::Cifar10, Self::Cifar100, Self::Mnist, Self::TinyImagenet, Self::Imagenet];
 
     /// Returns the name used on the command line and in checkpoints.
     pub fn name(self) -> &'static str {
@@ -35,6 +40,8 @@ impl DatasetKind {
             Self::Cifar10 => "cifar10",
             Self::Cifar100 => "cifar100",
             Self::Mnist => "mnist",
+            Self::TinyImagenet => "tinyimagenet",
+            Self::Imagenet => "imagenet",
         }
     }
 
@@ -49,6 +56,8 @@ impl DatasetKind {
             Self::Cifar10 => "CIFAR-10",
             Self::Cifar100 => "CIFAR-100",
             Self::Mnist => "MNIST",
+            Self::TinyImagenet => "Tiny-ImageNet",
+            Self::Imagenet => "ImageNet",
         }
     }
 
@@ -57,13 +66,21 @@ impl DatasetKind {
         match self {
             Self::Cifar10 | Self::Mnist => 10,
             Self::Cifar100 => 100,
+            Self::TinyImagenet => 200,
+            Self::Imagenet => 1000,
         }
+    }
+
+    /// Returns whether images are files in class folders, whose delivered side may be chosen.
+    pub fn has_files(self) -> bool {
+        matches!(self, Self::TinyImagenet | Self::Imagenet)
     }
 
     /// Returns the width and height of a delivered image, in pixels.
     pub fn default_side(self) -> usize {
         match self {
             Self::Cifar10 | Self::Cifar100 | Self::Mnist => 32,
+            Self::TinyImagenet | Self::Imagenet => 224,
         }
     }
 }

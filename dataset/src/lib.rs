@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`DatasetKind`] | which data set: names, classes, image side |
 //! | [`Dataset`] | a split of it: [`Dataset::open`], `len`, `label(i)`, `image(i)`, `image_shape` |
+//! | [`OpenOptions`] | image side and number of classes, for sets of image files |
 //! | [`Augment`] | what is random about a training image, each part a field |
 //! | [`Loader::epoch`] | one epoch's batches, made ahead by worker threads: an [`Epoch`] |
 //! | [`CorruptReport`] | which images of an epoch could not be read |
@@ -36,14 +37,16 @@ mod cifar;
 pub mod cifar10;
 mod container;
 mod dataset;
+mod decode;
 mod error;
+mod folder;
 mod kind;
 mod loader;
 mod mnist;
 pub mod planes;
 mod transform;
 
-pub use augment::Augment;
+pub use augment::{AreaRange, Augment};
 pub use cifar10::Cifar10;
 pub use dataset::{Dataset, OpenOptions};
 pub use error::Error;

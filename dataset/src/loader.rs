@@ -159,8 +159,9 @@ fn start<S: Images>(source: Arc<S>, config: LoaderConfig) -> Epoch {
         corrupt: CorruptReport::default(),
         failed: None,
     };
-    if config.batch == 0 {
-        epoch.failed = Some(Error::EmptyBatch);
+    let valid = if config.batch == 0 { Err(Error::EmptyBatch) } else { config.augment.validate() };
+    if let Err(error) = valid {
+        epoch.failed = Some(error);
         return epoch;
     }
     let ranges = pieces(images, config.batch, (PIECE_BYTES / epoch.image_bytes).max(1));
