@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Train(TrainArgs),
     /// Measures the accuracy of a network on a test set.
     Eval(EvalArgs),
+    /// Draws training runs: curves, layers, loss landscapes.
+    Plot(PlotArgs),
     /// Writes an untrained checkpoint with realistic statistics, for tests and sizing.
     Random(RandomArgs),
     /// Folds a checkpoint into an integer network.
@@ -121,6 +123,50 @@ pub(crate) struct TrainArgs {
     /// Continues the run in RUN, bit for bit as if it had not stopped.
     #[arg(long)]
     pub(crate) resume: bool,
+}
+
+/// Draws one or several training runs into one set of figures: loss, accuracy, weight flips (all
+/// layers, and layer by layer), weights that never flipped, silent weights, gradient over weights
+/// (AGS), schedules, and loss landscapes.
+///
+/// Each RUN is a folder that `heartbit train --out RUN` wrote: `metrics.jsonl`, `config.json`, and
+/// `landscape.json` if there is one. Runs whose settings differ in the seed only are one curve:
+/// their mean, with the range as a band. A run that is still training can be drawn.
+#[derive(Args, Debug)]
+#[command(after_help = PLOT_HELP)]
+pub(crate) struct PlotArgs {
+    /// Folders of training runs.
+    #[arg(required = true, value_name = "RUN")]
+    pub(crate) runs: Vec<PathBuf>,
+    /// Where to write the figures and `index.html` [default: `plots` in the first run].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Also writes PNG files, 300 dots an inch (needs a binary built with `--features png`).
+    #[arg(long)]
+    pub(crate) png: bool,
+    /// What the x axis of the curves counts.
+    #[arg(long, value_enum, default_value_t = PlotAxis::Epoch)]
+    pub(crate) x: PlotAxis,
+}
+
+const PLOT_HELP: &str = "\
+Examples:
+  heartbit plot run                         one run, into run/plots
+  heartbit plot vanilla recu ovsw --out cmp methods against each other, into cmp
+  heartbit plot ovsw-* --out seeds          seeds of one setting as mean and range
+
+DIR gets one SVG a figure and index.html with all of them. What the runs do not record (older
+versions, methods without the quantity) is named in the output and left out of the figures.
+
+Exit codes: 0 ok, 2 usage, 3 bad file of a run or unwritable output.";
+
+/// What the x axis of curves counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlotAxis {
+    /// Epochs done.
+    Epoch,
+    /// Hours since training began, evaluations included.
+    Hours,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -6,6 +6,7 @@ pub(crate) mod demo;
 pub(crate) mod eval;
 pub(crate) mod inspect;
 pub(crate) mod models;
+pub(crate) mod plot;
 pub(crate) mod sim;
 #[cfg(feature = "train")]
 pub(crate) mod train;

@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => commands::demo::run(args, format),
         Command::Train(args) => commands::train::run(args, format),
         Command::Eval(args) => commands::eval::run(args, format),
+        Command::Plot(args) => commands::plot::run(args, format),
         Command::Random(args) => commands::models::random(args),
         Command::Fold(args) => commands::models::fold(args),
         Command::Compile(args) => commands::compile::run(args, format),

@@ -342,3 +342,60 @@ fn trained_checkpoint_deploys_without_a_single_different_logit() {
     );
     fail(&directory, &["train", "--data", "absent", "--out", "y"], 3, &["absent"]);
 }
+
+/// A run's folder with two epochs of the oldest format, and a line that breaks off.
+fn training_run(directory: &TempDir, name: &str) -> PathBuf {
+    let run = directory.path().join(name);
+    std::fs::create_dir(&run).expect("a new folder");
+    let line = |epoch: u32| {
+        format!(
+            "{{\"epoch\":{epoch},\"lr\":0.1,\"tau\":0.85,\"train_loss\":2.0,\
+             \"train_accuracy\":0.25,\"test_accuracy\":0.33,\"flip_rate\":0.1}}\n"
+        )
+    };
+    let lines = line(0) + &line(1) + "{\"epoch\":2,";
+    std::fs::write(run.join("metrics.jsonl"), lines).expect("written");
+    std::fs::write(run.join("config.json"), "{\"method\":\"recu\",\"seed\":1}").expect("written");
+    run
+}
+
+#[test]
+fn plot_draws_runs_and_names_what_they_lack() {
+    let directory = temporary();
+    let run = training_run(&directory, "run");
+    let json = succeed(&directory, &["plot", "run"]);
+    let files = |json: &Value| -> Vec<String> {
+        let plots = json["plots"].as_array().expect("plots").iter();
+        plots.map(|plot| plot["file"].as_str().expect("a file").to_owned()).collect()
+    };
+    assert_eq!(files(&json), ["loss.svg", "accuracy.svg", "flips.svg", "schedules.svg"]);
+    let mut expected = files(&json);
+    expected.push("index.html".to_owned());
+    expected.sort();
+    assert_eq!(names(&run.join("plots")), expected);
+    let missing = json["missing"].as_array().expect("missing");
+    assert!(missing.iter().any(|m| m["plot"] == "silent" && m["run"].is_null()), "{json}");
+    assert!(json["notes"].to_string().contains("breaks off"), "{json}");
+    // The same bytes in another folder.
+    succeed(&directory, &["plot", "run", "--out", "again"]);
+    for name in expected {
+        let read = |folder: &Path| std::fs::read(folder.join(&name)).expect("readable");
+        assert_eq!(read(&run.join("plots")), read(&directory.path().join("again")), "{name}");
+    }
+}
+
+#[test]
+fn plot_names_bad_files_with_their_lines() {
+    let directory = temporary();
+    let run = training_run(&directory, "run");
+    fail(&directory, &["plot"], 2, &["RUN"]);
+    fail(&directory, &["plot", "nowhere"], 3, &["nowhere", "metrics.jsonl", "help:"]);
+    fail(&directory, &["plot", "run", "--x", "hours"], 3, &["seconds", "--x hours"]);
+    #[cfg(not(feature = "png"))]
+    fail(&directory, &["plot", "run", "--png"], 2, &["--features png"]);
+    let metrics = run.join("metrics.jsonl");
+    let text = std::fs::read_to_string(&metrics).expect("readable");
+    std::fs::write(&metrics, text + "\n").expect("written");
+    fail(&directory, &["plot", "run"], 3, &["metrics.jsonl", "line 3", "help:"]);
+    assert_eq!(names(&run), ["config.json", "metrics.jsonl"]);
+}

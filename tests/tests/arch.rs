@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What each crate may depend on, of this workspace.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
     ("ir", &[]),
     ("model", &["ir"]),
     ("dataset", &[]),
@@ -16,7 +16,11 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     ("cosim", &["ir", "hdl"]),
     ("trainer", &["ir", "model", "dataset"]),
     ("boards", &["ir", "hdl", "compiler"]),
-    ("cli", &["ir", "model", "dataset", "hdl", "compiler", "sim", "cosim", "trainer", "boards"]),
+    ("plot", &[]),
+    (
+        "cli",
+        &["ir", "model", "dataset", "hdl", "compiler", "sim", "cosim", "trainer", "boards", "plot"],
+    ),
     ("tests", &["ir", "model", "dataset", "hdl", "compiler", "sim", "cosim"]),
 ];
 
