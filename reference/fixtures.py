@@ -29,17 +29,13 @@ from torch import Tensor, nn
 
 import binarize
 from binarize import Binarizer, Method, OvswConv2d, RecuConv2d, binary_convs, set_tau
+from data import normalise
 from hostile import write_hostile
 from networks import build
 from recipes import learning_rate, recu_tau
 
 IMAGES = 2
 BYTE_RULE = "(37 n + 91 c + 7 y^2 + 13 x + 29 ((x y) mod 11)) mod 256"
-STATISTICS = {
-    "recu": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "ovsw": ((0.491, 0.482, 0.447), (0.247, 0.243, 0.262)),
-}
-"""Mean and deviation of a pixel in [0, 1]; `recu` is ImageNet's."""
 
 MIN_MARGIN = 1e-5
 """Smallest distance of a sign's argument from zero that a fixture may have."""
@@ -109,12 +105,6 @@ def image_bytes(side: int, images: int = IMAGES) -> np.ndarray:
     """Returns the bytes `[n, c, y, x]` of the test images by `BYTE_RULE`."""
     n, c, y, x = np.indices((images, 3, side, side))
     return (37 * n + 91 * c + 7 * y * y + 13 * x + 29 * ((x * y) % 11)) % 256
-
-
-def normalise(pixels: Tensor, norm: str) -> Tensor:
-    """Returns `(byte / 255 - mean) / std` in the type of `pixels`."""
-    mean, std = (torch.tensor(v, dtype=pixels.dtype).reshape(1, 3, 1, 1) for v in STATISTICS[norm])
-    return (pixels / 255.0 - mean) / std
 
 
 def calibrate(network: nn.Module, images: Tensor) -> None:

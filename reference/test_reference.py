@@ -20,6 +20,7 @@ from binarize import (
     SignRule,
     binary_activation,
     binary_convs,
+    composed_activation,
     normalised,
     recu_latent,
     scale_statistic,
@@ -174,6 +175,38 @@ def test_activation_gradient_is_the_triangle_through_the_deviation(attached: boo
 
     assert torch.allclose(x.grad, central_differences(smooth, x), atol=1e-7)
     assert torch.equal(binary_activation(x, False, attached), binary_activation(x, True, attached))
+
+
+@pytest.mark.parametrize("attached", [False, True])
+def test_fused_activation_equals_its_definition(attached: bool) -> None:
+    torch.manual_seed(7)
+    x = (0.4 + torch.randn(3, 4, 5, 5, dtype=torch.float64)).requires_grad_()
+    upstream = torch.randn_like(x)
+    results = []
+    for signs in (binary_activation(x, True, attached), composed_activation(x, attached)):
+        (grad,) = torch.autograd.grad((signs * upstream).sum(), x)
+        results.append((signs, grad))
+    assert torch.equal(results[0][0], results[1][0])
+    assert torch.allclose(results[0][1], results[1][1], atol=1e-13)
+
+
+@pytest.mark.parametrize("method", [RECU, OVSW])
+def test_training_pass_equals_sums_times_scale(method: Method) -> None:
+    torch.manual_seed(8)
+    conv = Binarizer(method).conv(4, 6).double()
+    nn.init.normal_(conv.weight)
+    x = torch.randn(2, 4, 6, 6, dtype=torch.float64)
+    signs = binary_activation(x, True, conv.attached)
+    expected = nn.functional.conv2d(signs, conv.binary_weight(), padding=1) * conv.scale()
+    assert torch.allclose(conv.train()(x), expected, atol=1e-12)
+    parameters = list(conv.parameters())
+    upstream = torch.randn_like(expected)
+    pair = zip(
+        torch.autograd.grad((conv(x) * upstream).sum(), parameters),
+        torch.autograd.grad((expected * upstream).sum(), parameters),
+        strict=True,
+    )
+    assert all(torch.allclose(a, b, atol=1e-11) for a, b in pair)
 
 
 def test_sign_of_zero_follows_the_rule() -> None:
