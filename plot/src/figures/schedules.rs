@@ -2,6 +2,7 @@
 
 use super::Input;
 use super::common::{FONT, Indexed, ROOM, curves, legend, marks, range, x_axis};
+use crate::draw::TITLE_EDGE;
 use crate::metrics::Field;
 use crate::scene::{Figure, Panel};
 use crate::ticks::Axis;
@@ -28,7 +29,7 @@ pub(crate) fn schedules(input: &Input<'_>) -> Option<Figure> {
             .to_owned(),
         size: (if tau.is_empty() { WIDTH } else { 2 * WIDTH }, HEIGHT),
         legend: legend(input, &lr),
-        legend_left: ROOM.0,
+        legend_left: ROOM.0 + TITLE_EDGE,
         panels,
         words: Vec::new(),
     })
