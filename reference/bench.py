@@ -16,10 +16,12 @@ import os
 import platform
 import resource
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import torch
+from torch import nn
 
 from binarize import Method, set_tau
 from networks import ARCHITECTURES, build
@@ -52,7 +54,7 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def make_step(options: argparse.Namespace) -> Any:
+def make_step(options: argparse.Namespace) -> Callable[[], object]:
     """Returns a function that trains on one fixed random batch."""
     torch.manual_seed(1)
     method = Method(options.method)
@@ -65,11 +67,11 @@ def make_step(options: argparse.Namespace) -> Any:
         images = images.contiguous(memory_format=torch.channels_last)
     stepper = Stepper(network.train(), options.network, method)
     if options.compile:
-        stepper.network = torch.compile(network)
+        stepper.network = cast(nn.Module, torch.compile(network))
     return lambda: stepper.step(images, labels)
 
 
-def window(step: Any, steps: int, batch: int) -> tuple[float, float]:
+def window(step: Callable[[], object], steps: int, batch: int) -> tuple[float, float]:
     """Returns images per second, and per second of processor time over all threads."""
     start, busy = time.perf_counter(), time.process_time()
     for _ in range(steps):
