@@ -22,10 +22,10 @@ use crate::Error;
 use crate::checkpoint::{Checkpoint, Description, network};
 use crate::lanes::{LANES, Lanes, groups_of};
 use crate::method::AlphaSource;
-use crate::model::resnet20::{HEAD_CHANNELS, HEAD_POSITIONS, ResNet20, WIDTHS, units};
-use crate::ops::conv::{self, ConvShape, TAPS};
+use crate::model::resnet20::{HEAD_CHANNELS, HEAD_POSITIONS, ResNet20, stem_shape, units};
+use crate::ops::conv::{self, ConvShape, Packed};
 use crate::ops::norm::EPS;
-use crate::ops::stem::{STEM_CHANNELS, stem_shape, write_pixels};
+use crate::ops::stem::{STEM_CHANNELS, channels_first, write_pixels};
 use crate::simd::simd;
 
 /// Classes of the classifier.
@@ -70,7 +70,7 @@ pub fn evaluate(path: impl AsRef<Path>, set: &Cifar10, images: usize) -> Result<
 #[derive(Clone, Debug)]
 struct IntegerUnit {
     shape: ConvShape,
-    packed: Vec<f32>,
+    packed: Packed,
     requantizer: Requantizer,
 }
 
@@ -109,7 +109,7 @@ impl IntegerNetwork {
         let units = units()
             .into_iter()
             .map(|unit| {
-                let fan_in = unit.shape.cin * TAPS;
+                let fan_in = unit.shape.fan_in();
                 let latent = array(net, &format!("{}.weight", unit.conv));
                 let signs: Vec<f32> = grid::binary_weights(latent, fan_in, centering)
                     .into_iter()
@@ -161,11 +161,11 @@ impl IntegerNetwork {
     /// The logits of one group of images; missing images give meaningless ones.
     fn group_logits(&self, pixels: &[u8], group: usize) -> Vec<[i32; N_CLASSES]> {
         let mut map = vec![Lanes::ZERO; self.stem.shape.padded_input()];
-        write_pixels(pixels, group, &mut map);
+        write_pixels(pixels, group, &mut map, self.stem.shape);
         let mut stream = self.stem.run(&map, None, self.clip);
         for unit in &self.units {
             let mut map = vec![Lanes::ZERO; unit.shape.padded_input()];
-            pad_signs(&stream, &mut map, unit.shape.in_side());
+            pad_signs(&stream, &mut map, unit.shape.in_side);
             stream = unit.run(&map, Some(&stream), self.clip);
         }
         self.classify(&stream)
@@ -196,21 +196,15 @@ impl IntegerNetwork {
 }
 
 fn integer_stem(net: &ResNet20, norm: PixelStatistics, grid: &Grid) -> IntegerUnit {
-    let cout = WIDTHS[0];
-    let shape = stem_shape(cout);
+    let shape = stem_shape();
     let levels = stem_levels(
         array(net, "conv1.weight"),
-        [cout, STEM_CHANNELS - 1, 3, 3],
+        [shape.cout, STEM_CHANNELS - 1, shape.kernel, shape.kernel],
         &norm.mean,
         &norm.std,
         grid.stem_weight_bits,
     );
-    let mut weights = vec![0.0; shape.weights()];
-    for (i, &level) in levels.levels.iter().enumerate() {
-        let (filter, rest) = (i / (TAPS * STEM_CHANNELS), i % (TAPS * STEM_CHANNELS));
-        let (tap, c) = (rest / STEM_CHANNELS, rest % STEM_CHANNELS);
-        weights[(filter * STEM_CHANNELS + c) * TAPS + tap] = level as f32;
-    }
+    let weights = channels_first(&levels.levels, shape.taps());
     let affine = Affine::from_batch_norm(&batch_norm(net, "bn1"), &levels.scale);
     IntegerUnit {
         shape,
@@ -250,9 +244,9 @@ impl IntegerUnit {
         let shape = self.shape;
         let mut z = vec![Lanes::ZERO; shape.output()];
         conv::forward(map, &self.packed, &mut z, shape);
-        let plane = shape.side * shape.side;
+        let plane = shape.side() * shape.side();
         let zeros = vec![Lanes::ZERO; plane];
-        let pooled = stream.filter(|_| shape.stride == 2).map(|s| pool_blocks(s, shape.side));
+        let pooled = stream.filter(|_| shape.stride == 2).map(|s| pool_blocks(s, shape.side()));
         let stream = pooled.as_deref().or(stream);
         let front = stream.map_or(0, |_| (shape.cout - shape.cin) / 2);
         for (c, z) in z.chunks_exact_mut(plane).enumerate() {

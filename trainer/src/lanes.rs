@@ -54,6 +54,14 @@ pub fn as_lanes_mut(values: &mut [f32]) -> &mut [[f32; LANES]] {
     lanes
 }
 
+/// Returns lanes as plain floats.
+#[expect(unsafe_code, reason = "a view of one type as another")]
+pub fn as_floats(lanes: &[Lanes]) -> &[f32] {
+    // SAFETY: `Lanes` is `repr(C)` with one field of 16 floats and no padding (its alignment is its
+    // size), so `n` of them are `16n` floats; the lifetime is that of the argument.
+    unsafe { std::slice::from_raw_parts(lanes.as_ptr().cast::<f32>(), lanes.len() * LANES) }
+}
+
 /// Buffers of one worker thread, kept between calls so that no step clears fresh pages.
 #[derive(Default)]
 pub struct Scratch {
@@ -63,8 +71,8 @@ pub struct Scratch {
     pub grad: Vec<Lanes>,
     /// Unpadded result of a convolution.
     pub output: Vec<Lanes>,
-    /// Weight gradients, one sum a lane.
-    pub weights: Vec<Lanes>,
+    /// Output gradients with images and channels exchanged.
+    pub transposed: Vec<Lanes>,
 }
 
 /// Gives `f` this thread's scratch buffers.

@@ -12,12 +12,12 @@ use heartbit_ir::grid::{Grid, PixelStatistics, alpha_statistic};
 use rand::Rng;
 
 use crate::method::{AlphaSource, Method, Parts};
-use crate::ops::conv::{ConvShape, TAPS};
+use crate::ops::conv::ConvShape;
 use crate::ops::head::{HeadParameters, head};
-use crate::ops::host::{apply1, apply3, apply5};
+use crate::ops::host::{apply, input};
 use crate::ops::pool::{GlobalPool, pool_unit};
-use crate::ops::stem::Stem;
-use crate::ops::unit::{BatchStats, StatsSlot, Unit};
+use crate::ops::stem::{STEM_CHANNELS, Stem};
+use crate::ops::unit::{BatchStats, Fit, Limit, Shortcut, StatsSlot, Unit};
 use crate::params::Arrays;
 
 /// Channels of the three stages.
@@ -55,17 +55,23 @@ pub fn units() -> Vec<UnitLayer> {
         for block in 0..BLOCKS {
             for conv in 1..=2 {
                 let stride = if cin == cout { 1 } else { 2 };
-                side /= stride;
+                let shape = ConvShape { cin, cout, kernel: 3, stride, in_side: side };
+                side = shape.side();
                 units.push(UnitLayer {
                     conv: format!("layer{}.{block}.conv{conv}", stage + 1),
                     bn: format!("layer{}.{block}.bn{conv}", stage + 1),
-                    shape: ConvShape { cin, cout, side, stride },
+                    shape,
                 });
                 cin = cout;
             }
         }
     }
     units
+}
+
+/// The sizes of the stem's convolution.
+pub fn stem_shape() -> ConvShape {
+    ConvShape { cin: STEM_CHANNELS, cout: WIDTHS[0], kernel: 3, stride: 1, in_side: SIDE }
 }
 
 /// Indices into the parameters of one batch normalisation.
@@ -128,7 +134,7 @@ impl ResNet20 {
     pub fn new(method: Method, rng: &mut impl Rng) -> Self {
         let mut params = Arrays::default();
         let mut buffers = Arrays::default();
-        let fan_in = PIXELS * TAPS;
+        let fan_in = PIXELS * 9;
         let stem = match method {
             Method::Recu => normal(rng, WIDTHS[0] * fan_in, fan_in),
             Method::Vanilla | Method::Ovsw => uniform(rng, WIDTHS[0] * fan_in, fan_in),
@@ -140,7 +146,7 @@ impl ResNet20 {
             .iter()
             .map(|u| {
                 let ConvShape { cin, cout, .. } = u.shape;
-                let weights = normal(rng, u.shape.weights(), cin * TAPS);
+                let weights = normal(rng, u.shape.weights(), u.shape.fan_in());
                 let weight = params.push(format!("{}.weight", u.conv), &[cout, cin, 3, 3], weights);
                 let alpha = (method.alpha() == AlphaSource::Learned).then(|| {
                     let values = (0..cout).map(|_| rng.random::<f32>()).collect();
@@ -163,7 +169,7 @@ impl ResNet20 {
         self.unit_index
             .iter()
             .zip(&self.units)
-            .map(|(index, unit)| (index.weight, unit.shape.cin * TAPS))
+            .map(|(index, unit)| (index.weight, unit.shape.fan_in()))
             .collect()
     }
 
@@ -180,14 +186,15 @@ impl ResNet20 {
         let at = |i: usize| tensors[i].clone();
         let mut slots: Vec<StatsSlot> = vec![StatsSlot::default()];
         let stem = Stem {
-            cout: WIDTHS[0],
+            shape: stem_shape(),
             pixels,
             norm: mode.norm,
             grid: mode.grid.clone(),
+            limit: Limit::Hardtanh,
             stats: slots[0].clone(),
         };
         let NormIndex { gamma, beta } = self.stem_norm;
-        let mut x: Tensor<5> = apply3([at(0), at(gamma), at(beta)], Arc::new(stem));
+        let mut x: Tensor<5> = apply([0, gamma, beta].map(|i| input(at(i))).into(), Arc::new(stem));
         let grid_scale = mode.grid.as_ref().map(|g| (1u32 << g.stream_frac_bits) as f32);
         for (layer, index) in self.units.iter().zip(&self.unit_index) {
             let slot = StatsSlot::default();
@@ -198,6 +205,13 @@ impl ResNet20 {
                 std_gradient: mode.parts.std_gradient,
                 binarizer: mode.parts.weights.clone(),
                 stats: slot.clone(),
+                shift: false,
+                pool: false,
+                shortcut: Shortcut::Input(match layer.shape.stride {
+                    1 => Fit::Identity,
+                    _ => Fit::PoolZeroChannels,
+                }),
+                limit: Limit::Hardtanh,
             };
             slots.push(slot);
             let alpha = match index.alpha {
@@ -205,7 +219,9 @@ impl ResNet20 {
                 None => tensor(self.statistic(index.weight, layer.shape), &device),
             };
             let NormIndex { gamma, beta } = index.norm;
-            x = apply5(x, [at(index.weight), alpha, at(gamma), at(beta)], Arc::new(unit));
+            let parameters = [at(index.weight), alpha, at(gamma), at(beta)];
+            let inputs = std::iter::once(input(x)).chain(parameters.map(input)).collect();
+            x = apply(inputs, Arc::new(unit));
         }
         let pool = GlobalPool {
             channels: HEAD_CHANNELS,
@@ -213,7 +229,7 @@ impl ResNet20 {
             images,
             grid: mode.grid.clone(),
         };
-        let pooled: Tensor<2> = apply1(x, Arc::new(pool));
+        let pooled: Tensor<2> = apply(vec![input(x)], Arc::new(pool));
         let parameters = HeadParameters {
             gamma: at(self.head_norm.gamma),
             beta: at(self.head_norm.beta),
@@ -232,7 +248,7 @@ impl ResNet20 {
 
     fn statistic(&self, weight: usize, shape: ConvShape) -> Vec<f32> {
         let values = &self.params.list[weight].values;
-        alpha_statistic(values, shape.cin * TAPS).into_iter().map(|a| a as f32).collect()
+        alpha_statistic(values, shape.fan_in()).into_iter().map(|a| a as f32).collect()
     }
 
     /// Moves the running statistics towards those of a batch.

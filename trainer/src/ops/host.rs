@@ -45,48 +45,12 @@ pub fn values(tensor: &FlexTensor) -> &[f32] {
     tensor.as_slice::<f32>().expect("bug: host operations read contiguous f32 tensors")
 }
 
-/// Backends that run [`HostOp`]s.
-#[backend_extension(Flex, Autodiff)]
-pub trait HostBackend: Backend {
-    /// Runs an operation of one input.
-    fn host1(a: FloatTensor<Self>, op: Arc<dyn HostOp>) -> FloatTensor<Self>;
-    /// Runs an operation of three inputs.
-    fn host3(
-        a: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        c: FloatTensor<Self>,
-        op: Arc<dyn HostOp>,
-    ) -> FloatTensor<Self>;
-    /// Runs an operation of five inputs.
-    fn host5(
-        a: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        c: FloatTensor<Self>,
-        d: FloatTensor<Self>,
-        e: FloatTensor<Self>,
-        op: Arc<dyn HostOp>,
-    ) -> FloatTensor<Self>;
-}
+/// An input of [`apply`].
+pub type Input = FloatTensor<Dispatch>;
 
-/// Runs an operation of one input on burn tensors.
-pub fn apply1<const D: usize, const R: usize>(a: Tensor<D>, op: Arc<dyn HostOp>) -> Tensor<R> {
-    Tensor::from_dispatch(<Dispatch as HostBackend>::host1(a.into_dispatch(), op))
-}
-
-/// Runs an operation of three inputs on burn tensors.
-pub fn apply3<const R: usize>([a, b, c]: [Tensor<1>; 3], op: Arc<dyn HostOp>) -> Tensor<R> {
-    let [a, b, c] = [a, b, c].map(Tensor::into_dispatch);
-    Tensor::from_dispatch(<Dispatch as HostBackend>::host3(a, b, c, op))
-}
-
-/// Runs an operation of a map and four vectors on burn tensors.
-pub fn apply5<const D: usize, const R: usize>(
-    x: Tensor<D>,
-    parameters: [Tensor<1>; 4],
-    op: Arc<dyn HostOp>,
-) -> Tensor<R> {
-    let [b, c, d, e] = parameters.map(Tensor::into_dispatch);
-    Tensor::from_dispatch(<Dispatch as HostBackend>::host5(x.into_dispatch(), b, c, d, e, op))
+/// Makes an input of a tensor of any rank.
+pub fn input<const D: usize>(tensor: Tensor<D>) -> Input {
+    tensor.into_dispatch()
 }
 
 fn run(inputs: &[FlexTensor], op: &dyn HostOp) -> (FlexTensor, Arc<dyn HostBackward>) {
@@ -94,25 +58,61 @@ fn run(inputs: &[FlexTensor], op: &dyn HostOp) -> (FlexTensor, Arc<dyn HostBackw
     op.forward(&inputs)
 }
 
-impl HostBackend for Flex {
-    fn host1(a: FlexTensor, op: Arc<dyn HostOp>) -> FlexTensor {
-        run(&[a], &*op).0
-    }
+/// Defines [`HostBackend`] and [`apply`] for each number of inputs: burn's tape knows it by type.
+macro_rules! host_backend {
+    ($($name:ident($($input:ident),+);)+) => {
+        /// Backends that run [`HostOp`]s of 1 to 7 inputs.
+        #[backend_extension(Flex, Autodiff)]
+        pub trait HostBackend: Backend {
+            $(
+                /// Runs an operation of as many inputs.
+                fn $name($($input: FloatTensor<Self>,)+ op: Arc<dyn HostOp>) -> FloatTensor<Self>;
+            )+
+        }
 
-    fn host3(a: FlexTensor, b: FlexTensor, c: FlexTensor, op: Arc<dyn HostOp>) -> FlexTensor {
-        run(&[a, b, c], &*op).0
-    }
+        impl HostBackend for Flex {
+            $(
+                fn $name($($input: FlexTensor,)+ op: Arc<dyn HostOp>) -> FlexTensor {
+                    run(&[$($input),+], &*op).0
+                }
+            )+
+        }
 
-    fn host5(
-        a: FlexTensor,
-        b: FlexTensor,
-        c: FlexTensor,
-        d: FlexTensor,
-        e: FlexTensor,
-        op: Arc<dyn HostOp>,
-    ) -> FlexTensor {
-        run(&[a, b, c, d, e], &*op).0
-    }
+        impl<C: CheckpointStrategy> HostBackend for Autodiff<Flex, C> {
+            $(
+                fn $name($($input: FloatTensor<Self>,)+ op: Arc<dyn HostOp>) -> FloatTensor<Self> {
+                    record::<C, _>([$($input),+], &*op)
+                }
+            )+
+        }
+
+        /// Runs an operation on burn tensors: 1 to 7 [`input`]s.
+        ///
+        /// # Panics
+        /// If there are none or more: a bug.
+        pub fn apply<const R: usize>(inputs: Vec<Input>, op: Arc<dyn HostOp>) -> Tensor<R> {
+            $(
+                let inputs = match <[Input; [$(stringify!($input)),+].len()]>::try_from(inputs) {
+                    Ok([$($input),+]) => {
+                        let out = <Dispatch as HostBackend>::$name($($input,)+ op);
+                        return Tensor::from_dispatch(out);
+                    }
+                    Err(inputs) => inputs,
+                };
+            )+
+            panic!("bug: an operation of {} inputs", inputs.len())
+        }
+    };
+}
+
+host_backend! {
+    host1(a);
+    host2(a, b);
+    host3(a, b, c);
+    host4(a, b, c, d);
+    host5(a, b, c, d, e);
+    host6(a, b, c, d, e, f);
+    host7(a, b, c, d, e, f, g);
 }
 
 /// The step on burn's tape for an operation of `N` inputs.
@@ -154,31 +154,5 @@ fn record<C: CheckpointStrategy, const N: usize>(
     match HostStep::<N>.prepare::<C>(guards).compute_bound().stateful() {
         OpsKind::Tracked(prep) => prep.finish(state, output),
         OpsKind::UnTracked(prep) => prep.finish(output),
-    }
-}
-
-impl<C: CheckpointStrategy> HostBackend for Autodiff<Flex, C> {
-    fn host1(a: FloatTensor<Self>, op: Arc<dyn HostOp>) -> FloatTensor<Self> {
-        record::<C, 1>([a], &*op)
-    }
-
-    fn host3(
-        a: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        c: FloatTensor<Self>,
-        op: Arc<dyn HostOp>,
-    ) -> FloatTensor<Self> {
-        record::<C, 3>([a, b, c], &*op)
-    }
-
-    fn host5(
-        a: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        c: FloatTensor<Self>,
-        d: FloatTensor<Self>,
-        e: FloatTensor<Self>,
-        op: Arc<dyn HostOp>,
-    ) -> FloatTensor<Self> {
-        record::<C, 5>([a, b, c, d, e], &*op)
     }
 }

@@ -1,7 +1,7 @@
 //! Operations of the training graph, fused for the CPU, each with its hand-written gradient.
 //!
-//! * [`conv`]: the 3×3 convolution kernels; [`passes`]: the elementwise loops around them;
-//! * [`norm`]: batch normalisation in closed form;
+//! * [`conv`]: the convolution kernels; [`passes`]: the elementwise loops around them;
+//! * [`norm`]: batch normalisation in closed form; [`stats`]: sums over a batch;
 //! * [`binarize_weight`], [`binarize_activation`]: the binarizers;
 //! * [`stem`], [`mod@unit`], [`pool`], [`head`]: the layers of a network;
 //! * [`host`]: how they hang into burn's autodiff.
@@ -14,5 +14,6 @@ pub mod host;
 pub mod norm;
 pub mod passes;
 pub mod pool;
+pub mod stats;
 pub mod stem;
 pub mod unit;

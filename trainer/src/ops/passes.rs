@@ -2,6 +2,7 @@
 //!
 //! Each function reads its arrays once from front to back; [`super::unit`] strings them together.
 //! Sums run over one row in `f32` and over rows in `f64`, one for each lane, in a fixed order.
+//! Planes are one channel of a group; `side` is their height and width.
 
 use crate::lanes::{LANES, Lanes};
 use crate::simd::simd;
@@ -59,17 +60,20 @@ pub fn snap(v: f32, scale: f32, step: f32) -> f32 {
 }
 
 simd! {
-    /// Writes the signs of a map into the interior of a padded one, `sign(0) = +1`.
-    pub fn write_signs<const LEVEL>(x: &[Row], map: &mut [Lanes], side: usize) {
-        let padded = side + 2;
-        let planes = x.chunks_exact(side * side).zip(map.chunks_exact_mut(padded * padded));
-        for (plane, out) in planes {
-            let rows = plane.chunks_exact(side).zip(out[padded..].chunks_exact_mut(padded));
-            for (row, out) in rows {
-                for (x, out) in row.iter().zip(&mut out[1..]) {
-                    for k in 0..LANES {
-                        out.0[k] = if x[k] >= 0.0 { 1.0 } else { -1.0 };
-                    }
+    /// Writes the signs of `x + shift` into the interior of a padded plane, `sign(0) = +1`.
+    pub fn write_signs<const LEVEL>(
+        x: &[Row],
+        shift: f32,
+        plane: &mut [Lanes],
+        side: usize,
+        pad: usize,
+    ) {
+        let padded = side + 2 * pad;
+        let rows = x.chunks_exact(side).zip(plane[padded * pad..].chunks_exact_mut(padded));
+        for (row, out) in rows {
+            for (x, out) in row.iter().zip(&mut out[pad..]) {
+                for k in 0..LANES {
+                    out.0[k] = if x[k] + shift >= 0.0 { 1.0 } else { -1.0 };
                 }
             }
         }
@@ -77,23 +81,60 @@ simd! {
 }
 
 simd! {
-    /// Returns `Σ x` and `Σ x²` of each image.
-    pub fn moments<const LEVEL>(x: &[Row], side: usize) -> (Totals, Totals) {
-        let mut sum = [0.0; LANES];
-        let mut squares = [0.0; LANES];
+    /// Adds `Σ u` and `Σ u²` of each image to the totals, `u = x + shift`.
+    pub fn moments<const LEVEL>(
+        x: &[Row],
+        shift: f32,
+        side: usize,
+        sum: &mut Totals,
+        squares: &mut Totals,
+    ) {
         for row in x.chunks_exact(side) {
             let mut s = [0.0; LANES];
             let mut q = [0.0; LANES];
             for x in row {
                 for k in 0..LANES {
-                    s[k] += x[k];
-                    q[k] += x[k] * x[k];
+                    let u = x[k] + shift;
+                    s[k] += u;
+                    q[k] += u * u;
                 }
             }
-            add_row(&mut sum, &s);
-            add_row(&mut squares, &q);
+            add_row(sum, &s);
+            add_row(squares, &q);
         }
-        (sum, squares)
+    }
+}
+
+simd! {
+    /// Reduces each 2×2 block of a plane, in place, to its largest value, or its smallest if
+    /// `largest` is false, and writes which of the four it was: the first one, by rows.
+    ///
+    /// `side` is that of the plane; an odd last row or column is left out.
+    pub fn pool_extremes<const LEVEL>(
+        z: &mut [Lanes],
+        places: &mut [[u8; LANES]],
+        largest: bool,
+        side: usize,
+    ) {
+        let sign = if largest { 1.0 } else { -1.0 };
+        let half = side / 2;
+        for i in 0..half {
+            for j in 0..half {
+                let at = 2 * i * side + 2 * j;
+                let block = [z[at], z[at + 1], z[at + side], z[at + side + 1]];
+                let mut best = block[0];
+                let mut place = [0u8; LANES];
+                for (q, v) in (0u8..).zip(&block).skip(1) {
+                    for k in 0..LANES {
+                        let wins = sign * v.0[k] > sign * best.0[k];
+                        best.0[k] = if wins { v.0[k] } else { best.0[k] };
+                        place[k] = if wins { q } else { place[k] };
+                    }
+                }
+                z[i * half + j] = best;
+                places[i * half + j] = place;
+            }
+        }
     }
 }
 
@@ -120,7 +161,7 @@ simd! {
     }
 }
 
-/// `y = A·z + B`, and the grid it is rounded to.
+/// `y = A·z + B`, the grid it is rounded to, and the limit of the result.
 #[derive(Clone, Copy, Debug)]
 pub struct AffineRow {
     /// Slope.
@@ -129,6 +170,8 @@ pub struct AffineRow {
     pub b: f32,
     /// Grid steps in 1.0, or 0 off the grid.
     pub scale: f32,
+    /// Largest magnitude of the result; may be infinite.
+    pub bound: f32,
 }
 
 impl AffineRow {
@@ -138,19 +181,19 @@ impl AffineRow {
 }
 
 simd! {
-    /// One channel of a layer without shortcut: `clamp(snap(A·z + B), -1, 1)`.
+    /// One channel of a layer without shortcut: `clamp(snap(A·z + B), ±bound)`.
     pub fn activate<const LEVEL, T: Sum>(z: &[[T; LANES]], f: AffineRow, y: &mut [Row]) {
         let step = f.step();
         for (z, y) in z.iter().zip(y) {
             for k in 0..LANES {
-                y[k] = snap(f.a * z[k].get() + f.b, f.scale, step).clamp(-1.0, 1.0);
+                y[k] = snap(f.a * z[k].get() + f.b, f.scale, step).clamp(-f.bound, f.bound);
             }
         }
     }
 }
 
 simd! {
-    /// One channel of a layer with identity shortcut: `clamp(snap(A·z + B) + x, -1, 1)`.
+    /// One channel of a layer with identity shortcut: `clamp(snap(A·z + B) + x, ±bound)`.
     pub fn activate_identity<const LEVEL>(
         z: &[[i16; LANES]],
         f: AffineRow,
@@ -160,7 +203,7 @@ simd! {
         let step = f.step();
         for ((z, x), y) in z.iter().zip(x).zip(y) {
             for k in 0..LANES {
-                y[k] = (snap(f.a * z[k].get() + f.b, f.scale, step) + x[k]).clamp(-1.0, 1.0);
+                y[k] = (snap(f.a * z[k].get() + f.b, f.scale, step) + x[k]).clamp(-f.bound, f.bound);
             }
         }
     }
@@ -189,25 +232,26 @@ simd! {
                         + (bottom[2 * j][k] + bottom[2 * j + 1][k]);
                     let pooled = snap(0.25 * block, f.scale, step);
                     let v = snap(f.a * zs[j][k].get() + f.b, f.scale, step) + pooled;
-                    ys[j][k] = v.clamp(-1.0, 1.0);
+                    ys[j][k] = v.clamp(-f.bound, f.bound);
                 }
             }
         }
     }
 }
 
-/// The hardtanh's gradient: `g` where `-1 < y < 1`, else 0.
+/// The gradient of the limit: `g` where `|y| < bound`, else 0.
 #[inline(always)]
-fn through_hardtanh(g: f32, y: f32) -> f32 {
-    if y.abs() < 1.0 { g } else { 0.0 }
+fn through_limit(g: f32, y: f32, bound: f32) -> f32 {
+    if y.abs() < bound { g } else { 0.0 }
 }
 
 simd! {
-    /// Returns `Σ g` and `Σ g·z` of one channel, `g` the gradient before the hardtanh.
+    /// Returns `Σ g` and `Σ g·z` of one channel, `g` the gradient before the limit.
     pub fn gradient_sums<const LEVEL, T: Sum>(
         grad: &[Row],
         y: &[Row],
         z: &[[T; LANES]],
+        bound: f32,
         side: usize,
     ) -> (Totals, Totals) {
         let mut sum = [0.0; LANES];
@@ -218,7 +262,7 @@ simd! {
             let mut d = [0.0; LANES];
             for ((grad, y), z) in grad.iter().zip(y).zip(z) {
                 for k in 0..LANES {
-                    let g = through_hardtanh(grad[k], y[k]);
+                    let g = through_limit(grad[k], y[k], bound);
                     s[k] += g;
                     d[k] += g * z[k].get();
                 }
@@ -239,10 +283,12 @@ pub struct GradRow {
     pub slope: Row,
     /// Constant, for each lane.
     pub offset: Row,
+    /// The forward pass's limit.
+    pub bound: f32,
 }
 
 simd! {
-    /// Writes the gradient of one channel's sums into a padded plane, at every `stride`-th place.
+    /// Writes the gradient of one channel's sums into the interior of a padded plane.
     pub fn write_gradient<const LEVEL, T: Sum>(
         grad: &[Row],
         y: &[Row],
@@ -250,19 +296,16 @@ simd! {
         f: GradRow,
         plane: &mut [Lanes],
         side: usize,
-        stride: usize,
+        pad: usize,
     ) {
-        let padded = side * stride + 2;
-        if stride > 1 {
-            plane.fill(Lanes::ZERO);
-        }
+        let padded = side + 2 * pad;
+        let bound = f.bound;
         let rows = grad.chunks_exact(side).zip(y.chunks_exact(side)).zip(z.chunks_exact(side));
-        for (i, ((grad, y), z)) in rows.enumerate() {
-            let out = &mut plane[(i * stride + 1) * padded + 1..][..side * stride];
-            let out = out.iter_mut().step_by(stride);
-            for (((grad, y), z), out) in grad.iter().zip(y).zip(z).zip(out) {
+        let out = plane[padded * pad..].chunks_exact_mut(padded);
+        for (((grad, y), z), out) in rows.zip(out) {
+            for (((grad, y), z), out) in grad.iter().zip(y).zip(z).zip(&mut out[pad..]) {
                 for k in 0..LANES {
-                    let g = through_hardtanh(grad[k], y[k]);
+                    let g = through_limit(grad[k], y[k], bound);
                     out.0[k] = f.scale * g + f.slope[k] * z[k].get() + f.offset[k];
                 }
             }
@@ -271,22 +314,69 @@ simd! {
 }
 
 simd! {
-    /// Applies the triangle `2 - 2|x/s|`, limited below by 0, to the gradient of the signs, in
-    /// place, and returns `Σ g·x` of each image; `inv = 1/s`.
-    pub fn triangle<const LEVEL>(x: &[Row], inv: &Row, grad: &mut [Lanes], side: usize) -> Totals {
-        let mut dot = [0.0; LANES];
+    /// As [`write_gradient`] where [`pool_extremes`] stands between: each gradient goes to the
+    /// place that won, and the other three of its block get 0.
+    ///
+    /// `side` is that of the plane before pooling.
+    pub fn write_gradient_pooled<const LEVEL>(
+        grad: &[Row],
+        y: &[Row],
+        z: &[[i16; LANES]],
+        places: &[[u8; LANES]],
+        f: GradRow,
+        plane: &mut [Lanes],
+        side: usize,
+        pad: usize,
+    ) {
+        let padded = side + 2 * pad;
+        let half = side / 2;
+        let bound = f.bound;
+        if side % 2 == 1 {
+            plane.fill(Lanes::ZERO);
+        }
+        for i in 0..half {
+            for j in 0..half {
+                let at = i * half + j;
+                let corner = (2 * i + pad) * padded + 2 * j + pad;
+                let mut g = [0.0; LANES];
+                for k in 0..LANES {
+                    let direct = through_limit(grad[at][k], y[at][k], bound);
+                    g[k] = f.scale * direct + f.slope[k] * z[at][k].get() + f.offset[k];
+                }
+                for (q, to) in (0u8..).zip([corner, corner + 1, corner + padded, corner + padded + 1])
+                {
+                    for k in 0..LANES {
+                        plane[to].0[k] = if places[at][k] == q { g[k] } else { 0.0 };
+                    }
+                }
+            }
+        }
+    }
+}
+
+simd! {
+    /// Applies the triangle `2 - 2|u/s|`, limited below by 0, to the gradient of the signs, in
+    /// place, and adds `Σ g·u` of each image to `dot`; `u = x + shift`, `inv = 1/s`.
+    pub fn triangle<const LEVEL>(
+        x: &[Row],
+        shift: f32,
+        inv: &Row,
+        grad: &mut [Lanes],
+        side: usize,
+        dot: &mut Totals,
+    ) {
         for (x, grad) in x.chunks_exact(side).zip(grad.chunks_exact_mut(side)) {
             let mut d = [0.0; LANES];
             for (x, grad) in x.iter().zip(grad) {
                 for k in 0..LANES {
-                    let g = grad.0[k] * (2.0 - 2.0 * (x[k] * inv[k]).abs()).max(0.0);
+                    let u = x[k] + shift;
+                    let g = grad.0[k] * (2.0 - 2.0 * (u * inv[k]).abs()).max(0.0);
                     grad.0[k] = g;
-                    d[k] += g * x[k];
+                    d[k] += g * u;
                 }
             }
-            add_row(&mut dot, &d);
+            add_row(dot, &d);
         }
-        dot
     }
 }
 
@@ -295,41 +385,60 @@ simd! {
 pub struct StdRow {
     /// `1/s` of each image.
     pub inv: Row,
-    /// Mean of each image.
+    /// Mean of each image, less the channel's shift: what `x` is compared with.
     pub mean: Row,
     /// Factor of `x - mean`: 0 where the deviation is detached.
     pub slope: Row,
 }
 
+impl StdRow {
+    #[inline(always)]
+    fn gradient(&self, g: f32, x: f32, k: usize) -> f32 {
+        g * self.inv[k] - (x - self.mean[k]) * self.slope[k]
+    }
+}
+
 simd! {
-    /// Gradient of the map in place: `g/s - (x - mean)·slope`, plus the gradient of an identity
-    /// shortcut.
-    pub fn input_gradient_identity<const LEVEL>(
-        x: &[Row],
-        signs: &[Lanes],
-        f: StdRow,
-        grad: &[Row],
-        y: &[Row],
-        out: &mut [Row],
-    ) {
-        for ((((x, s), grad), y), out) in x.iter().zip(signs).zip(grad).zip(y).zip(out) {
+    /// Gradient of one channel without a shortcut: `g/s - (x - mean)·slope`.
+    pub fn input_gradient<const LEVEL>(x: &[Row], signs: &[Lanes], f: StdRow, out: &mut [Row]) {
+        for ((x, s), out) in x.iter().zip(signs).zip(out) {
             for k in 0..LANES {
-                let direct = through_hardtanh(grad[k], y[k]);
-                out[k] = s.0[k] * f.inv[k] - (x[k] - f.mean[k]) * f.slope[k] + direct;
+                out[k] = f.gradient(s.0[k], x[k], k);
             }
         }
     }
 }
 
 simd! {
-    /// As [`input_gradient_identity`] for one channel of a pooling shortcut; `grad` and `y` are
-    /// the planes of half the side that the channel is pooled into.
+    /// As [`input_gradient`], plus the gradient of an identity shortcut.
+    pub fn input_gradient_identity<const LEVEL>(
+        x: &[Row],
+        signs: &[Lanes],
+        f: StdRow,
+        grad: &[Row],
+        y: &[Row],
+        bound: f32,
+        out: &mut [Row],
+    ) {
+        for ((((x, s), grad), y), out) in x.iter().zip(signs).zip(grad).zip(y).zip(out) {
+            for k in 0..LANES {
+                let direct = through_limit(grad[k], y[k], bound);
+                out[k] = f.gradient(s.0[k], x[k], k) + direct;
+            }
+        }
+    }
+}
+
+simd! {
+    /// As [`input_gradient`], plus the gradient of a pooling shortcut; `grad` and `y` are the
+    /// planes of half the side that the channel is pooled into.
     pub fn input_gradient_pooled<const LEVEL>(
         x: &[Row],
         signs: &[Lanes],
         f: StdRow,
         grad: &[Row],
         y: &[Row],
+        bound: f32,
         out: &mut [Row],
         side: usize,
     ) {
@@ -339,12 +448,65 @@ simd! {
                 let at = i * side + j;
                 let from = (i / 2) * half + j / 2;
                 for k in 0..LANES {
-                    let direct = 0.25 * through_hardtanh(grad[from][k], y[from][k]);
-                    out[at][k] = signs[at].0[k] * f.inv[k]
-                        - (x[at][k] - f.mean[k]) * f.slope[k]
-                        + direct;
+                    let direct = 0.25 * through_limit(grad[from][k], y[from][k], bound);
+                    out[at][k] = f.gradient(signs[at].0[k], x[at][k], k) + direct;
                 }
             }
         }
+    }
+}
+
+simd! {
+    /// Gradient of an identity shortcut on its own.
+    pub fn shortcut_gradient<const LEVEL>(
+        grad: &[Row],
+        y: &[Row],
+        bound: f32,
+        out: &mut [Row],
+    ) {
+        for ((grad, y), out) in grad.iter().zip(y).zip(out) {
+            for k in 0..LANES {
+                out[k] = through_limit(grad[k], y[k], bound);
+            }
+        }
+    }
+}
+
+simd! {
+    /// Gradient of a pooling shortcut on its own; `side` is that of `out`, twice that of `grad`.
+    pub fn shortcut_gradient_pooled<const LEVEL>(
+        grad: &[Row],
+        y: &[Row],
+        bound: f32,
+        out: &mut [Row],
+        side: usize,
+    ) {
+        let half = side / 2;
+        for i in 0..side {
+            for j in 0..side {
+                let from = (i / 2) * half + j / 2;
+                for k in 0..LANES {
+                    let direct = through_limit(grad[from][k], y[from][k], bound);
+                    out[i * side + j][k] = 0.25 * direct;
+                }
+            }
+        }
+    }
+}
+
+simd! {
+    /// Returns the sum of a plane for each image.
+    pub fn plane_sums<const LEVEL>(x: &[Row], side: usize) -> Totals {
+        let mut sum = [0.0; LANES];
+        for row in x.chunks_exact(side) {
+            let mut s = [0.0; LANES];
+            for x in row {
+                for k in 0..LANES {
+                    s[k] += x[k];
+                }
+            }
+            add_row(&mut sum, &s);
+        }
+        sum
     }
 }

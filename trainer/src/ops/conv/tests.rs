@@ -1,37 +1,35 @@
-//! The kernels against a naive convolution with real values, both strides, all three directions.
+//! The kernels against a naive convolution with real values: all kernels, strides and builds.
 
 use rand::Rng;
 
 use super::*;
 use crate::data::stream;
+use crate::simd::on_each_build;
 
 /// Random padded map with a border of zeros.
-fn random_map(channels: usize, padded: usize, step: usize, seed: u64) -> Vec<Lanes> {
+fn random_map(channels: usize, padded: usize, pad: usize, seed: u64) -> Vec<Lanes> {
     let mut rng = stream(seed, 0);
     let mut map = vec![Lanes::ZERO; channels * padded * padded];
-    for plane in map.chunks_exact_mut(padded * padded) {
-        for y in (1..padded - 1).step_by(step) {
-            for x in (1..padded - 1).step_by(step) {
-                plane[y * padded + x] = Lanes(std::array::from_fn(|_| rng.random::<f32>() - 0.5));
-            }
-        }
+    for v in &mut map {
+        *v = Lanes(std::array::from_fn(|_| rng.random::<f32>() - 0.5));
     }
+    clear_border(&mut map, channels, padded, pad);
     map
 }
 
 /// Calls `f(output, weight, input)` with the indices of every product of the convolution;
-/// `output` indexes the padded gradient map.
+/// `output` and `input` index padded maps.
 fn each_product(shape: ConvShape, mut f: impl FnMut(usize, usize, usize)) {
-    let p = shape.padded();
+    let (p, q, k) = (shape.padded(), shape.padded_side(), shape.kernel);
     for o in 0..shape.cout {
-        for y in 0..shape.side {
-            for x in 0..shape.side {
+        for y in 0..shape.side() {
+            for x in 0..shape.side() {
                 for i in 0..shape.cin {
-                    for tap in 0..TAPS {
-                        let (ky, kx) = (tap / 3, tap % 3);
+                    for tap in 0..shape.taps() {
+                        let (ky, kx) = (tap / k, tap % k);
                         f(
-                            (o * p + y * shape.stride + 1) * p + x * shape.stride + 1,
-                            (o * shape.cin + i) * TAPS + tap,
+                            (o * q + y + shape.pad()) * q + x + shape.pad(),
+                            (o * shape.cin + i) * shape.taps() + tap,
                             (i * p + y * shape.stride + ky) * p + x * shape.stride + kx,
                         );
                     }
@@ -41,18 +39,48 @@ fn each_product(shape: ConvShape, mut f: impl FnMut(usize, usize, usize)) {
     }
 }
 
-/// Sums of up to 576 products below 1/4: `f32` rounding stays below 1e-4.
+/// The three results of one convolution: output, input's gradient, weights' gradient.
+#[derive(PartialEq)]
+struct Results {
+    output: Vec<Lanes>,
+    input: Vec<Lanes>,
+    weights: Vec<f32>,
+}
+
+fn run(shape: ConvShape, weights: &[f32], input: &[Lanes], grad: &[Lanes]) -> Results {
+    // What the kernels do not write would show.
+    let mut output = vec![Lanes([f32::NAN; LANES]); shape.output()];
+    forward(input, &pack_forward(weights, shape), &mut output, shape);
+    let mut grad_input = vec![Lanes([f32::NAN; LANES]); shape.input()];
+    backward_input(grad, &pack_backward(weights, shape), &mut grad_input, shape);
+    let mut sums = zeroed_weights(shape);
+    let mut scratch = vec![Lanes([f32::NAN; LANES]); 8];
+    backward_weights(input, grad, &mut sums, &mut scratch, shape);
+    Results { output, input: grad_input, weights: finish_weights(&sums, shape) }
+}
+
+/// Sums of up to some thousand products below 1/4.
 #[track_caller]
 fn check_close(actual: f32, expected: f64) {
-    assert!((f64::from(actual) - expected).abs() < 1e-4, "{actual} is not {expected}");
+    assert!((f64::from(actual) - expected).abs() < 5e-4, "{actual} is not {expected}");
+}
+
+/// Checks the interior of a padded map of expected values in one lane.
+#[track_caller]
+fn check_map(actual: &[Lanes], expected: &[f64], lane: usize, side: usize, pad: usize) {
+    let p = side + 2 * pad;
+    for (n, v) in actual.iter().enumerate() {
+        let (c, y, x) = (n / (side * side), n / side % side, n % side);
+        check_close(v.0[lane], expected[(c * p + y + pad) * p + x + pad]);
+    }
 }
 
 #[track_caller]
 fn check(shape: ConvShape) {
     let mut rng = stream(3, 0);
     let weights: Vec<f32> = (0..shape.weights()).map(|_| rng.random::<f32>() - 0.5).collect();
-    let input = random_map(shape.cin, shape.padded(), 1, 1);
-    let grad = random_map(shape.cout, shape.padded(), shape.stride, 2);
+    let input = random_map(shape.cin, shape.padded(), shape.pad(), 1);
+    let grad = random_map(shape.cout, shape.padded_side(), shape.pad(), 2);
     let lane = 11;
     let mut out = vec![0.0f64; grad.len()];
     let mut grad_in = vec![0.0f64; input.len()];
@@ -63,53 +91,51 @@ fn check(shape: ConvShape) {
         grad_w[w] +=
             (0..LANES).map(|k| f64::from(grad[o].0[k]) * f64::from(input[i].0[k])).sum::<f64>();
     });
-
-    let mut actual = vec![Lanes::ZERO; shape.output()];
-    forward(&input, &pack_forward(&weights, shape), &mut actual, shape);
-    let p = shape.padded();
-    for (n, v) in actual.iter().enumerate() {
-        let (o, y, x) =
-            (n / (shape.side * shape.side), n / shape.side % shape.side, n % shape.side);
-        check_close(v.0[lane], out[(o * p + y * shape.stride + 1) * p + x * shape.stride + 1]);
-    }
-    let mut actual = vec![Lanes::ZERO; shape.input()];
-    backward_input(&grad, &pack_backward(&weights, shape), &mut actual, shape);
-    let side = shape.in_side();
-    for (n, v) in actual.iter().enumerate() {
-        let (i, y, x) = (n / (side * side), n / side % side, n % side);
-        check_close(v.0[lane], grad_in[(i * p + y + 1) * p + x + 1]);
-    }
-    let mut lanes = vec![Lanes::ZERO; shape.weights()];
-    backward_weights(&input, &grad, &mut lanes, shape);
-    for (actual, expected) in reduce_weights(&lanes, shape).iter().zip(&grad_w) {
-        // 64 to 1,024 positions of 16 images a weight.
-        assert!((f64::from(*actual) - expected).abs() < 1e-3, "{actual} is not {expected}");
+    for actual in on_each_build(1, || run(shape, &weights, &input, &grad)) {
+        check_map(&actual.output, &out, lane, shape.side(), shape.pad());
+        check_map(&actual.input, &grad_in, lane, shape.in_side, shape.pad());
+        assert_eq!(actual.weights.len(), grad_w.len());
+        for (actual, expected) in actual.weights.iter().zip(&grad_w) {
+            check_close(*actual, *expected);
+        }
     }
 }
 
 #[test]
-fn kernels_agree_with_naive_convolution_at_stride_1() {
-    check(ConvShape { cin: 4, cout: 8, side: 16, stride: 1 });
-    check(ConvShape { cin: 8, cout: 4, side: 8, stride: 1 });
+fn kernels_agree_with_naive_convolution() {
+    for kernel in [1, 3, 7] {
+        for stride in [1, 2] {
+            for in_side in [1, 2, 4, 7, 8, 14] {
+                check(ConvShape { cin: 4, cout: 8, kernel, stride, in_side });
+            }
+        }
+    }
 }
 
 #[test]
-fn kernels_agree_with_naive_convolution_at_stride_2() {
-    check(ConvShape { cin: 4, cout: 8, side: 8, stride: 2 });
-    check(ConvShape { cin: 8, cout: 12, side: 16, stride: 2 });
+fn kernels_agree_with_naive_convolution_for_channels_beside_the_blocks() {
+    for (cin, cout) in [(1, 1), (3, 5), (18, 17), (7, 33), (33, 64)] {
+        check(ConvShape { cin, cout, kernel: 3, stride: 1, in_side: 5 });
+        check(ConvShape { cin, cout, kernel: 3, stride: 2, in_side: 6 });
+        check(ConvShape { cin, cout, kernel: 1, stride: 2, in_side: 6 });
+    }
 }
 
 #[test]
 fn builds_agree_bit_for_bit_on_signs() {
-    let shape = ConvShape { cin: 16, cout: 16, side: 8, stride: 1 };
-    let mut rng = stream(5, 0);
-    let weights: Vec<f32> =
-        (0..shape.weights()).map(|_| if rng.random() { 1.0 } else { -1.0 }).collect();
-    let grad = random_map(shape.cout, shape.padded(), 1, 6);
-    let packed = pack_backward(&weights, shape);
-    let mut best = vec![Lanes::ZERO; shape.input()];
-    let mut portable = best.clone();
-    backward_input(&grad, &packed, &mut best, shape);
-    forward_body::<false, 1, 1>(&grad, &packed, &mut portable, shape);
-    assert!(best == portable, "products with signs are exact, so FMA changes nothing");
+    for (kernel, stride, cout) in [(3, 1, 64), (3, 2, 32), (1, 2, 24), (3, 1, 16)] {
+        let shape = ConvShape { cin: 20, cout, kernel, stride, in_side: 10 };
+        let mut rng = stream(5, 0);
+        let mut sign = || if rng.random() { 1.0 } else { -1.0 };
+        let weights: Vec<f32> = (0..shape.weights()).map(|_| sign()).collect();
+        let mut input = vec![Lanes::ZERO; shape.padded_input()];
+        input.iter_mut().for_each(|v| *v = Lanes(std::array::from_fn(|_| sign())));
+        clear_border(&mut input, shape.cin, shape.padded(), shape.pad());
+        let grad = random_map(shape.cout, shape.padded_side(), shape.pad(), 6);
+        let results = on_each_build(1, || run(shape, &weights, &input, &grad));
+        assert!(
+            results.windows(2).all(|pair| pair[0] == pair[1]),
+            "products with signs are exact, so neither the build nor FMA changes a bit: {shape:?}"
+        );
+    }
 }
