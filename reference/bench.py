@@ -16,12 +16,10 @@ import os
 import platform
 import resource
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import torch
-from torch import nn
 
 from binarize import Method, set_tau
 from networks import ARCHITECTURES, build
@@ -54,7 +52,7 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def make_step(options: argparse.Namespace) -> Callable[[], object]:
+def make_step(options: argparse.Namespace) -> Any:
     """Returns a function that trains on one fixed random batch."""
     torch.manual_seed(1)
     method = Method(options.method)
@@ -67,11 +65,11 @@ def make_step(options: argparse.Namespace) -> Callable[[], object]:
         images = images.contiguous(memory_format=torch.channels_last)
     stepper = Stepper(network.train(), options.network, method)
     if options.compile:
-        stepper.network = cast(nn.Module, torch.compile(network))
+        stepper.network = torch.compile(network)
     return lambda: stepper.step(images, labels)
 
 
-def window(step: Callable[[], object], steps: int, batch: int) -> tuple[float, float]:
+def window(step: Any, steps: int, batch: int) -> tuple[float, float]:
     """Returns images per second, and per second of processor time over all threads."""
     start, busy = time.perf_counter(), time.process_time()
     for _ in range(steps):

@@ -216,7 +216,6 @@ class RecuConv2d(BinaryConv2d):
     """ReCU's: centred weights, learned alpha from U[0, 1), buffer `tau` from 1."""
 
     attached = True
-    tau: Tensor
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, rule: SignRule):
         super().__init__(inputs, outputs, kernel, stride, rule)
@@ -239,9 +238,6 @@ class OvswConv2d(BinaryConv2d):
     `learned_scale` makes alpha the parameter `scaling_factor`, from `mean_o |W|`; no published run
     does. `silence` adds SAD's state: `weight_prev` and `tracker`.
     """
-
-    weight_prev: Tensor
-    tracker: Tensor
 
     def __init__(
         self,

@@ -57,7 +57,7 @@ class Tensor:
     """Pickles as a tensor over a storage, with any offset, sizes and strides."""
 
     def __init__(self, storage: Storage, offset: int, size: tuple, stride: tuple):
-        self.arguments: tuple[Any, ...] = (storage, offset, size, stride, False, OrderedDict())
+        self.arguments = (storage, offset, size, stride, False, OrderedDict())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (torch._utils._rebuild_tensor_v2, self.arguments)
@@ -103,7 +103,7 @@ def in_zip(data: bytes, storages: dict[str, bytes]) -> bytes:
 
 def in_legacy(data: bytes, keys: list[str], storages: bytes) -> bytes:
     """Returns the legacy stream: five pickles, then the storages."""
-    system: dict[str, Any] = {"protocol_version": LEGACY_PROTOCOL, "little_endian": True}
+    system = {"protocol_version": LEGACY_PROTOCOL, "little_endian": True}
     system["type_sizes"] = {"short": 2, "int": 4, "long": 4}
     head = [pickle.dumps(v, 2) for v in (LEGACY_MAGIC, LEGACY_PROTOCOL, system)]
     return b"".join([*head, data, pickle.dumps(keys, 2), storages])

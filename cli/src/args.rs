@@ -1,9 +1,17 @@
 //! The command line: verbs over artifacts.
 
+#[cfg(feature = "train")]
+mod train;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use heartbit_ir::program::ArrayShape;
 use heartbit_model::Arch;
 use std::path::PathBuf;
+
+#[cfg(feature = "train")]
+pub(crate) use train::{
+    GridArgs, MethodArgs, NetworkArgs, OptimizationArgs, TrainArgs, TrainDataArgs,
+};
 
 /// Trains binary residual networks, compiles them onto an XNOR-popcount systolic array, and proves
 /// that the hardware computes what the software did.
@@ -38,7 +46,7 @@ pub(crate) enum Command {
     /// Runs the whole way on the bundled network and images: compile, simulate, co-simulate, verdict.
     Demo(DemoArgs),
     /// Trains a network (needs a binary built with `--features train`).
-    Train(TrainArgs),
+    Train(Box<TrainArgs>),
     /// Measures the accuracy of a network on a test set.
     Eval(EvalArgs),
     /// Draws training runs: curves, layers, loss landscapes.
@@ -70,59 +78,14 @@ pub(crate) struct DemoArgs {
     pub(crate) cosim_images: u32,
 }
 
+/// Anything: the answer is how to get a binary with the trainer.
+#[cfg(not(feature = "train"))]
 #[derive(Args, Debug)]
+#[command(disable_help_flag = true)]
 pub(crate) struct TrainArgs {
-    /// Architecture.
-    #[arg(long, default_value = "resnet20")]
-    pub(crate) arch: String,
-    /// Training method.
-    #[arg(long, value_enum, default_value_t = TrainMethod::Recu)]
-    pub(crate) method: TrainMethod,
-    /// Data set.
-    #[arg(long, default_value = "cifar10")]
-    pub(crate) dataset: String,
-    /// Directory of the CIFAR-10 binary files, plain or .xz.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
-    /// Passes over the training set; the learning rate falls to zero over them.
-    #[arg(long, default_value_t = 600)]
-    pub(crate) epochs: usize,
-    /// Epochs of linear warm-up.
-    #[arg(long, default_value_t = 5)]
-    pub(crate) warmup_epochs: usize,
-    /// Images of a batch.
-    #[arg(long, default_value_t = 256)]
-    pub(crate) batch: usize,
-    /// Largest learning rate.
-    #[arg(long, default_value_t = 0.1)]
-    pub(crate) lr: f64,
-    /// Weight decay.
-    #[arg(long, default_value_t = 5e-4)]
-    pub(crate) weight_decay: f64,
-    /// First epoch whose forward pass runs on the deployed grid.
-    #[arg(long, default_value_t = 0)]
-    pub(crate) grid_from: usize,
-    /// OvSW without adaptive gradient scaling.
-    #[arg(long)]
-    pub(crate) no_ags: bool,
-    /// OvSW without silence-aware decaying.
-    #[arg(long)]
-    pub(crate) no_sad: bool,
-    /// Trains on the first images only.
-    #[arg(long, value_name = "N")]
-    pub(crate) train_images: Option<usize>,
-    /// Seed of everything random.
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
-    /// Threads; 0 takes one for each processor. Results do not depend on it.
-    #[arg(long, default_value_t = 0)]
-    pub(crate) threads: usize,
-    /// Directory of checkpoints and metrics.
-    #[arg(long, value_name = "RUN")]
-    pub(crate) out: PathBuf,
-    /// Continues the run in RUN, bit for bit as if it had not stopped.
-    #[arg(long)]
-    pub(crate) resume: bool,
+    #[expect(dead_code, reason = "whatever it is, the answer is the same")]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    pub(crate) any: Vec<String>,
 }
 
 /// Draws one or several training runs into one set of figures: loss, accuracy, weight flips (all
@@ -167,16 +130,6 @@ pub(crate) enum PlotAxis {
     Epoch,
     /// Hours since training began, evaluations included.
     Hours,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TrainMethod {
-    /// sign(w), no gradient hooks.
-    Vanilla,
-    /// ReCU: centred, clamped weights with a rising quantile.
-    Recu,
-    /// OvSW: adaptive gradient scaling and silence-aware decaying.
-    Ovsw,
 }
 
 #[derive(Args, Debug)]

@@ -399,3 +399,82 @@ fn plot_names_bad_files_with_their_lines() {
     fail(&directory, &["plot", "run"], 3, &["metrics.jsonl", "line 3", "help:"]);
     assert_eq!(names(&run), ["config.json", "metrics.jsonl"]);
 }
+
+#[cfg(feature = "train")]
+#[test]
+fn dry_run_resolves_the_preset_of_every_network_and_method() {
+    let directory = temporary();
+    let archs = [
+        "resnet20",
+        "resnet18",
+        "resnet18-ovsw",
+        "vgg-small",
+        "vgg-small-ovsw",
+        "resnet18-imagenet",
+        "resnet34-imagenet",
+        "reactnet18",
+    ];
+    for arch in archs {
+        for method in ["vanilla", "recu", "ovsw", "recu+ovsw"] {
+            for dataset in ["cifar10", "cifar100", "mnist", "tinyimagenet", "imagenet"] {
+                let args = ["train", "--dry-run", "--arch", arch, "--method", method];
+                let args = [&args[..], &["--dataset", dataset]].concat();
+                let config = succeed(&directory, &args)["config"].take();
+                assert_eq!(config["arch"], arch);
+                assert_eq!(config["method"], method);
+                assert_eq!(config["dataset"], dataset);
+                let lambda = if dataset.contains("imagenet") { 0.02 } else { 0.04 };
+                let lambda = method.contains("ovsw").then_some(lambda);
+                assert_eq!(config["ags"]["lambda"], serde_json::json!(lambda));
+                let kind = if arch == "reactnet18" { "adam" } else { "sgd" };
+                assert_eq!(config["optimizer"]["kind"], kind);
+            }
+        }
+    }
+    let args = ["train", "--dry-run", "--arch", "reactnet18", "--stage", "real-weights"];
+    let config = succeed(&directory, &args)["config"].take();
+    assert_eq!(config["decay_groups"], "conv-weights");
+    assert_eq!(config["lr_shape"]["shape"], "linear");
+    assert!(names(directory.path()).is_empty(), "a dry run writes nothing");
+}
+
+#[cfg(feature = "train")]
+#[test]
+fn flags_come_before_the_file_and_the_file_before_the_preset() {
+    let directory = temporary();
+    let args = ["train", "--dry-run", "--method", "ovsw", "--lr", "0.25", "--milestones", "7,9"];
+    let args =
+        [&args[..], &["--lr-shape", "step", "--no-sad", "--no-grid", "--crop", "2"]].concat();
+    let first = succeed(&directory, &args)["config"].take();
+    assert_eq!(first["lr"], 0.25);
+    assert_eq!(first["lr_shape"]["milestones"], serde_json::json!([7, 9]));
+    assert_eq!(first["lr_shape"]["gamma"], 0.1);
+    assert_eq!((&first["sad"], &first["grid_from"]), (&Value::Null, &Value::Null));
+    assert_eq!(first["crop"], 2);
+
+    // What a dry run prints is a file to start from.
+    let text = heartbit(&directory, &args).stdout;
+    std::fs::write(directory.path().join("c.json"), text).expect("writable");
+    let args = ["train", "--dry-run", "--config", "c.json"];
+    assert_eq!(succeed(&directory, &args)["config"], first);
+    let args = [&args[..], &["--epochs", "9", "--sad-sigma", "0.5", "--grid-from", "3"]].concat();
+    let second = succeed(&directory, &args)["config"].take();
+    assert_eq!((&second["epochs"], &second["lr"]), (&9.into(), &0.25.into()));
+    assert_eq!((&second["sad"]["sigma"], &second["grid_from"]), (&0.5.into(), &3.into()));
+}
+
+#[cfg(feature = "train")]
+#[test]
+fn all_settings_that_make_no_sense_are_reported_at_once() {
+    let directory = temporary();
+    let args = ["train", "--dry-run", "--method", "recu", "--lr", "0", "--batch", "1"];
+    let args = [&args[..], &["--weight-gradient", "ede", "--betas", "0.9,0.99"]].concat();
+    let words = ["`lr` is 0.0", "`batch` is 1", "`weight_gradient`", "`betas`", "4 settings"];
+    fail(&directory, &args, 2, &words);
+    fail(&directory, &["train", "--out", "y"], 2, &["`data`"]);
+    fail(&directory, &["train", "--data", "x"], 2, &["--out"]);
+    fail(&directory, &["train", "--method", "best", "--dry-run"], 2, &["recu+ovsw"]);
+    fail(&directory, &["train", "--config", "absent", "--dry-run"], 3, &["absent"]);
+    std::fs::write(directory.path().join("c.json"), r#"{"layers": 3}"#).expect("writable");
+    fail(&directory, &["train", "--config", "c.json", "--dry-run"], 2, &["`layers` is 3"]);
+}

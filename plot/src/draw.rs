@@ -22,8 +22,6 @@ const FONTS: &str = "Helvetica, Arial, sans-serif";
 const FONT: f64 = 12.0;
 /// Height of a row of the legend.
 const LEGEND_ROW: u32 = 20;
-/// Room between a figure's edge and the title of its y axis, for fonts with tall letters.
-pub(crate) const TITLE_EDGE: u32 = 4;
 /// Length of a line in the legend.
 const SAMPLE: f64 = 26.0;
 
@@ -123,7 +121,6 @@ fn draw_panel(panel: &Panel, top: u32, canvas: &Canvas<'_>) -> Drawn {
     let mut chart = ChartBuilder::on(&area)
         .margin_top(margin + title_room * f64::from(FINE))
         .margin_right(margin * 1.5)
-        .margin_left(if panel.y.title.is_empty() { 0 } else { TITLE_EDGE * FINE })
         .x_label_area_size(panel.room.1 * FINE)
         .y_label_area_size(panel.room.0 * FINE)
         .build_cartesian_2d(Scale::new(&panel.x), Scale::new(&panel.y))?;

@@ -91,13 +91,13 @@ const KINDS: [Kind; 11] = [
     },
     Kind {
         name: slices::LANDSCAPE,
-        needs: "a 2-D slice in `landscape.json`",
+        needs: "2-D slice in `landscape.json`",
         lacks: |run| run.landscape.as_ref().is_none_or(|l| l.loss.is_empty()),
         make: |input, _| slices::landscape(input),
     },
     Kind {
         name: slices::SLICE,
-        needs: "a 1-D slice in `landscape.json`",
+        needs: "1-D slice in `landscape.json`",
         lacks: |run| run.landscape.as_ref().is_none_or(|l| l.loss_1d.is_empty()),
         make: |input, _| slices::slice(input),
     },
@@ -118,7 +118,7 @@ pub(crate) fn all(input: &Input<'_>, report: &mut Report) -> Vec<Figure> {
         figures.push(figure);
         for run in input.runs.iter().filter(|run| (kind.lacks)(run)) {
             let run = Some(run.path.clone());
-            let reason = format!("the run lacks {}", kind.needs);
+            let reason = format!("the run has no {}", kind.needs);
             report.missing.push(Missing { plot: kind.name, run, reason });
         }
     }

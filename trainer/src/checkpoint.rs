@@ -201,7 +201,7 @@ pub fn network(checkpoint: &Checkpoint, path: &Path) -> Result<(ResNet20, Descri
     fill(&mut net.params, checkpoint, "", path)?;
     fill(&mut net.buffers, checkpoint, "", path)?;
     let learned = checkpoint.arrays.list.iter().any(|a| a.name.rsplit('.').next() == Some("alpha"));
-    if learned != (description.method.alpha() == AlphaSource::Learned) {
+    if learned != (AlphaSource::of(description.method) == AlphaSource::Learned) {
         return Err(Error::Checkpoint {
             path: path.to_owned(),
             reason: format!("method `{}` and `alpha` tensors disagree", description.method.name()),

@@ -1,99 +1,166 @@
 //! Settings of a training run.
+//!
+//! [`TrainConfig`] has no defaults of its own: it starts as a publication's preset
+//! ([`crate::presets`]), takes over the values of a file ([`TrainConfig::resolve`]), and the
+//! caller changes the rest. What makes no sense is in `config/check.rs`.
+
+mod check;
+mod layers;
 
 use std::path::PathBuf;
 
+use heartbit_dataset::{Augment, DatasetKind};
 use heartbit_ir::grid::Grid;
+use heartbit_model::arch::InvalidSizes;
+use heartbit_model::{Arch, Graph, Sizes};
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
-use crate::method::{Method, Norm};
-use crate::optim::{Ags, Hooks, Sad};
-use crate::schedule::TauSchedule;
+use crate::init::Init;
+use crate::method::{Method, Moment, Norm, Parts, WeightGradient};
+use crate::optim::{Ags, BinaryLayer, DecayGroups, Hooks, OptimizerSettings, Sad};
+use crate::presets::preset;
+use crate::schedule::{LrSchedule, LrShape, TauSchedule};
+
+pub use layers::Choice;
+
+/// What is binary in a network while it is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Weights and activations: every recipe but stage 1 of the two-stage one.
+    Binary,
+    /// Activations only; the weights of binary convolutions are real. Stage 1.
+    RealWeights,
+}
+
+impl Stage {
+    /// Both stages.
+    pub const ALL: [Self; 2] = [Self::Binary, Self::RealWeights];
+
+    /// Returns the name in files and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::RealWeights => "real-weights",
+        }
+    }
+
+    /// Returns the stage of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.name() == name)
+    }
+}
 
 /// Settings of a training run; written to `config.json` of the run's folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct TrainConfig {
-    /// Folder of the CIFAR-10 files.
+    /// Architecture.
+    pub arch: Arch,
+    /// Channels of each stage; `None` takes the published ones.
+    pub widths: Option<Vec<usize>>,
+    /// Height and width of the images; `None` takes the data set's.
+    pub image_side: Option<usize>,
+    /// Training method.
+    pub method: Method,
+    /// How a gradient passes through the sign of a weight.
+    pub weight_gradient: WeightGradient,
+    /// What is binary.
+    pub stage: Stage,
+    /// How parameters are drawn.
+    pub init: Init,
+    /// Checkpoint whose parameters start the run in place of drawn ones; each must be there, of
+    /// the right shape.
+    pub init_from: Option<PathBuf>,
+    /// Checkpoint of a network whose logits are the target in place of the labels.
+    pub teacher: Option<PathBuf>,
+    /// Data set.
+    #[serde(with = "layers::dataset_name")]
+    pub dataset: DatasetKind,
+    /// Folder of the data set's files.
     pub data: PathBuf,
     /// Folder of the run's results.
     pub out: PathBuf,
-    /// Training method.
-    pub method: Method,
-    /// Passes over the training set.
-    pub epochs: usize,
-    /// Images of a batch; the last batch of an epoch may be smaller.
-    pub batch: usize,
-    /// Largest learning rate.
-    pub lr: f64,
-    /// Epochs of linear warm-up.
-    pub warmup_epochs: usize,
-    /// Momentum of the gradient descent.
-    pub momentum: f64,
-    /// Weight decay on every parameter.
-    pub weight_decay: f64,
-    /// ReCU's tau; the other methods do not read it.
-    pub tau: TauSchedule,
-    /// Adaptive gradient scaling; `None` is off. OvSW's λ for CIFAR-10 is 0.04.
-    pub ags: Option<Ags>,
-    /// Silence-aware decaying; `None` is off.
-    pub sad: Option<Sad>,
     /// Pixel statistics; `None` takes those of the method's publication.
     pub norm: Option<Norm>,
-    /// The deployed precision.
-    pub grid: Grid,
-    /// First epoch whose forward pass runs on the grid.
-    pub grid_from: usize,
-    /// Random crops and flips.
+    /// Random changes of training images; off is none, whatever `crop` and `flip` say.
     pub augment: bool,
-    /// Everything random depends on it.
-    pub seed: u64,
-    /// Threads; 0 takes one for each processor. Results do not depend on it.
-    pub threads: usize,
+    /// Pixels of padding of a random crop; `None` takes the data set's published value, 0 is no
+    /// crop.
+    pub crop: Option<usize>,
+    /// Random mirror images; `None` takes the data set's published choice.
+    pub flip: Option<bool>,
     /// Trains on the first images only; `None` is all.
     pub train_images: Option<usize>,
     /// Tests on the first images only; `None` is all.
     pub test_images: Option<usize>,
+    /// Threads that read and change images; 0 takes one for each processor. Results do not depend
+    /// on it.
+    pub workers: usize,
+    /// Most images of an epoch that may be unreadable; `None` takes the loader's limit.
+    pub corrupt_limit: Option<usize>,
+    /// Passes over the training set.
+    pub epochs: usize,
+    /// Images of a batch; the last batch of an epoch may be smaller.
+    pub batch: usize,
+    /// Optimizer.
+    pub optimizer: OptimizerSettings,
+    /// Largest learning rate.
+    pub lr: f64,
+    /// Learning rate over the epochs.
+    pub lr_shape: LrShape,
+    /// Epochs of linear warm-up.
+    pub warmup_epochs: usize,
+    /// Weight decay.
+    pub weight_decay: f64,
+    /// Which parameters decay.
+    pub decay_groups: DecayGroups,
+    /// Share of the label's probability that is spread over all classes.
+    pub label_smoothing: f64,
+    /// ReCU's tau; the other weight gradients do not read it.
+    pub tau: TauSchedule,
+    /// Adaptive gradient scaling; `None` is off.
+    pub ags: Option<Ags>,
+    /// Silence-aware decaying; `None` is off.
+    pub sad: Option<Sad>,
+    /// The deployed precision.
+    pub grid: Grid,
+    /// First epoch whose forward pass runs on the grid; `None` is never. Evaluation is always on
+    /// the grid.
+    pub grid_from: Option<usize>,
+    /// What computes: `cpu`.
+    pub device: String,
+    /// Everything random depends on it.
+    pub seed: u64,
+    /// Threads that compute; 0 takes one for each processor. Results do not depend on it.
+    pub threads: usize,
+    /// How many of the last epochs keep their checkpoint.
+    pub keep: usize,
     /// Continues the run in `out`.
     pub resume: bool,
 }
 
-impl Default for TrainConfig {
-    fn default() -> Self {
-        Self {
-            data: PathBuf::new(),
-            out: PathBuf::new(),
-            method: Method::Recu,
-            epochs: 600,
-            batch: 256,
-            lr: 0.1,
-            warmup_epochs: 5,
-            momentum: 0.9,
-            weight_decay: 5e-4,
-            tau: TauSchedule::default(),
-            ags: None,
-            sad: None,
-            norm: None,
-            grid: Grid::default(),
-            grid_from: 0,
-            augment: true,
-            seed: 1,
-            threads: 0,
-            train_images: None,
-            test_images: None,
-            resume: false,
+impl TrainConfig {
+    /// The published setting of a method for ResNet-20 on CIFAR-10.
+    pub fn published(method: Method) -> Self {
+        preset(Arch::ResNet20, method, DatasetKind::Cifar10, Stage::Binary)
+    }
+
+    /// The sizes of the network.
+    pub fn sizes(&self) -> Sizes {
+        Sizes {
+            image_side: self.image_side.unwrap_or(self.dataset.default_side()),
+            classes: self.dataset.classes() as usize,
+            widths: self.widths.clone().unwrap_or(self.arch.published().widths),
         }
     }
-}
 
-impl TrainConfig {
-    /// The published setting of a method for CIFAR-10: 600 epochs, and OvSW's hooks.
-    pub fn published(method: Method) -> Self {
-        let hooks = match method {
-            Method::Vanilla | Method::Recu => Hooks::default(),
-            Method::Ovsw => Hooks { ags: Some(Ags { lambda: 0.04 }), sad: Some(Sad::default()) },
-        };
-        Self { method, ags: hooks.ags, sad: hooks.sad, ..Self::default() }
+    /// The network.
+    ///
+    /// # Errors
+    /// [`InvalidSizes`] where the sizes do not fit together.
+    pub fn graph(&self) -> Result<Graph, InvalidSizes> {
+        self.arch.graph_with(&self.sizes())
     }
 
     /// The preset of pixel statistics in force.
@@ -101,17 +168,68 @@ impl TrainConfig {
         self.norm.unwrap_or_else(|| self.method.default_norm())
     }
 
+    /// The random changes of training images in force.
+    pub fn augmentation(&self) -> Augment {
+        if !self.augment {
+            return Augment::NONE;
+        }
+        let mut augment = Augment::published(self.dataset);
+        if let Some(crop) = self.crop {
+            augment.crop = (crop > 0).then_some(crop);
+        }
+        augment.flip = self.flip.unwrap_or(augment.flip);
+        augment
+    }
+
+    /// The parts of the method in an epoch.
+    pub fn parts(&self, epoch: usize) -> Parts {
+        let (epochs, tau) = (self.epochs, self.tau.at(epoch, self.epochs));
+        Parts::of(self.method, self.weight_gradient, Moment { epoch, epochs, tau })
+    }
+
+    /// Tau of an epoch, where the weight gradient reads it.
+    pub fn tau_at(&self, epoch: usize) -> Option<f64> {
+        let reads = self.weight_gradient == WeightGradient::Recu && self.stage == Stage::Binary;
+        reads.then(|| self.tau.at(epoch, self.epochs))
+    }
+
+    /// The learning rate's schedule.
+    pub fn lr_schedule(&self) -> LrSchedule {
+        LrSchedule {
+            shape: self.lr_shape.clone(),
+            base: self.lr,
+            warmup: self.warmup_epochs,
+            epochs: self.epochs,
+        }
+    }
+
+    /// Whether the forward pass of an epoch is on the grid.
+    pub fn on_grid(&self, epoch: usize) -> bool {
+        self.grid_from.is_some_and(|from| epoch >= from)
+    }
+
     /// The gradient hooks.
     pub fn hooks(&self) -> Hooks {
         Hooks { ags: self.ags, sad: self.sad }
     }
 
-    /// The settings that a resumed run must share with the run it continues.
+    /// What the hooks and the flip statistics have to know of a layer of this fan-in.
+    pub fn binary_layer(&self, fan_in: usize) -> BinaryLayer {
+        BinaryLayer { fan_in, centering: self.method.centering() }
+    }
+
+    /// Whether a resumed run with these settings continues a run with the other ones: paths,
+    /// threads, and how many files are kept may differ.
     pub fn same_run(&self, other: &Self) -> bool {
         let neutral = |c: &Self| Self {
             data: PathBuf::new(),
             out: PathBuf::new(),
+            init_from: None,
+            teacher: c.teacher.as_ref().map(|_| PathBuf::new()),
             threads: 0,
+            workers: 0,
+            corrupt_limit: None,
+            keep: 0,
             resume: false,
             norm: Some(c.resolved_norm()),
             ..c.clone()
@@ -119,71 +237,20 @@ impl TrainConfig {
         neutral(self) == neutral(other)
     }
 
-    /// Checks the values.
-    ///
-    /// # Errors
-    /// [`Error::Config`] for the first setting that makes no sense.
-    pub fn validate(&self) -> Result<(), Error> {
-        let check = |ok: bool, name, value: String, rule| {
-            if ok { Ok(()) } else { Err(Error::Config { name, value, rule }) }
-        };
-        let positive = |v: f64| v.is_finite() && v > 0.0;
-        check(self.epochs > 0, "epochs", self.epochs.to_string(), "there is at least one")?;
-        check(
-            self.batch >= 2,
-            "batch",
-            self.batch.to_string(),
-            "batch statistics need two images",
-        )?;
-        check(positive(self.lr), "lr", self.lr.to_string(), "it is positive")?;
-        check(
-            self.warmup_epochs <= self.epochs,
-            "warmup_epochs",
-            self.warmup_epochs.to_string(),
-            "it is at most `epochs`",
-        )?;
-        check(
-            (0.0..1.0).contains(&self.momentum),
-            "momentum",
-            self.momentum.to_string(),
-            "it is in 0..1",
-        )?;
-        check(
-            self.weight_decay.is_finite() && self.weight_decay >= 0.0,
-            "weight_decay",
-            self.weight_decay.to_string(),
-            "it is not negative",
-        )?;
-        check(
-            self.tau.min > 0.5 && self.tau.min <= self.tau.max && self.tau.max <= 1.0,
-            "tau",
-            format!("{} to {}", self.tau.min, self.tau.max),
-            "it grows within 0.5 to 1",
-        )?;
-        let bits = [
-            self.grid.stem_weight_bits,
-            self.grid.head_weight_bits,
-            self.grid.head_activation_bits,
-        ];
-        check(
-            bits.iter().all(|b| (1..=8).contains(b))
-                && (4..=14).contains(&self.grid.stream_frac_bits),
-            "grid",
-            format!("{:?}", self.grid),
-            "levels have 1 to 8 bits and the stream 4 to 14 fraction bits",
-        )?;
-        let images = |n: Option<usize>| n.is_none_or(|n| n >= 2);
-        check(
-            images(self.train_images),
-            "train_images",
-            format!("{:?}", self.train_images),
-            "at least 2",
-        )?;
-        check(
-            self.test_images.is_none_or(|n| n > 0),
-            "test_images",
-            format!("{:?}", self.test_images),
-            "at least 1",
-        )
+    /// The settings with every choice that was left open made, as `config.json` has them.
+    #[must_use]
+    pub fn resolved(&self) -> Self {
+        let (sizes, augment) = (self.sizes(), self.augmentation());
+        Self {
+            widths: Some(sizes.widths),
+            image_side: Some(sizes.image_side),
+            norm: Some(self.resolved_norm()),
+            crop: Some(augment.crop.unwrap_or(0)),
+            flip: Some(augment.flip),
+            ..self.clone()
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,44 @@
 //! Why training or evaluation stopped.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
+
+/// A setting that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The setting, as in the configuration file.
+    pub name: String,
+    /// The value given.
+    pub value: String,
+    /// What it has to be.
+    pub rule: String,
+}
+
+impl Problem {
+    /// Names the setting, its value and the rule.
+    pub fn new(name: impl Into<String>, value: impl ToString, rule: String) -> Self {
+        Self { name: name.into(), value: value.to_string(), rule }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, value, rule } = self;
+        write!(f, "`{name}` is {value}, but {rule}")
+    }
+}
+
+/// One problem in a line, or a line for each.
+fn list(problems: &[Problem]) -> String {
+    match problems {
+        [one] => one.to_string(),
+        _ => {
+            let lines: String = problems.iter().map(|p| format!("\n  {p}")).collect();
+            format!("{} settings make no sense:{lines}", problems.len())
+        }
+    }
+}
 
 /// Why training or evaluation stopped.
 #[derive(Debug, thiserror::Error)]
@@ -10,15 +47,11 @@ pub enum Error {
     /// The data set could not be read.
     #[error("cannot read the data set")]
     Dataset(#[from] heartbit_dataset::Error),
-    /// A setting has a value that makes no sense.
-    #[error("`{name}` is {value}, but {rule}")]
+    /// Settings have values that make no sense; all of them.
+    #[error("{}", list(problems))]
     Config {
-        /// The setting, as in the configuration file.
-        name: &'static str,
-        /// The value given.
-        value: String,
-        /// What it has to be.
-        rule: &'static str,
+        /// At least one.
+        problems: Vec<Problem>,
     },
     /// The loss is NaN or infinite; the last checkpoint is intact.
     #[error(
@@ -60,4 +93,11 @@ pub enum Error {
     /// The thread pool could not be started.
     #[error("cannot start the training threads")]
     Threads(#[from] rayon::ThreadPoolBuildError),
+}
+
+impl Error {
+    /// One setting that makes no sense.
+    pub fn config(problem: Problem) -> Self {
+        Self::Config { problems: vec![problem] }
+    }
 }

@@ -105,7 +105,7 @@ impl IntegerNetwork {
     /// Quantizes a network.
     pub fn new(net: &ResNet20, norm: PixelStatistics, grid: &Grid) -> Self {
         let frac_bits = grid.stream_frac_bits;
-        let centering = net.method.parts(1.0).weights.centering();
+        let centering = net.method.centering();
         let units = units()
             .into_iter()
             .map(|unit| {
@@ -115,7 +115,7 @@ impl IntegerNetwork {
                     .into_iter()
                     .map(|bit| if bit { 1.0 } else { -1.0 })
                     .collect();
-                let alpha: Vec<f64> = match net.method.alpha() {
+                let alpha: Vec<f64> = match AlphaSource::of(net.method) {
                     AlphaSource::Learned => {
                         let alpha = array(net, &format!("{}.alpha", unit.conv));
                         alpha.iter().map(|&a| f64::from(a)).collect()

@@ -2,7 +2,8 @@
 //!
 //! * [`train()`] runs a [`TrainConfig`] and reports [`Progress`]; [`evaluate()`] gives the integer
 //!   logits of a checkpoint.
-//! * [`method`]: vanilla, ReCU and OvSW as a choice of parts; [`optim`]: AGS, SAD and SGD;
+//! * [`method`]: vanilla, ReCU and OvSW as a choice of parts; [`binarizers`]: weight gradients of
+//!   other publications; [`optim`]: AGS, SAD and SGD;
 //!   [`schedule`]: learning rate and tau.
 //! * [`model`]: the network; [`ops`]: its operations, fused for the CPU, with hand-written
 //!   gradients; [`lanes`]: the layout they share.
@@ -34,17 +35,22 @@
     )
 )]
 
+pub mod binarizers;
 pub mod checkpoint;
 pub mod config;
 pub mod data;
 pub mod error;
 pub mod eval;
+pub mod flips;
+pub mod init;
 pub mod lanes;
+pub mod loss;
 pub mod method;
 pub mod model;
 pub mod ops;
 pub mod optim;
 pub mod params;
+pub mod presets;
 pub mod schedule;
 mod simd;
 pub mod train;

@@ -1,101 +1,28 @@
-//! One optimization step: AGS, then SAD, then weight decay, then momentum.
+//! One optimization step: AGS, then SAD, then weight decay, then SGD or Adam.
 //!
 //! The order is OvSW's; every step is separately switchable, and only binary layers' latent
-//! weights are subject to AGS and SAD. All arithmetic is on host arrays, in `f32` as in the
-//! published code; norms are added up in `f64`.
+//! weights are subject to AGS and SAD ([`Hooks`]). Which parameters decay is [`DecayGroups`].
+//! All arithmetic is on host arrays, in `f32` as in the published code; norms are added up in
+//! `f64`, in an order that nothing changes.
+//!
+//! Everything that a resumed run needs is in named arrays: [`Optimizer::state`] and [`SadState`].
 
+mod adam;
+mod ags;
+mod decay;
+mod sad;
+mod sgd;
+
+use heartbit_ir::grid::Centering;
 use serde::{Deserialize, Serialize};
 
 use crate::params::Arrays;
 
-/// Adaptive gradient scaling: lifts the gradient of a filter that is small beside its weights.
-///
-/// Per filter, with `g = max(‖G‖, 1e-6)` and `w = max(‖W‖, 1e-3)`: where `g / w < λ`,
-/// `G ← G · λ·w / g`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Ags {
-    /// The bound λ.
-    pub lambda: f64,
-}
-
-/// Smallest gradient norm in a quotient.
-const GRAD_NORM_MIN: f64 = 1e-6;
-/// Smallest weight norm in a quotient.
-const WEIGHT_NORM_MIN: f64 = 1e-3;
-
-impl Ags {
-    /// Scales the gradients of whole filters of `fan_in` weights.
-    pub fn apply(&self, weights: &[f32], grads: &mut [f32], fan_in: usize) {
-        for (w, g) in weights.chunks(fan_in).zip(grads.chunks_mut(fan_in)) {
-            let grad_norm = norm(g).max(GRAD_NORM_MIN);
-            let weight_norm = norm(w).max(WEIGHT_NORM_MIN);
-            if grad_norm / weight_norm < self.lambda {
-                let factor = (self.lambda * weight_norm / grad_norm) as f32;
-                for g in g {
-                    *g *= factor;
-                }
-            }
-        }
-    }
-}
-
-fn norm(values: &[f32]) -> f64 {
-    values.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt()
-}
-
-/// Silence-aware decaying: decays the weights whose sign has not flipped lately.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sad {
-    /// The decay σ of silent weights.
-    pub sigma: f64,
-    /// Momentum `m` of the flip average.
-    pub momentum: f64,
-    /// A weight is silent below this average ε.
-    pub threshold: f64,
-}
-
-impl Default for Sad {
-    fn default() -> Self {
-        Self { sigma: 9e-4, momentum: 0.999, threshold: 1e-4 }
-    }
-}
-
-/// SAD's state of one layer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SadState {
-    /// Moving average of sign flips, from 0.
-    pub flips: Vec<f32>,
-    /// The weights of the last step.
-    pub previous: Vec<f32>,
-}
-
-impl SadState {
-    /// The state of a layer that has just been initialised.
-    pub fn new(weights: &[f32]) -> Self {
-        Self { flips: vec![0.0; weights.len()], previous: weights.to_vec() }
-    }
-}
-
-impl Sad {
-    /// Updates the state and adds `σ·w` to the gradients of silent weights.
-    ///
-    /// A flip is a change of `sign(w)`, `sign(0) = +1`, since the last call, so the flip that an
-    /// optimizer step causes is seen one iteration later.
-    pub fn apply(&self, weights: &[f32], grads: &mut [f32], state: &mut SadState) {
-        let (m, sigma) = (self.momentum as f32, self.sigma as f32);
-        let each = weights.iter().zip(grads).zip(&mut state.flips).zip(&mut state.previous);
-        for (((&w, g), flips), previous) in each {
-            let flipped = (w >= 0.0) != (*previous >= 0.0);
-            *flips = m * *flips + if flipped { (1.0 - self.momentum) as f32 } else { 0.0 };
-            if f64::from(*flips) < self.threshold {
-                *g += sigma * w;
-            }
-            *previous = w;
-        }
-    }
-}
+pub use adam::Adam;
+pub use ags::{Ags, GRAD_NORM_MIN, WEIGHT_NORM_MIN, mean_norm_ratio};
+pub use decay::DecayGroups;
+pub use sad::{Sad, SadSign, SadState};
+pub use sgd::Sgd;
 
 /// Gradient hooks of a method; each is optional.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -104,6 +31,24 @@ pub struct Hooks {
     pub ags: Option<Ags>,
     /// Silence-aware decaying.
     pub sad: Option<Sad>,
+}
+
+/// What the hooks have to know of a binary layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BinaryLayer {
+    /// Weights of a filter.
+    pub fan_in: usize,
+    /// What its bits are compared with.
+    pub centering: Centering,
+}
+
+/// What the hooks saw in one layer.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HookReport {
+    /// Mean over the filters of `‖G‖/‖W‖` before scaling, with the bounds of [`Ags`].
+    pub norm_ratio: f64,
+    /// Share of silent weights, where SAD is on.
+    pub silent: Option<f64>,
 }
 
 impl Hooks {
@@ -115,48 +60,105 @@ impl Hooks {
         &self,
         weights: &[f32],
         grads: &mut [f32],
-        fan_in: usize,
+        layer: BinaryLayer,
         state: Option<&mut SadState>,
-    ) {
-        if let Some(ags) = self.ags {
-            ags.apply(weights, grads, fan_in);
-        }
-        if let Some(sad) = self.sad {
-            sad.apply(weights, grads, state.expect("bug: SAD has a state for each layer"));
+    ) -> HookReport {
+        let norm_ratio = match self.ags {
+            Some(ags) => ags.apply(weights, grads, layer.fan_in),
+            None => mean_norm_ratio(weights, grads, layer.fan_in),
+        };
+        let silent = self.sad.map(|sad| {
+            let state = state.expect("bug: SAD has a state for each layer");
+            sad.apply(weights, grads, layer, state)
+        });
+        HookReport { norm_ratio, silent }
+    }
+}
+
+/// An optimizer and its values.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum OptimizerSettings {
+    /// Gradient descent with momentum.
+    Sgd {
+        /// Factor of the velocity.
+        momentum: f64,
+        /// Nesterov's variant.
+        nesterov: bool,
+    },
+    /// Adam.
+    Adam {
+        /// Factors of the running moments.
+        betas: [f64; 2],
+        /// Added to the root of the second moment.
+        eps: f64,
+    },
+}
+
+impl OptimizerSettings {
+    /// What ReCU and OvSW take: momentum 0.9.
+    pub const SGD: Self = Self::Sgd { momentum: 0.9, nesterov: false };
+    /// PyTorch's values, which the two-stage recipe takes.
+    pub const ADAM: Self = Self::Adam { betas: [0.9, 0.999], eps: 1e-8 };
+
+    /// Returns the name on the command line and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sgd { .. } => "sgd",
+            Self::Adam { .. } => "adam",
         }
     }
 }
 
-/// Stochastic gradient descent with momentum and coupled weight decay on every parameter.
+/// An optimizer with its state.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sgd {
-    /// Factor of the velocity.
-    pub momentum: f64,
-    /// Factor of the weights in the gradient.
-    pub weight_decay: f64,
-    /// One array for each parameter; empty before the first step.
-    pub velocity: Option<Arrays>,
+pub enum Optimizer {
+    /// Gradient descent.
+    Sgd(Sgd),
+    /// Adam.
+    Adam(Adam),
 }
 
-impl Sgd {
-    /// Without velocity.
-    pub fn new(momentum: f64, weight_decay: f64) -> Self {
-        Self { momentum, weight_decay, velocity: None }
+impl Optimizer {
+    /// Makes an optimizer for `params`, each of which decays by its own factor in `decays`.
+    pub fn new(settings: OptimizerSettings, decays: Vec<f64>, params: &Arrays) -> Self {
+        assert_eq!(decays.len(), params.list.len(), "bug: one decay for each parameter");
+        match settings {
+            OptimizerSettings::Sgd { momentum, nesterov } => {
+                Self::Sgd(Sgd::new(momentum, nesterov, decays, params))
+            }
+            OptimizerSettings::Adam { betas, eps } => {
+                Self::Adam(Adam::new(betas, eps, decays, params))
+            }
+        }
     }
 
-    /// `d = G + wd·W`; `v ← momentum·v + d` (first step `v = d`); `W ← W - lr·v`.
+    /// Takes one step along the gradients.
     ///
     /// # Panics
     /// If `grads` are not those of `params`: a bug.
     pub fn step(&mut self, params: &mut Arrays, grads: &[Vec<f32>], lr: f64) {
         assert_eq!(params.list.len(), grads.len(), "bug: one gradient for each parameter");
-        let velocity = self.velocity.get_or_insert_with(|| params.zeros_like());
-        let (momentum, decay, lr) = (self.momentum as f32, self.weight_decay as f32, lr as f32);
-        for ((param, velocity), grad) in params.list.iter_mut().zip(&mut velocity.list).zip(grads) {
-            for ((w, v), g) in param.values.iter_mut().zip(&mut velocity.values).zip(grad) {
-                *v = momentum * *v + (g + decay * *w);
-                *w -= lr * *v;
-            }
+        match self {
+            Self::Sgd(sgd) => sgd.step(params, grads, lr),
+            Self::Adam(adam) => adam.step(params, grads, lr),
+        }
+    }
+
+    /// Returns the state as arrays under a prefix each; writing the same arrays back by
+    /// [`state_mut`](Self::state_mut) restores it.
+    pub fn state(&self) -> Vec<(&'static str, &Arrays)> {
+        match self {
+            Self::Sgd(sgd) => sgd.state(),
+            Self::Adam(adam) => adam.state(),
+        }
+    }
+
+    /// Returns the state to be overwritten by that of a file.
+    pub fn state_mut(&mut self) -> Vec<(&'static str, &mut Arrays)> {
+        match self {
+            Self::Sgd(sgd) => sgd.state_mut(),
+            Self::Adam(adam) => adam.state_mut(),
         }
     }
 }

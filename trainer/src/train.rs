@@ -19,12 +19,12 @@ use crate::Error;
 use crate::checkpoint::{self, Checkpoint, fill, write_atomically};
 use crate::config::TrainConfig;
 use crate::data::{Batch, Epoch, stream};
+use crate::error::Problem;
 use crate::eval::IntegerNetwork;
+use crate::loss::cross_entropy;
 use crate::model::resnet20::{ForwardMode, ResNet20, host_values};
-use crate::ops::head::cross_entropy;
-use crate::optim::{SadState, Sgd};
+use crate::optim::{Optimizer, Sad, SadState};
 use crate::params::Arrays;
-use crate::schedule::LrSchedule;
 
 /// Numbers of one epoch; a line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -94,6 +94,7 @@ pub fn train(
     report: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Summary, Error> {
     config.validate()?;
+    supported(config)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(config.threads).build()?;
     let train_set = Cifar10::load_train(&config.data)?;
     let test_set = Cifar10::load_test(&config.data)?;
@@ -104,6 +105,38 @@ pub fn train(
         }
         Ok(Summary { epochs: run.records, checkpoint: config.out.join(CHECKPOINT) })
     })
+}
+
+/// Refuses the settings that the networks and data sets of this trainer do not have.
+fn supported(config: &TrainConfig) -> Result<(), Error> {
+    let base = TrainConfig::published(config.method);
+    let mut problems = Vec::new();
+    let mut check = |ok: bool, name: &str, value: String, rule: &str| {
+        if !ok {
+            problems.push(Problem::new(name, value, rule.to_owned()));
+        }
+    };
+    let (arch, dataset) = (config.arch, config.dataset);
+    check(arch == base.arch, "arch", arch.to_string(), "only `resnet20` can be trained");
+    check(dataset == base.dataset, "dataset", dataset.to_string(), "only `cifar10` can be read");
+    let sizes = config.sizes();
+    check(
+        sizes == base.sizes(),
+        "widths",
+        format!("{sizes:?}"),
+        "only the published ones are known",
+    );
+    let stage = config.stage;
+    check(stage == base.stage, "stage", stage.name().to_owned(), "only `binary` can be trained");
+    let init = config.init;
+    check(init == base.init, "init", format!("{init:?}"), "only the published one is known");
+    for (name, path) in [("init_from", &config.init_from), ("teacher", &config.teacher)] {
+        check(path.is_none(), name, format!("{path:?}"), "it cannot be used yet");
+    }
+    let augment = config.augmentation();
+    let known = !config.augment || augment == base.augmentation();
+    check(known, "crop", format!("{augment:?}"), "only all of the published changes or none");
+    if problems.is_empty() { Ok(()) } else { Err(Error::Config { problems }) }
 }
 
 /// File of the last epoch's parameters.
@@ -121,7 +154,7 @@ pub const CONFIG: &str = "config.json";
 struct Run<'a> {
     config: &'a TrainConfig,
     net: ResNet20,
-    sgd: Sgd,
+    optimizer: Optimizer,
     sad: Vec<SadState>,
     epoch: usize,
     records: Vec<EpochRecord>,
@@ -138,14 +171,22 @@ struct Tally {
 impl<'a> Run<'a> {
     fn open(config: &'a TrainConfig) -> Result<Self, Error> {
         let net = ResNet20::new(config.method, &mut stream(config.seed, 0));
-        let sad = if config.sad.is_some() {
-            let layers = net.binary_layers();
-            layers.iter().map(|&(i, _)| SadState::new(&net.params.list[i].values)).collect()
-        } else {
-            Vec::new()
+        let layers = net.binary_layers();
+        let state = |sad: Sad| -> Vec<SadState> {
+            let each = layers.iter().map(|&(i, fan_in)| (&net.params.list[i].values, fan_in));
+            each.map(|(w, fan_in)| sad.state(w, config.binary_layer(fan_in))).collect()
         };
-        let sgd = Sgd::new(config.momentum, config.weight_decay);
-        let mut run = Self { config, net, sgd, sad, epoch: 0, records: Vec::new() };
+        let sad = config.sad.map_or(Vec::new(), state);
+        let parameters = config.arch.graph().parameters(config.method);
+        let decay = |name: &str| {
+            let parameter = parameters.iter().find(|p| p.key == name);
+            let parameter = parameter.expect("bug: the graph has the network's parameters");
+            let decays = config.decay_groups.decays(parameter.role, &parameter.shape);
+            if decays { config.weight_decay } else { 0.0 }
+        };
+        let decays = net.params.list.iter().map(|a| decay(&a.name)).collect();
+        let optimizer = Optimizer::new(config.optimizer, decays, &net.params);
+        let mut run = Self { config, net, optimizer, sad, epoch: 0, records: Vec::new() };
         let state = config.out.join(STATE);
         let wrong = |reason: &str| Error::Run { path: config.out.clone(), reason: reason.into() };
         if config.resume {
@@ -159,10 +200,7 @@ impl<'a> Run<'a> {
             }
             std::fs::create_dir_all(&config.out)
                 .map_err(|source| Error::Io { path: config.out.clone(), source })?;
-            let text = serde_json::to_string_pretty(&TrainConfig {
-                norm: Some(config.resolved_norm()),
-                ..config.clone()
-            });
+            let text = serde_json::to_string_pretty(&config.resolved());
             let text = text.expect("bug: settings are plain data") + "\n";
             write_atomically(&config.out.join(CONFIG), text.as_bytes())?;
         }
@@ -178,11 +216,10 @@ impl<'a> Run<'a> {
         let config = self.config;
         let start = Instant::now();
         let signs = self.signs();
-        let lr = self.lr_schedule().at(self.epoch);
-        let tau = config.tau.at(self.epoch, config.epochs);
+        let lr = config.lr_schedule().at(self.epoch);
         let mode = ForwardMode {
-            parts: config.method.parts(tau),
-            grid: (self.epoch >= config.grid_from).then(|| config.grid.clone()),
+            parts: config.parts(self.epoch),
+            grid: config.on_grid(self.epoch).then(|| config.grid.clone()),
             norm: config.resolved_norm().pixels(),
         };
         let images = config.train_images.unwrap_or(train_set.len()).min(train_set.len());
@@ -218,7 +255,7 @@ impl<'a> Run<'a> {
         let record = EpochRecord {
             epoch: self.epoch,
             lr,
-            tau: (config.method == crate::method::Method::Recu).then_some(tau),
+            tau: config.tau_at(self.epoch),
             train_loss: total.loss / total.images as f64,
             train_accuracy: total.correct as f64 / total.images as f64,
             test_accuracy: tested.accuracy(),
@@ -234,20 +271,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn lr_schedule(&self) -> LrSchedule {
-        LrSchedule {
-            shape: self.config.method.lr_shape(),
-            base: self.config.lr,
-            warmup: self.config.warmup_epochs,
-            epochs: self.config.epochs,
-        }
-    }
-
     /// One optimization step: forward, backward, AGS, SAD, weight decay and momentum.
     fn step(&mut self, batch: Batch, mode: &ForwardMode, lr: f64) -> Tally {
         let Batch { pixels, labels } = batch;
         let forward = self.net.forward(Arc::new(pixels), mode);
-        let loss = cross_entropy(forward.logits.clone(), &labels);
+        let loss =
+            cross_entropy(forward.logits.clone(), &wide(&labels), self.config.label_smoothing);
         let mut gradients = loss.backward();
         let loss = f64::from(host_values(loss)[0]);
         let tally = Tally {
@@ -269,16 +298,17 @@ impl<'a> Run<'a> {
         let hooks = self.config.hooks();
         for (layer, (i, fan_in)) in self.net.binary_layers().into_iter().enumerate() {
             let weights = &self.net.params.list[i].values;
-            hooks.apply(weights, &mut grads[i], fan_in, self.sad.get_mut(layer));
+            let binary = self.config.binary_layer(fan_in);
+            hooks.apply(weights, &mut grads[i], binary, self.sad.get_mut(layer));
         }
-        self.sgd.step(&mut self.net.params, &grads, lr);
+        self.optimizer.step(&mut self.net.params, &grads, lr);
         self.net.update_running(&forward.stats);
         tally
     }
 
     /// The effective signs of all binary weights.
     fn signs(&self) -> Vec<bool> {
-        let centering = self.config.method.parts(1.0).weights.centering();
+        let centering = self.config.method.centering();
         let layers = self.net.binary_layers();
         let bits = layers
             .iter()
@@ -297,10 +327,11 @@ impl<'a> Run<'a> {
                 .map(|a| (format!("{prefix}{}", a.name), a.clone()))
                 .collect::<Vec<_>>()
         };
-        let velocity = self.sgd.velocity.as_ref().map_or(Vec::new(), |v| named("velocity.", v));
+        let optimizer: Vec<_> = self.optimizer.state();
+        let optimizer = optimizer.into_iter().flat_map(|(prefix, arrays)| named(prefix, arrays));
         let (flips, previous) = self.sad_arrays();
         let sad = [named("sad.flips.", &flips), named("sad.previous.", &previous)].concat();
-        for (name, array) in velocity.into_iter().chain(sad) {
+        for (name, array) in optimizer.chain(sad) {
             state.arrays.push(name, &array.shape, array.values);
         }
         state.metadata.insert("config".into(), json(self.config));
@@ -346,9 +377,9 @@ impl<'a> Run<'a> {
         self.epoch = self.records.len();
         fill(&mut self.net.params, &state, "", &path)?;
         fill(&mut self.net.buffers, &state, "", &path)?;
-        let mut velocity = self.net.params.zeros_like();
-        fill(&mut velocity, &state, "velocity.", &path)?;
-        self.sgd.velocity = Some(velocity);
+        for (prefix, arrays) in self.optimizer.state_mut() {
+            fill(arrays, &state, prefix, &path)?;
+        }
         let (mut flips, mut previous) = self.sad_arrays();
         fill(&mut flips, &state, "sad.flips.", &path)?;
         fill(&mut previous, &state, "sad.previous.", &path)?;
@@ -357,6 +388,11 @@ impl<'a> Run<'a> {
         }
         Ok(())
     }
+}
+
+/// Labels as the loss takes them.
+fn wide(labels: &[u8]) -> Vec<u32> {
+    labels.iter().map(|&l| u32::from(l)).collect()
 }
 
 /// Plain data as one line of JSON.

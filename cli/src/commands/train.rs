@@ -1,17 +1,24 @@
 //! `train`, and the float engine of `eval`.
 
-use crate::args::{Format, TrainArgs, TrainMethod};
+mod settings;
+
+use crate::args::{Format, TrainArgs};
 use crate::failure::{Code, Failure, Outcome};
 use crate::inputs::Images;
 use crate::output::{self, percent, print};
-use heartbit_trainer::method::Method;
-use heartbit_trainer::{EpochRecord, Error, Progress, TrainConfig};
+use heartbit_trainer::{EpochRecord, Error, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::path::Path;
 
 pub(crate) fn run(args: &TrainArgs, format: Format) -> Outcome {
-    let config = config(args)?;
+    let config = settings::settings(args)?;
+    if args.run.dry_run {
+        let config = config.resolved();
+        return output::result(format, &json!({"schema": 1, "config": config}), || {
+            serde_json::to_string_pretty(&config).expect("bug: plain data") + "\n"
+        });
+    }
     let bar = ProgressBar::new(0);
     bar.set_style(
         ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len} {msg}")
@@ -72,48 +79,12 @@ pub(crate) fn float_logits(path: &Path, images: &Images) -> Outcome<Vec<Vec<i32>
     Ok(evaluation.int_logits.iter().map(|l| l.to_vec()).collect())
 }
 
-fn config(args: &TrainArgs) -> Outcome<TrainConfig> {
-    let usage = |what: &str, given: &str, known: &str| {
-        Failure::new(Code::Usage, format!("unknown {what} `{given}`; known: {known}"))
-            .help(format!("give one of these to `--{what}`"))
-    };
-    if args.arch != "resnet20" {
-        return Err(usage("arch", &args.arch, "resnet20"));
-    }
-    if args.dataset != "cifar10" {
-        return Err(usage("dataset", &args.dataset, "cifar10"));
-    }
-    let method = match args.method {
-        TrainMethod::Vanilla => Method::Vanilla,
-        TrainMethod::Recu => Method::Recu,
-        TrainMethod::Ovsw => Method::Ovsw,
-    };
-    let published = TrainConfig::published(method);
-    Ok(TrainConfig {
-        data: args.data.clone(),
-        out: args.out.clone(),
-        epochs: args.epochs,
-        batch: args.batch,
-        lr: args.lr,
-        warmup_epochs: args.warmup_epochs,
-        weight_decay: args.weight_decay,
-        ags: published.ags.filter(|_| !args.no_ags),
-        sad: published.sad.filter(|_| !args.no_sad),
-        grid_from: args.grid_from,
-        seed: args.seed,
-        threads: args.threads,
-        train_images: args.train_images,
-        resume: args.resume,
-        ..published
-    })
-}
-
 fn failure(error: Error) -> Failure {
     let (code, help) = match &error {
         Error::Config { .. } => (Code::Usage, "see `heartbit train --help`"),
         Error::Diverged { .. } => (Code::CheckFailed, "lower `--lr`, then `--resume`"),
         Error::Dataset(_) => {
-            (Code::BadInput, "`--data` names the directory with the CIFAR-10 binary files")
+            (Code::BadInput, "`--data` names the directory with the data set's files")
         }
         Error::Run { .. } => {
             (Code::BadInput, "give `--out` a new directory, or `--resume` the run that is there")

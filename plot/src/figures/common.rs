@@ -3,7 +3,6 @@
 use super::Input;
 use crate::XAxis;
 use crate::curve::{Curve, Point, Quantity, curve};
-use crate::draw::TITLE_EDGE;
 use crate::scene::{Figure, Key, Mark, Panel, Stroke};
 use crate::style;
 use crate::ticks::Axis;
@@ -121,7 +120,7 @@ pub(crate) fn single(
         caption: caption.into(),
         size: SIZE,
         legend,
-        legend_left: ROOM.0 + TITLE_EDGE,
+        legend_left: ROOM.0,
         panels: vec![panel],
         words: Vec::new(),
     }

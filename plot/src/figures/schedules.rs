@@ -2,7 +2,6 @@
 
 use super::Input;
 use super::common::{FONT, Indexed, ROOM, curves, legend, marks, range, x_axis};
-use crate::draw::TITLE_EDGE;
 use crate::metrics::Field;
 use crate::scene::{Figure, Panel};
 use crate::ticks::Axis;
@@ -29,7 +28,7 @@ pub(crate) fn schedules(input: &Input<'_>) -> Option<Figure> {
             .to_owned(),
         size: (if tau.is_empty() { WIDTH } else { 2 * WIDTH }, HEIGHT),
         legend: legend(input, &lr),
-        legend_left: ROOM.0 + TITLE_EDGE,
+        legend_left: ROOM.0,
         panels,
         words: Vec::new(),
     })

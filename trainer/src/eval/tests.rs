@@ -101,7 +101,9 @@ fn reference(net: &ResNet20, norm: Norm, image: &[u8]) -> Vec<i64> {
         let mean = |o: usize| -> f64 {
             let filter = &latent[o * fan_in..(o + 1) * fan_in];
             match net.method {
-                Method::Recu => filter.iter().map(|&w| f64::from(w)).sum::<f64>() / fan_in as f64,
+                Method::Recu | Method::RecuOvsw => {
+                    filter.iter().map(|&w| f64::from(w)).sum::<f64>() / fan_in as f64
+                }
                 Method::Vanilla | Method::Ovsw => 0.0,
             }
         };

@@ -136,7 +136,7 @@ impl ResNet20 {
         let mut buffers = Arrays::default();
         let fan_in = PIXELS * 9;
         let stem = match method {
-            Method::Recu => normal(rng, WIDTHS[0] * fan_in, fan_in),
+            Method::Recu | Method::RecuOvsw => normal(rng, WIDTHS[0] * fan_in, fan_in),
             Method::Vanilla | Method::Ovsw => uniform(rng, WIDTHS[0] * fan_in, fan_in),
         };
         params.push("conv1.weight", &[WIDTHS[0], PIXELS, 3, 3], stem);
@@ -148,7 +148,7 @@ impl ResNet20 {
                 let ConvShape { cin, cout, .. } = u.shape;
                 let weights = normal(rng, u.shape.weights(), u.shape.fan_in());
                 let weight = params.push(format!("{}.weight", u.conv), &[cout, cin, 3, 3], weights);
-                let alpha = (method.alpha() == AlphaSource::Learned).then(|| {
+                let alpha = (AlphaSource::of(method) == AlphaSource::Learned).then(|| {
                     let values = (0..cout).map(|_| rng.random::<f32>()).collect();
                     params.push(format!("{}.alpha", u.conv), &[cout, 1, 1], values)
                 });

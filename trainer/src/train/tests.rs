@@ -7,7 +7,6 @@ use rand::Rng;
 
 use super::*;
 use crate::method::Method;
-use crate::optim::{Ags, Sad};
 
 /// Writes a set of dark images of class 0 and bright ones of class 1.
 fn write_set(dir: &Path, images: usize) {
@@ -24,6 +23,10 @@ fn write_set(dir: &Path, images: usize) {
 }
 
 fn config(dir: &Path, out: &str) -> TrainConfig {
+    with(Method::Ovsw, dir, out)
+}
+
+fn with(method: Method, dir: &Path, out: &str) -> TrainConfig {
     TrainConfig {
         data: dir.to_owned(),
         out: dir.join(out),
@@ -31,7 +34,7 @@ fn config(dir: &Path, out: &str) -> TrainConfig {
         batch: 20,
         warmup_epochs: 1,
         threads: 1,
-        ..TrainConfig::published(Method::Ovsw)
+        ..TrainConfig::published(method)
     }
 }
 
@@ -62,14 +65,8 @@ fn run_is_a_function_of_seed_and_settings_but_not_of_threads() {
 fn resumed_run_equals_an_uninterrupted_one_bit_for_bit() {
     let dir = tempfile::tempdir().expect("temporary folder");
     write_set(dir.path(), 36);
-    for method in [Method::Ovsw, Method::Recu] {
-        let hooks = (method == Method::Ovsw).then(|| (Ags { lambda: 0.04 }, Sad::default()));
-        let base = TrainConfig {
-            method,
-            ags: hooks.map(|h| h.0),
-            sad: hooks.map(|h| h.1),
-            ..config(dir.path(), &format!("whole-{}", method.name()))
-        };
+    for method in [Method::Ovsw, Method::Recu, Method::RecuOvsw] {
+        let base = with(method, dir.path(), &format!("whole-{}", method.name()));
         run(&base).expect("trains");
         let cut =
             TrainConfig { out: dir.path().join(format!("cut-{}", method.name())), ..base.clone() };
@@ -107,8 +104,12 @@ fn training_fits_images_that_differ_in_brightness() {
 fn diverged_run_stops_and_keeps_the_last_checkpoint() {
     let dir = tempfile::tempdir().expect("temporary folder");
     write_set(dir.path(), 20);
-    let config =
-        TrainConfig { lr: 1e38, warmup_epochs: 0, grid_from: 9, ..config(dir.path(), "diverged") };
+    let config = TrainConfig {
+        lr: 1e38,
+        warmup_epochs: 0,
+        grid_from: None,
+        ..config(dir.path(), "diverged")
+    };
     let error = run(&config).expect_err("diverges");
     assert!(matches!(error, Error::Diverged { epoch: 1.., .. }), "{error}");
     assert!(config.out.join(CHECKPOINT).exists());
@@ -129,7 +130,8 @@ fn folder_with_a_run_is_not_overwritten_and_other_settings_do_not_resume() {
 
 #[test]
 fn settings_that_make_no_sense_are_refused_by_name() {
-    let config = TrainConfig { warmup_epochs: 5, epochs: 3, ..TrainConfig::default() };
+    let config =
+        TrainConfig { warmup_epochs: 5, epochs: 3, ..TrainConfig::published(Method::Recu) };
     let error = run(&config).expect_err("warm-up longer than the run");
     assert!(error.to_string().contains("`warmup_epochs` is 5"), "{error}");
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::data::stream;
-use crate::method::Norm;
+use crate::method::{Norm, Parts};
 use crate::ops::head::cross_entropy;
 
 #[test]
@@ -78,8 +78,11 @@ fn pixels(images: usize) -> Vec<u8> {
 #[test]
 fn gradients_after_the_last_sign_are_central_differences() {
     let net = ResNet20::new(Method::Recu, &mut stream(2, 0));
-    let mode =
-        ForwardMode { parts: Method::Recu.parts(0.9), grid: None, norm: Norm::Recu.pixels() };
+    let mode = ForwardMode {
+        parts: Parts::published(Method::Recu, 0.9),
+        grid: None,
+        norm: Norm::Recu.pixels(),
+    };
     let pixels = pixels(16);
     let (_, grads) = loss_and_gradients(&net, &mode, &pixels);
     for name in [
@@ -133,7 +136,11 @@ fn every_method_gives_finite_gradients_on_and_off_the_grid() {
     for method in [Method::Vanilla, Method::Recu] {
         let net = ResNet20::new(method, &mut stream(3, 0));
         for grid in [None, Some(Grid::default())] {
-            let mode = ForwardMode { parts: method.parts(0.9), grid, norm: Norm::Ovsw.pixels() };
+            let mode = ForwardMode {
+                parts: Parts::published(method, 0.9),
+                grid,
+                norm: Norm::Ovsw.pixels(),
+            };
             let (loss, grads) = loss_and_gradients(&net, &mode, &pixels);
             assert!(loss.is_finite());
             assert!(grads.iter().flatten().all(|g| g.is_finite()));
