@@ -2,7 +2,11 @@
 //!
 //! A synthetic CIFAR-10 of 10,000 images, batches of 256, the published augmentation.
 
-#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![expect(
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "a benchmark prints its figures"
+)]
 
 use heartbit_dataset::{Dataset, DatasetKind, Loader, LoaderConfig, Split};
 use std::sync::Arc;
@@ -10,8 +14,9 @@ use std::time::Instant;
 
 fn main() {
     let dir = tempfile::tempdir().expect("temporary folder");
-    let bytes: Vec<u8> =
-        (0..10_000 * 3073).map(|i| if i % 3073 == 0 { 7 } else { (i % 251) as u8 }).collect();
+    let bytes: Vec<u8> = (0..10_000 * 3073_u32)
+        .map(|i| if i % 3073 == 0 { 7 } else { (i % 251).to_le_bytes()[0] })
+        .collect();
     std::fs::write(dir.path().join("data_batch_1.bin"), bytes).expect("writable");
     let kind = DatasetKind::Cifar10;
     let set = Arc::new(Dataset::open(kind, Split::Train, dir.path()).expect("valid"));

@@ -31,7 +31,7 @@ pub struct Augment {
     pub crop: Option<usize>,
     /// Mirrors left and right with probability one half.
     pub flip: bool,
-    /// Adds AlexNet's lighting noise of this standard deviation; 0.1 is published.
+    /// Adds `AlexNet`'s lighting noise of this standard deviation; 0.1 is published.
     pub lighting: Option<f64>,
 }
 

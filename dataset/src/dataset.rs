@@ -134,7 +134,7 @@ impl Dataset {
     /// # Panics
     /// If `i >= len()`.
     pub fn image(&self, i: usize) -> Result<Vec<u8>, Error> {
-        self.planes(i).map(Cow::into_owned).map_err(|unreadable| unreadable.into_error())
+        self.planes(i).map(Cow::into_owned).map_err(Unreadable::into_error)
     }
 
     /// Returns the file of image `i`, where each image has one.

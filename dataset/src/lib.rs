@@ -32,6 +32,12 @@
 //!
 //! Not here: normalisation (the networks' first layer), downloads (the project never downloads).
 
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "sides of images are below 2^14, and lengths are rounded on purpose"
+)]
 mod augment;
 mod cifar;
 pub mod cifar10;
@@ -44,6 +50,12 @@ mod kind;
 mod loader;
 mod mnist;
 pub mod planes;
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "sides of images are below 2^14, and lengths are rounded on purpose"
+)]
 mod transform;
 
 pub use augment::{AreaRange, Augment};

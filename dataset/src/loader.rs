@@ -110,8 +110,9 @@ impl Loader {
     /// Starts the workers of one epoch.
     ///
     /// A configuration that makes no sense, such as an empty batch, is the first item's error.
+    #[expect(clippy::needless_pass_by_value, reason = "made for the call")]
     pub fn epoch(dataset: &Arc<Dataset>, config: LoaderConfig) -> Epoch {
-        start(Arc::clone(dataset), config)
+        start(Arc::clone(dataset), &config)
     }
 }
 
@@ -143,7 +144,7 @@ struct Worker {
 }
 
 /// Starts an epoch over any source of images.
-fn start<S: Images>(source: Arc<S>, config: LoaderConfig) -> Epoch {
+fn start<S: Images>(source: Arc<S>, config: &LoaderConfig) -> Epoch {
     let images = config.images.unwrap_or(usize::MAX).min(source.len());
     let limit = config.corrupt_limit.unwrap_or_else(|| default_corrupt_limit(images));
     let mut epoch = Epoch {
@@ -172,7 +173,7 @@ fn start<S: Images>(source: Arc<S>, config: LoaderConfig) -> Epoch {
     let threads = threads.min(ranges.len());
     let job = Arc::new(Job {
         source,
-        order: order(&config, images),
+        order: order(config, images),
         ranges,
         augment: config.augment,
         seed: config.seed,

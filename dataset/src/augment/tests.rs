@@ -74,7 +74,7 @@ fn rotation_turns_both_ways_by_at_most_its_angle() {
     let rotation = Augment { rotation: Some(20.0), ..Augment::NONE };
     let shape = [1, 64, 64];
     // The corners that a turn leaves black grow with its angle.
-    let black = |planes: &[u8]| planes.iter().filter(|&&p| p == 0).count();
+    let black = |planes: &[u8]| planes.iter().map(|&p| usize::from(p == 0)).sum::<usize>();
     let turned = |degrees| {
         let mut planes = vec![255; 64 * 64];
         rotate(&mut planes, shape, degrees);

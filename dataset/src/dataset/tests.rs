@@ -1,5 +1,7 @@
 //! Tests of what is common to all data sets.
 
+#![expect(clippy::cast_possible_truncation, reason = "made-up pixels wrap")]
+
 use super::*;
 use crate::Cifar10;
 
@@ -7,7 +9,7 @@ use crate::Cifar10;
 fn cifar10_is_the_same_through_both_interfaces() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let bytes: Vec<u8> =
-        (0..3 * 3073).map(|i| if i % 3073 == 0 { (i / 3073) as u8 } else { i as u8 }).collect();
+        (0..3 * 3073_u32).map(|i| if i % 3073 == 0 { (i / 3073) as u8 } else { i as u8 }).collect();
     std::fs::write(dir.path().join("test_batch.bin"), bytes).expect("write");
     let old = Cifar10::load_test(dir.path()).expect("valid");
     let new = Dataset::open(DatasetKind::Cifar10, Split::Test, dir.path()).expect("valid");

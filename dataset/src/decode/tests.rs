@@ -70,7 +70,7 @@ fn png_files_of_every_kind_become_rgb() {
 
 #[test]
 fn cut_files_are_refused() {
-    let pixels: Vec<u8> = (0..20 * 12 * 3).map(|i| (i * i % 251) as u8).collect();
+    let pixels: Vec<u8> = (0..20 * 12 * 3_u32).map(|i| (i * i % 251) as u8).collect();
     let png = png_file([20, 12], ColorType::Rgb, BitDepth::Eight, &pixels);
     for file in [RGB, PROGRESSIVE, GRAY, CMYK, &png] {
         for length in [0, 3, 30, file.len() / 2, file.len() * 3 / 4] {

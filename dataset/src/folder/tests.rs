@@ -198,7 +198,7 @@ fn random_changes_do_not_depend_on_workers_but_on_the_epoch() {
     };
     let pixels = |workers, epoch| {
         let training = LoaderConfig::training(DatasetKind::Imagenet, 8, 1, epoch);
-        let config = LoaderConfig { workers, augment, ..training };
+        let config = LoaderConfig { augment, workers, ..training };
         Loader::epoch(&set, config).map(|b| b.expect("readable")).collect::<Vec<_>>()
     };
     let one = pixels(1, 0);

@@ -1,5 +1,7 @@
 //! Tests of the IDX reader: small files written to a temporary folder.
 
+#![expect(clippy::cast_possible_truncation, reason = "made-up pixels wrap")]
+
 use super::*;
 use crate::{Dataset, DatasetKind};
 use flate2::Compression;

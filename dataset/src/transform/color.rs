@@ -1,4 +1,4 @@
-//! Changes of colour: AlexNet's lighting noise.
+//! Changes of colour: `AlexNet`'s lighting noise.
 
 /// Square roots of the covariance's eigenvalues of ImageNet's RGB values in 0..=1.
 const VALUES: [f64; 3] = [0.2175, 0.0188, 0.0045];
