@@ -4,6 +4,7 @@
 mod train;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use heartbit_dataset::DatasetKind;
 use heartbit_ir::program::ArrayShape;
 use heartbit_model::Arch;
 use std::path::PathBuf;
@@ -160,9 +161,16 @@ pub(crate) enum Engine {
 
 #[derive(Args, Debug)]
 pub(crate) struct DataArgs {
-    /// Directory with `test_batch.bin` or `test_batch.bin.xz`.
+    /// Directory of the data set, for CIFAR-10 the one with `test_batch.bin` or
+    /// `test_batch.bin.xz`; docs/datasets.md has all layouts.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
+    /// Data set: cifar10, cifar100, mnist, tinyimagenet or imagenet.
+    #[arg(long, value_name = "NAME", default_value = "cifar10")]
+    pub(crate) dataset: DatasetKind,
+    /// Width and height of the images, for data sets of image files [default: 224].
+    #[arg(long, value_name = "PIXELS")]
+    pub(crate) side: Option<usize>,
     /// Only the first N images.
     #[arg(long, value_name = "N")]
     pub(crate) images: Option<usize>,

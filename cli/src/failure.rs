@@ -136,10 +136,12 @@ impl From<FileError> for Failure {
     }
 }
 
-impl From<heartbit_dataset::cifar10::Error> for Failure {
-    fn from(error: heartbit_dataset::cifar10::Error) -> Self {
-        Self::from_error(Code::BadInput, error)
-            .help("`--data` names the directory with the CIFAR-10 binary files, plain or .xz")
+impl From<heartbit_dataset::Error> for Failure {
+    fn from(error: heartbit_dataset::Error) -> Self {
+        Self::from_error(Code::BadInput, error).help(
+            "`--data` names the directory of the data set, `--dataset` which one it is; \
+             docs/datasets.md has the layouts",
+        )
     }
 }
 

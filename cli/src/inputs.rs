@@ -4,8 +4,11 @@ use crate::args::DataArgs;
 use crate::failure::{Code, Failure, Outcome};
 use heartbit_compiler::build::{self, Build};
 use heartbit_compiler::fold::fold;
+#[cfg(feature = "train")]
 use heartbit_dataset::Cifar10;
-use heartbit_ir::network::Network;
+use heartbit_dataset::planes::to_interleaved;
+use heartbit_dataset::{Dataset, DatasetKind, OpenOptions, Split};
+use heartbit_ir::network::{Network, OpKind};
 use heartbit_model::Checkpoint;
 use std::path::Path;
 
@@ -56,19 +59,25 @@ pub(crate) fn build(path: &Path) -> Outcome<Build> {
 
 /// Test images with their labels.
 pub(crate) struct Images {
-    set: Cifar10,
+    set: Dataset,
     len: usize,
 }
 
 impl Images {
     /// Reads the test set, or its first images.
     pub(crate) fn test(args: &DataArgs) -> Outcome<Self> {
-        Self::load(&args.data, args.images)
+        let options = OpenOptions { side: args.side, ..OpenOptions::default() };
+        let set = Dataset::open_with(args.dataset, Split::Test, &args.data, options)?;
+        Self::first(set, &args.data, args.images)
     }
 
-    /// Reads the first images of a test set.
+    /// Reads the first images of the test set of CIFAR-10.
     pub(crate) fn load(directory: &Path, limit: Option<usize>) -> Outcome<Self> {
-        let set = Cifar10::load_test(directory)?;
+        let set = Dataset::open(DatasetKind::Cifar10, Split::Test, directory)?;
+        Self::first(set, directory, limit)
+    }
+
+    fn first(set: Dataset, directory: &Path, limit: Option<usize>) -> Outcome<Self> {
         let len = limit.unwrap_or(set.len());
         if len == 0 || len > set.len() {
             let message =
@@ -84,16 +93,64 @@ impl Images {
     }
 
     /// Bytes of an image in `[y][x][channel]` order.
-    pub(crate) fn image(&self, index: usize) -> Vec<u8> {
-        self.set.image_hwc(index)
+    pub(crate) fn image(&self, index: usize) -> Outcome<Vec<u8>> {
+        let [channels, ..] = self.set.image_shape();
+        Ok(to_interleaved(&self.set.image(index)?, channels))
     }
 
     pub(crate) fn label(&self, index: usize) -> usize {
-        usize::from(self.set.labels[index])
+        self.set.label(index) as usize
     }
 
+    /// Refuses images of another size than the network's.
+    pub(crate) fn check_size(&self, network: &Network) -> Outcome {
+        let [channels, height, width] = self.set.image_shape();
+        let given = (height, width, channels);
+        let Some(OpKind::Image { height, width, channels, .. }) =
+            network.ops.first().map(|op| &op.kind)
+        else {
+            return Ok(()); // A network that begins otherwise is refused by every engine.
+        };
+        if given == (*height, *width, *channels) {
+            return Ok(());
+        }
+        let kind = self.set.kind();
+        let message = format!(
+            "`{kind}` has images of {}×{}×{}, but network `{}` takes {height}×{width}×{channels} \
+             (rows, columns, channels)",
+            given.0, given.1, given.2, network.arch
+        );
+        let help = if kind.has_files() {
+            "give the network's size to `--side`, or the data set it was trained on to `--dataset`"
+        } else {
+            "give the data set that the network was trained on to `--dataset`"
+        };
+        Err(Failure::new(Code::BadInput, message).help(help))
+    }
+
+    /// Refuses images of other classes than the network's, where accuracy would mean nothing.
+    pub(crate) fn check_classes(&self, network: &Network) -> Outcome {
+        let (kind, has) = (self.set.kind(), self.set.classes());
+        if network.classes() == has as usize {
+            return Ok(());
+        }
+        let message = format!("`{kind}` has {has} classes, but the network {}", network.classes());
+        Err(Failure::new(Code::BadInput, message)
+            .help("give the data set that the network was trained on to `--dataset`"))
+    }
+
+    /// The images as the trainer takes them.
     #[cfg(feature = "train")]
-    pub(crate) fn set(&self) -> &Cifar10 {
-        &self.set
+    pub(crate) fn cifar10(&self) -> Outcome<Cifar10> {
+        if self.set.kind() != DatasetKind::Cifar10 {
+            let message = format!("the engine `float` does not take `{}`", self.set.kind());
+            return Err(Failure::new(Code::Usage, message).help("give another `--engine`"));
+        }
+        let mut set = Cifar10::default();
+        for index in 0..self.len {
+            set.images.extend(self.set.image(index)?);
+            set.labels.push(u8::try_from(self.label(index)).expect("bug: ten classes"));
+        }
+        Ok(set)
     }
 }

@@ -203,7 +203,7 @@ pub(crate) fn simulate(build: &Build, images: &Images) -> Outcome<Verdict> {
         .map_init(
             || simulator.clone(),
             |simulator, index| {
-                let image = images.image(index);
+                let image = images.image(index)?;
                 let values = judge.values(&image)?;
                 let execution = simulator.run(&image)?;
                 bar.inc(1);
@@ -233,7 +233,7 @@ pub(crate) fn cosimulate(
     let bar = progress("co-simulate", images.len());
     let started = Instant::now();
     for index in 0..images.len() {
-        let image = images.image(index);
+        let image = images.image(index)?;
         let values = judge.values(&image)?;
         let label = images.label(index);
         let simulated = judge.check(&values, label, &simulator.run(&image)?);

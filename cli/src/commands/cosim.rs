@@ -15,6 +15,7 @@ const FIRST_MISMATCH: &str = "first-mismatch";
 pub(crate) fn run(args: &CosimArgs, format: Format) -> Outcome {
     let build = inputs::build(&args.build)?;
     let images = Images::test(&args.data)?;
+    images.check_size(&build.network)?;
     let toolchain = Toolchain::detect()?;
     let mut rtl = from_build(&args.build, &build, &toolchain, Trace::None)?;
     let verdict = verdict::cosimulate(&build, &images, &mut rtl)?;
@@ -26,7 +27,7 @@ pub(crate) fn run(args: &CosimArgs, format: Format) -> Outcome {
         if let Some(index) = image {
             let mut rtl = from_build(&args.build, &build, &toolchain, Trace::Fst)?;
             rtl.trace_start(&path)?;
-            rtl.run(&images.image(index))?;
+            rtl.run(&images.image(index)?)?;
             traced = Some((index, path));
         }
     }

@@ -9,6 +9,7 @@ use crate::output::{self, percent, progress, share};
 use crate::verdict::rate;
 use heartbit_cosim::{Accelerator, Toolchain};
 use heartbit_ir::interp::{Interpreter, predicted_class};
+use heartbit_ir::network::Network;
 use heartbit_sim::Simulator;
 use rayon::prelude::*;
 use serde_json::json;
@@ -49,15 +50,23 @@ fn logits_hash(logits: &[Vec<i32>]) -> String {
     format!("{:08x}", crc32fast::hash(&bytes))
 }
 
-fn interpret(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
+/// Reads the network and checks that the images are for it.
+fn network(args: &EvalArgs, images: &Images) -> Outcome<Network> {
     let network = inputs::network(&args.model)?;
+    images.check_size(&network)?;
+    images.check_classes(&network)?;
+    Ok(network)
+}
+
+fn interpret(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
+    let network = network(args, images)?;
     let interpreter = Interpreter::new(&network).expect("bug: validated when it was read");
     let bar = progress("interpret", images.len());
     (0..images.len())
         .into_par_iter()
         .map(|index| {
             bar.inc(1);
-            interpreter.logits(&images.image(index)).map_err(|error| {
+            interpreter.logits(&images.image(index)?).map_err(|error| {
                 Failure::from_error(Code::BadInput, error)
                     .help("the network was trained on images of another size")
             })
@@ -66,7 +75,7 @@ fn interpret(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
 }
 
 fn simulate(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
-    let build = compile(inputs::network(&args.model)?, args.array, &LimitArgs::default())?;
+    let build = compile(network(args, images)?, args.array, &LimitArgs::default())?;
     let simulator = Simulator::new(&build.compiled.program)?;
     let bar = progress("simulate", images.len());
     (0..images.len())
@@ -75,20 +84,20 @@ fn simulate(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
             || simulator.clone(),
             |simulator, index| {
                 bar.inc(1);
-                Ok(simulator.run_logits(&images.image(index))?.logits)
+                Ok(simulator.run_logits(&images.image(index)?)?.logits)
             },
         )
         .collect()
 }
 
 fn cosimulate(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
-    let build = compile(inputs::network(&args.model)?, args.array, &LimitArgs::default())?;
+    let build = compile(network(args, images)?, args.array, &LimitArgs::default())?;
     let mut rtl = Accelerator::build(&build.compiled.program, &Toolchain::detect()?)?;
     let bar = progress("co-simulate", images.len());
     (0..images.len())
         .map(|index| {
             bar.inc(1);
-            Ok(rtl.run(&images.image(index))?.logits)
+            Ok(rtl.run(&images.image(index)?)?.logits)
         })
         .collect()
 }

@@ -8,6 +8,7 @@ use crate::{output, verdict};
 pub(crate) fn run(args: &SimArgs, format: Format) -> Outcome {
     let build = inputs::build(&args.build)?;
     let images = Images::test(&args.data)?;
+    images.check_size(&build.network)?;
     let verdict = verdict::simulate(&build, &images)?;
     output::result(format, &verdict.json(), || verdict.text())?;
     conclude(verdict.passed())

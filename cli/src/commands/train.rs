@@ -75,7 +75,7 @@ pub(crate) fn run(args: &TrainArgs, format: Format) -> Outcome {
 /// Integer logits of the trainer's own forward pass on the deployed grid.
 pub(crate) fn float_logits(path: &Path, images: &Images) -> Outcome<Vec<Vec<i32>>> {
     let evaluation =
-        heartbit_trainer::evaluate(path, images.set(), images.len()).map_err(failure)?;
+        heartbit_trainer::evaluate(path, &images.cifar10()?, images.len()).map_err(failure)?;
     Ok(evaluation.int_logits.iter().map(|l| l.to_vec()).collect())
 }
 
