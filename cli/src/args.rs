@@ -3,10 +3,11 @@
 #[cfg(feature = "train")]
 mod train;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use heartbit_dataset::DatasetKind;
 use heartbit_ir::program::ArrayShape;
-use heartbit_model::Arch;
+use heartbit_model::{Arch, Method, Norm};
 use std::path::PathBuf;
 
 #[cfg(feature = "train")]
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     Plot(PlotArgs),
     /// Writes an untrained checkpoint with realistic statistics, for tests and sizing.
     Random(RandomArgs),
+    /// Makes a checkpoint of one that PyTorch wrote.
+    Import(ImportArgs),
     /// Folds a checkpoint into an integer network.
     Fold(FoldArgs),
     /// Compiles a network for an array: program, memory images, Verilog.
@@ -196,6 +199,40 @@ pub(crate) struct RandomArgs {
     /// Checkpoint to write (.safetensors).
     #[arg(long, value_name = "MODEL")]
     pub(crate) out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ImportArgs {
+    /// Checkpoint of ReCU's, OvSW's or ReActNet's program (.pth, .pt, .pth.tar, .state), or its
+    /// tensors as .safetensors; recognised by content.
+    pub(crate) file: PathBuf,
+    /// Architecture; the one whose parameters the file has unless given.
+    #[arg(long, value_parser = Arch::from_name)]
+    pub(crate) arch: Option<Arch>,
+    /// Training method; `recu` where the file has its scales, else `ovsw`, unless given.
+    #[arg(long, value_parser = method())]
+    pub(crate) method: Option<Method>,
+    /// Pixel statistics that the network was trained with; those of the method's publication
+    /// unless given.
+    #[arg(long, value_parser = norm())]
+    pub(crate) norm: Option<Norm>,
+    /// Height and width of the image; the published one unless given.
+    #[arg(long, value_name = "PIXELS")]
+    pub(crate) image_side: Option<usize>,
+    /// Checkpoint to write; the file's name with .safetensors in the current directory unless
+    /// given.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+fn method() -> impl TypedValueParser<Value = Method> {
+    PossibleValuesParser::new(Method::ALL.map(Method::name))
+        .map(|name| Method::from_name(&name).expect("bug: one of the names"))
+}
+
+fn norm() -> impl TypedValueParser<Value = Norm> {
+    PossibleValuesParser::new(Norm::ALL.map(Norm::name))
+        .map(|name| Norm::from_name(&name).expect("bug: one of the names"))
 }
 
 #[derive(Args, Debug)]

@@ -4,6 +4,7 @@ pub(crate) mod compile;
 pub(crate) mod cosim;
 pub(crate) mod demo;
 pub(crate) mod eval;
+pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod models;
 pub(crate) mod plot;

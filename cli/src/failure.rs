@@ -7,6 +7,7 @@ use heartbit_compiler::fold::FoldError;
 use heartbit_compiler::schedule::{Misfit, ScheduleError};
 use heartbit_ir::file::FileError;
 use heartbit_model::CheckpointError;
+use heartbit_model::import::{ContainerError, ImportError};
 use std::fmt::Write as _;
 
 /// Exit codes of the command, documented in the README.
@@ -109,6 +110,36 @@ impl From<FoldError> for Failure {
                 "the checkpoint is incomplete, or of another architecture than its metadata says"
             }
             _ => "train or import the network again",
+        };
+        Self::from_error(Code::BadInput, error).help(help)
+    }
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Self {
+        let help = match &error {
+            ImportError::Container(ContainerError::AlreadyImported) => {
+                "use it as it is: it needs no import"
+            }
+            ImportError::Container(ContainerError::Tar | ContainerError::BigEndian) => {
+                "load it in PyTorch on a little-endian machine and save its `state_dict` again"
+            }
+            ImportError::Container(ContainerError::NoTensors) => {
+                "save the model's `state_dict()`, at the top or under the key `state_dict`"
+            }
+            ImportError::Container(_) => {
+                "the file is damaged or was not written by `torch.save`: fetch or save it again"
+            }
+            ImportError::Ambiguous { .. } => "choose one with `--arch`",
+            ImportError::NoArchitecture { .. } | ImportError::OtherNetwork { .. } => {
+                "docs/import.md lists the networks that are read, with their keys"
+            }
+            ImportError::Missing { .. } => "leave `--arch` out, or give another one",
+            ImportError::Method { .. } => "leave `--method` out, or give another one",
+            ImportError::Features { .. } | ImportError::Sizes(_) | ImportError::Shapes { .. } => {
+                "check `--arch` and `--image-side`"
+            }
+            _ => "the parameters themselves are unusable: save another epoch's",
         };
         Self::from_error(Code::BadInput, error).help(help)
     }

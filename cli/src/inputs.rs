@@ -15,23 +15,31 @@ use std::path::Path;
 /// Largest checkpoint that is read.
 const MAX_CHECKPOINT: u64 = 1 << 31;
 
-/// Reads a checkpoint.
-pub(crate) fn checkpoint(path: &Path) -> Outcome<Checkpoint> {
+/// What to give where a checkpoint is wanted.
+const CHECKPOINT_HELP: &str =
+    "give a checkpoint (.safetensors) that `heartbit train`, `import` or `random` wrote";
+
+/// Reads a file of limited size.
+pub(crate) fn bytes(path: &Path, help: &str) -> Outcome<Vec<u8>> {
     let io = |error: std::io::Error| {
         Failure::from_error(Code::BadInput, error)
             .context(format!("cannot read `{}`", path.display()))
-            .help("give a checkpoint (.safetensors) that `heartbit train` or `random` wrote")
+            .help(help)
     };
     let size = std::fs::metadata(path).map_err(io)?.len();
     if size > MAX_CHECKPOINT {
         let message = format!("`{}` has {size} bytes, more than 2 GiB", path.display());
-        return Err(Failure::new(Code::BadInput, message).help("give a checkpoint"));
+        return Err(Failure::new(Code::BadInput, message).help(help));
     }
-    let bytes = std::fs::read(path).map_err(io)?;
-    Checkpoint::from_bytes(&bytes).map_err(|error| {
+    std::fs::read(path).map_err(io)
+}
+
+/// Reads a checkpoint.
+pub(crate) fn checkpoint(path: &Path) -> Outcome<Checkpoint> {
+    Checkpoint::from_bytes(&bytes(path, CHECKPOINT_HELP)?).map_err(|error| {
         Failure::from_error(Code::BadInput, error)
             .context(format!("cannot use `{}`", path.display()))
-            .help("give a checkpoint (.safetensors) that `heartbit train` or `random` wrote")
+            .help(CHECKPOINT_HELP)
     })
 }
 

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Command::Eval(args) => commands::eval::run(args, format),
         Command::Plot(args) => commands::plot::run(args, format),
         Command::Random(args) => commands::models::random(args),
+        Command::Import(args) => commands::import::run(args, format),
         Command::Fold(args) => commands::models::fold(args),
         Command::Compile(args) => commands::compile::run(args, format),
         Command::Inspect(args) => commands::inspect::run(args, format),
