@@ -87,7 +87,6 @@ pub(crate) struct DemoArgs {
 #[derive(Args, Debug)]
 #[command(disable_help_flag = true)]
 pub(crate) struct TrainArgs {
-    #[expect(dead_code, reason = "whatever it is, the answer is the same")]
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
     pub(crate) any: Vec<String>,
 }
