@@ -133,6 +133,9 @@ fn supported(config: &TrainConfig) -> Result<(), Error> {
     for (name, path) in [("init_from", &config.init_from), ("teacher", &config.teacher)] {
         check(path.is_none(), name, format!("{path:?}"), "it cannot be used yet");
     }
+    check(config.keep == base.keep, "keep", config.keep.to_string(), "only one can be kept");
+    let limit = config.corrupt_limit;
+    check(limit.is_none(), "corrupt_limit", format!("{limit:?}"), "nothing unreadable is skipped");
     let augment = config.augmentation();
     let known = !config.augment || augment == base.augmentation();
     check(known, "crop", format!("{augment:?}"), "only all of the published changes or none");

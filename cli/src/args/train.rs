@@ -29,9 +29,9 @@ const OPTIMIZERS: [OptimizerSettings; 2] = [OptimizerSettings::SGD, OptimizerSet
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Every setting starts as the preset of architecture, method, data set and stage, that is as published;
-the entries of --config come before it, and flags before both. `--dry-run` shows the result.
-docs/recipes.md has the presets and their sources.")]
+Every setting starts as the preset of architecture, method, data set and stage, that is as
+published; --config comes before the preset, and a flag before both. --dry-run shows the result.
+The presets and their sources are in docs/recipes.md.")]
 pub(crate) struct TrainArgs {
     #[command(flatten, next_help_heading = "Run")]
     pub(crate) run: RunArgs,
