@@ -401,7 +401,7 @@ fn what_an_import_leaves_out_is_a_warning() {
     let mut tensors = Checkpoint::from_bytes(&own).expect("just written").tensors;
     tensors.insert("teacher.bias".to_owned(), Tensor::new(&[1], vec![0.5]));
     tensors.get_mut("layer1.0.conv1.weight").expect("there").data[..144].fill(0.25);
-    let file = TensorFile { metadata: Default::default(), tensors };
+    let file = TensorFile { metadata: std::collections::BTreeMap::new(), tensors };
     std::fs::write(directory.path().join("foreign.safetensors"), file.to_bytes())
         .expect("writable");
     let args = ["import", "foreign.safetensors", "--out", "x.safetensors"];
