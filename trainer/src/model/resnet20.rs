@@ -228,21 +228,21 @@ impl ResNet20 {
             positions: HEAD_POSITIONS,
             images,
             grid: mode.grid.clone(),
+            range_log2: 0,
         };
         let pooled: Tensor<2> = apply(vec![input(x)], Arc::new(pool));
         let parameters = HeadParameters {
-            gamma: at(self.head_norm.gamma),
-            beta: at(self.head_norm.beta),
+            norm: Some([at(self.head_norm.gamma), at(self.head_norm.beta)]),
             weight: at(self.linear),
             bias: at(self.linear + 1),
         };
-        let unit = mode.grid.as_ref().map_or(1.0, |g| pool_unit(HEAD_POSITIONS, g));
+        let unit = mode.grid.as_ref().map_or(1.0, |g| pool_unit(HEAD_POSITIONS, g, 0));
         let (logits, head_stats) = head(pooled, parameters, unit, mode.grid.as_ref());
         let mut stats: Vec<BatchStats> = slots
             .iter()
             .map(|s| s.lock().expect("bug: no thread panics while it holds statistics").clone())
             .collect();
-        stats.push(head_stats);
+        stats.extend(head_stats);
         Forward { logits, tensors, stats }
     }
 

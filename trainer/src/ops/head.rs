@@ -1,4 +1,5 @@
-//! The classifier: batch normalisation over the batch, linear layer, cross entropy.
+//! The classifier: batch normalisation over the batch where there is one, linear layer, cross
+//! entropy.
 //!
 //! These tensors are tiny, so they are plain burn operations.
 //! The normalisation is folded into the linear layer as in the deployed network, and on the grid
@@ -13,34 +14,38 @@ use crate::ops::unit::BatchStats;
 
 /// Parameters of the head, flat.
 pub struct HeadParameters {
-    /// `[channels]`.
-    pub gamma: Tensor<1>,
-    /// `[channels]`.
-    pub beta: Tensor<1>,
+    /// Gamma and beta of the normalisation, `[channels]` each, if there is one.
+    pub norm: Option<[Tensor<1>; 2]>,
     /// `[classes, channels]`, flat.
     pub weight: Tensor<1>,
     /// `[classes]`.
     pub bias: Tensor<1>,
 }
 
-/// Returns the logits `[images, classes]` of pooled activations `[images, channels]`, and the
-/// batch statistics.
+/// Returns the logits `[images, classes]` of features `[images, channels]`, and the batch
+/// statistics of the normalisation if there is one.
 pub fn head(
     pooled: Tensor<2>,
     p: HeadParameters,
     pool_unit: f64,
     grid: Option<&Grid>,
-) -> (Tensor<2>, BatchStats) {
+) -> (Tensor<2>, Option<BatchStats>) {
     let [images, channels] = pooled.dims();
     let [classes] = p.bias.dims();
     let weight = p.weight.reshape([classes, channels]);
-    let mean = pooled.clone().mean_dim(0);
-    let var = (pooled.clone() - mean.clone()).powf_scalar(2.0).mean_dim(0);
-    let stats = batch_stats(&mean, &var, images);
-    let scale = p.gamma.reshape([1, channels]) / (var + EPS).sqrt();
-    let offset = p.beta.reshape([1, channels]) - scale.clone() * mean;
-    let folded = weight.clone() * scale;
-    let bias = p.bias.reshape([1, classes]) + (weight * offset).sum_dim(1).reshape([1, classes]);
+    let bias = p.bias.reshape([1, classes]);
+    let (folded, bias, stats) = match p.norm {
+        None => (weight, bias, None),
+        Some([gamma, beta]) => {
+            let mean = pooled.clone().mean_dim(0);
+            let var = (pooled.clone() - mean.clone()).powf_scalar(2.0).mean_dim(0);
+            let stats = batch_stats(&mean, &var, images);
+            let scale = gamma.reshape([1, channels]) / (var + EPS).sqrt();
+            let offset = beta.reshape([1, channels]) - scale.clone() * mean;
+            let moved = (weight.clone() * offset).sum_dim(1).reshape([1, classes]);
+            (weight * scale, bias + moved, Some(stats))
+        }
+    };
     let (folded, bias) = match grid {
         None => (folded, bias),
         Some(grid) => quantize(folded, bias, pool_unit, grid),
@@ -80,9 +85,9 @@ fn batch_stats(mean: &Tensor<2>, var: &Tensor<2>, images: usize) -> BatchStats {
 }
 
 /// Returns the mean cross entropy of logits `[images, classes]`.
-pub fn cross_entropy(logits: Tensor<2>, labels: &[u8]) -> Tensor<1> {
+pub fn cross_entropy(logits: Tensor<2>, labels: &[impl Copy + Into<u32>]) -> Tensor<1> {
     let device = logits.device();
-    let targets: Vec<i32> = labels.iter().map(|&l| i32::from(l)).collect();
+    let targets: Vec<i32> = labels.iter().map(|&l| l.into() as i32).collect();
     let targets =
         Tensor::<1, Int>::from_ints(targets.as_slice(), &device).reshape([labels.len(), 1]);
     -log_softmax(logits, 1).gather(1, targets).mean()

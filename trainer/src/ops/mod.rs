@@ -3,17 +3,22 @@
 //! * [`conv`]: the convolution kernels; [`passes`]: the elementwise loops around them;
 //! * [`norm`]: batch normalisation in closed form; [`stats`]: sums over a batch;
 //! * [`binarize_weight`], [`binarize_activation`]: the binarizers;
-//! * [`stem`], [`mod@unit`], [`pool`], [`head`]: the layers of a network;
+//! * [`stem`], [`mod@unit`], [`real_unit`], [`map_pool`], [`rprelu`], [`flatten`], [`pool`], [`head`]: the layers
+//!   of a network;
 //! * [`host`]: how they hang into burn's autodiff.
 
 pub mod binarize_activation;
 pub mod binarize_weight;
 pub mod conv;
+pub mod flatten;
 pub mod head;
 pub mod host;
+pub mod map_pool;
 pub mod norm;
 pub mod passes;
 pub mod pool;
+pub mod real_unit;
+pub mod rprelu;
 pub mod stats;
 pub mod stem;
 pub mod unit;

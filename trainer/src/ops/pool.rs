@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use burn::backend::flex::FlexTensor;
-use heartbit_ir::grid::{Grid, pool_shift};
+use heartbit_ir::grid::{Grid, global_pool};
 
 use crate::lanes::{LANES, as_lanes, as_lanes_mut, groups_of};
 use crate::ops::host::{HostBackward, HostOp, host_tensor, values};
@@ -22,24 +22,26 @@ pub struct GlobalPool {
     pub images: usize,
     /// The grid, or `None` off it.
     pub grid: Option<Grid>,
+    /// Values are within ±2^`range_log2`: 0 after a hardtanh.
+    pub range_log2: u32,
 }
 
-/// Float value of one pooled level: `2^(shift - 1 - F) / N`.
-pub fn pool_unit(positions: usize, grid: &Grid) -> f64 {
-    let shift = f64::from(pool_shift(positions, grid));
-    (shift - 1.0 - f64::from(grid.stream_frac_bits)).exp2() / positions as f64
+/// Float value of one pooled level of values within ±2^`range_log2`.
+pub fn pool_unit(positions: usize, grid: &Grid, range_log2: u32) -> f64 {
+    global_pool(positions, grid.head_activation_bits, grid.stream_frac_bits, range_log2).1
 }
 
 impl GlobalPool {
     fn pooled(&self, sum: f64) -> f64 {
         let Some(grid) = &self.grid else { return sum / self.positions as f64 };
-        let shift = pool_shift(self.positions, grid);
         let bits = grid.head_activation_bits;
+        let (shift, unit) =
+            global_pool(self.positions, bits, grid.stream_frac_bits, self.range_log2);
         let half = f64::from(1u32 << (bits - 1));
         let full = f64::from((1u32 << bits) - 1);
         let units = sum * f64::from(1u32 << grid.stream_frac_bits);
         let q = ((units / f64::from(1u32 << shift)).floor() + half).clamp(0.0, full);
-        (2.0 * q - full) * pool_unit(self.positions, grid)
+        (2.0 * q - full) * unit
     }
 }
 

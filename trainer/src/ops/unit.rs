@@ -130,8 +130,11 @@ impl Unit {
     /// The shift of each channel as it is applied.
     fn shifts(&self, shift: Option<&[f32]>) -> Vec<f32> {
         let Some(shift) = shift else { return vec![0.0; self.shape.cin] };
-        let scale = self.grid_scale.unwrap_or(0.0);
-        shift.iter().map(|&s| passes::snap(s, scale, 1.0 / scale)).collect()
+        match self.grid_scale {
+            None => shift.to_vec(),
+            // As `heartbit_ir::grid::stream_offset`: half away from zero.
+            Some(scale) => shift.iter().map(|&s| (s * scale).round() / scale).collect(),
+        }
     }
 
     /// The convolution's sums, pooled: `i16`, places, statistics of images and of channels.

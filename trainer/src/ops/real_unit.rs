@@ -1,0 +1,248 @@
+//! A full-precision 1×1 convolution with batch normalisation: the downsampling shortcuts of
+//! ImageNet's networks.
+//!
+//! `y = limit(snap(bn(W · x)))`, without activation and without a shortcut of its own. On the grid
+//! the input becomes odd levels worth `u` and the weights odd levels worth one scale `s` a channel
+//! (semantics.md, sections 2.9 and 3), both with gradient 1, so that `alpha = s · u`.
+//!
+//! Inputs: `x` `[groups, cin, h, w, 16]`, weights `[cout·cin]`, gamma and beta `[cout]`.
+
+use std::sync::Arc;
+
+use burn::backend::flex::FlexTensor;
+use heartbit_ir::grid::{Grid, real_conv_levels};
+use rayon::prelude::*;
+
+use crate::lanes::{
+    LANES, Lanes, as_lanes, as_lanes_mut, groups_of, lane_mask, take, with_scratch,
+};
+use crate::ops::conv::{self, ConvShape};
+use crate::ops::flatten::Quantizer;
+use crate::ops::host::{HostBackward, HostOp, host_tensor, values};
+use crate::ops::norm::{ChannelGrad, ChannelNorm, SumStats};
+use crate::ops::passes::{self, AffineRow, Row};
+use crate::ops::stats::{
+    BatchStats, CHUNK_GROUPS, StatsSlot, add_chunks, grad_row, living, map_shape, publish,
+    total_moments,
+};
+use crate::ops::unit::Limit;
+
+/// The layer, ready to run on a batch.
+#[derive(Clone, Debug)]
+pub struct RealUnit {
+    /// Sizes; the kernel is 1.
+    pub shape: ConvShape,
+    /// Images of the batch.
+    pub images: usize,
+    /// The grid, or `None` off it.
+    pub grid: Option<Grid>,
+    /// The input is within ±2^`range_log2`.
+    pub range_log2: u32,
+    /// The limit on the result.
+    pub limit: Limit,
+    /// Receives the batch statistics.
+    pub stats: StatsSlot,
+}
+
+#[derive(Debug)]
+struct Saved {
+    unit: RealUnit,
+    x: FlexTensor,
+    y: FlexTensor,
+    z: Vec<Row>,
+    /// Weights as they are applied: levels on the grid.
+    weights: Vec<f32>,
+    /// Float value of a weight's level 1, for each output channel; 1 off the grid.
+    scale: Vec<f64>,
+    norms: Vec<ChannelNorm>,
+}
+
+impl RealUnit {
+    fn quantizer(&self) -> Option<Quantizer> {
+        let grid = self.grid.as_ref()?;
+        let (bits, frac_bits) = (grid.downsample_activation_bits, grid.stream_frac_bits);
+        Some(Quantizer::new(bits, frac_bits, self.range_log2))
+    }
+
+    /// Float value of the input's level 1; 1 off the grid.
+    fn unit(&self) -> f64 {
+        self.quantizer().map_or(1.0, |q| q.unit)
+    }
+
+    /// The weights as they are applied, and each channel's scale.
+    fn weights(&self, real: &[f32]) -> (Vec<f32>, Vec<f64>) {
+        let ConvShape { cin, cout, .. } = self.shape;
+        let Some(grid) = &self.grid else { return (real.to_vec(), vec![1.0; cout]) };
+        let levels = real_conv_levels(real, [cout, cin, 1, 1], grid.downsample_weight_bits);
+        (levels.levels.iter().map(|&l| l as f32).collect(), levels.scale)
+    }
+
+    /// Writes the input of one group as it is convolved; a 1×1 kernel has no padding.
+    fn write_input(&self, x: &[Row], map: &mut [Lanes]) {
+        match self.quantizer() {
+            None => map.iter_mut().zip(x).for_each(|(map, x)| map.0 = *x),
+            Some(q) => map.iter_mut().zip(x).for_each(|(map, x)| {
+                map.0 = x.map(|v| q.level(v) as f32);
+            }),
+        }
+    }
+}
+
+impl HostOp for RealUnit {
+    fn forward(&self, inputs: &[FlexTensor]) -> (FlexTensor, Arc<dyn HostBackward>) {
+        let [x, weights, gamma, beta] = inputs else { panic!("bug: a real unit has four inputs") };
+        let shape = self.shape;
+        assert_eq!(shape.kernel, 1, "bug: kernel of a real unit");
+        let groups = groups_of(self.images);
+        let (weights, scale) = self.weights(values(weights));
+        let packed = conv::pack_forward(&weights, shape);
+        let (side, plane) = (shape.side(), shape.side() * shape.side());
+        let xs = as_lanes(values(x));
+
+        let mut z = vec![[0.0f32; LANES]; groups * shape.output()];
+        let moments: Vec<Vec<SumStats>> = z
+            .par_chunks_mut(shape.output())
+            .zip(xs.par_chunks(shape.input()))
+            .enumerate()
+            .map(|(g, (z, x))| {
+                let mask = lane_mask(self.images, g);
+                with_scratch(|s| {
+                    let map = take(&mut s.input, shape.padded_input());
+                    self.write_input(x, map);
+                    let out = take(&mut s.output, shape.output());
+                    conv::forward(map, &packed, out, shape);
+                    out.chunks_exact(plane)
+                        .zip(z.chunks_exact_mut(plane))
+                        .map(|(out, z)| living(&passes::store_sums(out, z, side), &mask))
+                        .collect()
+                })
+            })
+            .collect();
+
+        let (gamma, beta, unit) = (values(gamma), values(beta), self.unit());
+        let norms: Vec<ChannelNorm> = total_moments(&moments, shape.cout, self.images * plane)
+            .into_iter()
+            .enumerate()
+            .map(|(c, s)| ChannelNorm::new(s, scale[c] * unit, gamma[c].into(), beta[c].into()))
+            .collect();
+        publish(&self.stats, BatchStats::of(&norms));
+
+        let grid_scale = self.grid.as_ref().map_or(0.0, |g| (1u32 << g.stream_frac_bits) as f32);
+        let bound = self.limit.bound();
+        let mut y = vec![0.0f32; groups * shape.output() * LANES];
+        as_lanes_mut(&mut y).par_chunks_mut(plane).zip(z.par_chunks(plane)).enumerate().for_each(
+            |(i, (y, z))| {
+                let norm = &norms[i % shape.cout];
+                let (a, b) = (norm.a as f32, norm.b as f32);
+                passes::activate(z, AffineRow { a, b, scale: grid_scale, bound }, y);
+            },
+        );
+        let y = host_tensor(y, map_shape(groups, shape.cout, side));
+        let saved =
+            Saved { unit: self.clone(), x: x.clone(), y: y.clone(), z, weights, scale, norms };
+        (y, Arc::new(saved))
+    }
+}
+
+impl Saved {
+    /// Where a group's channel is in the maps of the output.
+    fn plane(&self, group: usize, c: usize) -> std::ops::Range<usize> {
+        let plane = self.unit.shape.side() * self.unit.shape.side();
+        let at = (group * self.norms.len() + c) * plane;
+        at..at + plane
+    }
+
+    /// Gradients of the normalisation.
+    fn channel_grads(&self, grad: &[Row], y: &[Row]) -> Vec<ChannelGrad> {
+        let (bound, side) = (self.unit.limit.bound(), self.unit.shape.side());
+        let sums: Vec<Vec<SumStats>> = (0..groups_of(self.unit.images))
+            .into_par_iter()
+            .map(|g| {
+                let mask = lane_mask(self.unit.images, g);
+                (0..self.norms.len())
+                    .map(|c| {
+                        let at = self.plane(g, c);
+                        let (grad, y, z) = (&grad[at.clone()], &y[at.clone()], &self.z[at]);
+                        living(&passes::gradient_sums(grad, y, z, bound, side), &mask)
+                    })
+                    .collect()
+            })
+            .collect();
+        total_moments(&sums, self.norms.len(), 0)
+            .iter()
+            .zip(&self.norms)
+            .map(|(sums, norm)| norm.backward(sums.sum, sums.squares))
+            .collect()
+    }
+
+    /// Writes the gradient of one group's sums.
+    fn write_gradient(
+        &self,
+        grad: &[Row],
+        y: &[Row],
+        group: usize,
+        grads: &[ChannelGrad],
+        map: &mut [Lanes],
+    ) {
+        let side = self.unit.shape.side();
+        let mask = lane_mask(self.unit.images, group);
+        for (c, (channel, map)) in grads.iter().zip(map.chunks_exact_mut(side * side)).enumerate() {
+            let at = self.plane(group, c);
+            let f = grad_row(channel, &mask, self.unit.limit.bound());
+            let (grad, y, z) = (&grad[at.clone()], &y[at.clone()], &self.z[at]);
+            passes::write_gradient(grad, y, z, f, map, side, 0);
+        }
+    }
+}
+
+impl HostBackward for Saved {
+    fn backward(&self, grad: &[f32]) -> Vec<FlexTensor> {
+        let shape = self.unit.shape;
+        let (grad, y, xs) = (as_lanes(grad), as_lanes(values(&self.y)), as_lanes(values(&self.x)));
+        let groups = groups_of(self.unit.images);
+        let grads = self.channel_grads(grad, y);
+        let packed = conv::pack_backward(&self.weights, shape);
+        let per_level = (1.0 / self.unit.unit()) as f32;
+        let mut input = vec![0.0f32; groups * shape.input() * LANES];
+        let partial: Vec<Vec<Lanes>> = as_lanes_mut(&mut input)
+            .par_chunks_mut(CHUNK_GROUPS * shape.input())
+            .enumerate()
+            .map(|(chunk, out)| {
+                let mut weights = conv::zeroed_weights(shape);
+                for (i, out) in out.chunks_exact_mut(shape.input()).enumerate() {
+                    let g = chunk * CHUNK_GROUPS + i;
+                    with_scratch(|s| {
+                        let map = take(&mut s.grad, shape.padded_grad());
+                        self.write_gradient(grad, y, g, &grads, map);
+                        let levels = take(&mut s.input, shape.padded_input());
+                        self.unit
+                            .write_input(&xs[g * shape.input()..(g + 1) * shape.input()], levels);
+                        conv::backward_weights(levels, map, &mut weights, &mut s.transposed, shape);
+                        let result = take(&mut s.output, shape.input());
+                        conv::backward_input(map, &packed, result, shape);
+                        for (out, result) in out.iter_mut().zip(result) {
+                            *out = result.0.map(|g| g * per_level);
+                        }
+                    });
+                }
+                weights
+            })
+            .collect();
+        let mut weights = conv::finish_weights(&add_chunks(partial), shape);
+        for (filter, scale) in weights.chunks_exact_mut(shape.cin).zip(&self.scale) {
+            filter.iter_mut().for_each(|g| *g = (f64::from(*g) / scale) as f32);
+        }
+        let channel = |f: fn(&ChannelGrad) -> f64| {
+            host_tensor(grads.iter().map(|g| f(g) as f32).collect(), [shape.cout])
+        };
+        vec![
+            host_tensor(input, map_shape(groups, shape.cin, shape.in_side)),
+            host_tensor(weights, [shape.weights()]),
+            channel(|g| g.gamma),
+            channel(|g| g.beta),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests;
