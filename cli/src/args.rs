@@ -151,7 +151,8 @@ pub(crate) struct EvalArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Engine {
-    /// The trainer's forward pass on the deployed grid (needs `--features train`).
+    /// The float network, and beside it the trainer's own evaluation on the grid (needs
+    /// `--features train`).
     Float,
     /// The normative interpreter.
     Network,

@@ -4,13 +4,12 @@ use crate::args::DataArgs;
 use crate::failure::{Code, Failure, Outcome};
 use heartbit_compiler::build::{self, Build};
 use heartbit_compiler::fold::fold;
-#[cfg(feature = "train")]
-use heartbit_dataset::Cifar10;
 use heartbit_dataset::planes::to_interleaved;
 use heartbit_dataset::{Dataset, DatasetKind, OpenOptions, Split};
 use heartbit_ir::network::{Network, OpKind};
 use heartbit_model::Checkpoint;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Largest checkpoint that is read.
 const MAX_CHECKPOINT: u64 = 1 << 31;
@@ -67,7 +66,7 @@ pub(crate) fn build(path: &Path) -> Outcome<Build> {
 
 /// Test images with their labels.
 pub(crate) struct Images {
-    set: Dataset,
+    set: Arc<Dataset>,
     len: usize,
 }
 
@@ -93,7 +92,7 @@ impl Images {
             let help = format!("give `--images` 1 to {}", set.len());
             return Err(Failure::new(Code::Usage, message).help(help));
         }
-        Ok(Self { set, len })
+        Ok(Self { set: Arc::new(set), len })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -147,18 +146,9 @@ impl Images {
             .help("give the data set that the network was trained on to `--dataset`"))
     }
 
-    /// The images as the trainer takes them.
+    /// The whole set, of which the first [`len`](Self::len) images count.
     #[cfg(feature = "train")]
-    pub(crate) fn cifar10(&self) -> Outcome<Cifar10> {
-        if self.set.kind() != DatasetKind::Cifar10 {
-            let message = format!("the engine `float` does not take `{}`", self.set.kind());
-            return Err(Failure::new(Code::Usage, message).help("give another `--engine`"));
-        }
-        let mut set = Cifar10::default();
-        for index in 0..self.len {
-            set.images.extend(self.set.image(index)?);
-            set.labels.push(u8::try_from(self.label(index)).expect("bug: ten classes"));
-        }
-        Ok(set)
+    pub(crate) fn set(&self) -> &Arc<Dataset> {
+        &self.set
     }
 }

@@ -70,17 +70,23 @@ pub enum Norm {
     Recu,
     /// CIFAR-10's, which `OvSW` takes for CIFAR-100 too.
     Ovsw,
+    /// CIFAR-100's, which `ReCU` takes for it.
+    Cifar100,
+    /// Tiny-ImageNet's, which `ReCU` takes for it.
+    TinyImagenet,
 }
 
 impl Norm {
     /// All presets.
-    pub const ALL: [Self; 2] = [Self::Recu, Self::Ovsw];
+    pub const ALL: [Self; 4] = [Self::Recu, Self::Ovsw, Self::Cifar100, Self::TinyImagenet];
 
     /// Returns the name in files and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Recu => "recu",
             Self::Ovsw => "ovsw",
+            Self::Cifar100 => "cifar100",
+            Self::TinyImagenet => "tinyimagenet",
         }
     }
 
@@ -94,6 +100,8 @@ impl Norm {
         match self {
             Self::Recu => grid::RECU_PIXELS,
             Self::Ovsw => grid::OVSW_PIXELS,
+            Self::Cifar100 => grid::CIFAR100_RECU_PIXELS,
+            Self::TinyImagenet => grid::TINY_IMAGENET_PIXELS,
         }
     }
 }

@@ -165,7 +165,7 @@ impl TrainConfig {
 
     /// The preset of pixel statistics in force.
     pub fn resolved_norm(&self) -> Norm {
-        self.norm.unwrap_or_else(|| self.method.default_norm())
+        self.norm.unwrap_or_else(|| published_norm(self.method, self.dataset))
     }
 
     /// The random changes of training images in force.
@@ -249,6 +249,16 @@ impl TrainConfig {
             flip: Some(augment.flip),
             ..self.clone()
         }
+    }
+}
+
+/// The pixel statistics that a method's publication takes for a data set.
+fn published_norm(method: Method, dataset: DatasetKind) -> Norm {
+    match (dataset, method.default_norm()) {
+        (DatasetKind::Imagenet, _) => Norm::Recu,
+        (DatasetKind::TinyImagenet, _) => Norm::TinyImagenet,
+        (DatasetKind::Cifar100, Norm::Recu) => Norm::Cifar100,
+        (_, norm) => norm,
     }
 }
 

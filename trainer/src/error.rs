@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A setting that makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,5 +99,10 @@ impl Error {
     /// One setting that makes no sense.
     pub fn config(problem: Problem) -> Self {
         Self::Config { problems: vec![problem] }
+    }
+
+    /// A checkpoint that is not what it should be.
+    pub(crate) fn unusable(path: &Path, reason: String) -> Self {
+        Self::Checkpoint { path: path.to_owned(), reason }
     }
 }

@@ -168,7 +168,7 @@ fn sign(rng: &mut impl Rng) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::stream;
+    use crate::rng::stream;
     use heartbit_model::{Arch, Method};
 
     fn init() -> Init {

@@ -7,7 +7,7 @@
 //!   [`schedule`]: learning rate and tau.
 //! * [`model`]: the network; [`ops`]: its operations, fused for the CPU, with hand-written
 //!   gradients; [`lanes`]: the layout they share.
-//! * [`data`]: batches; [`checkpoint`]: files.
+//! * [`eval`]: exact evaluation on the grid, and float evaluation; [`device`]: what computes.
 //!
 //! The library prints nothing; `docs/training.md` describes methods, files and speed.
 //! Not here: other backends than the CPU, other networks than ResNet-20.
@@ -36,9 +36,8 @@
 )]
 
 pub mod binarizers;
-pub mod checkpoint;
 pub mod config;
-pub mod data;
+pub mod device;
 pub mod error;
 pub mod eval;
 pub mod flips;
@@ -51,11 +50,12 @@ pub mod ops;
 pub mod optim;
 pub mod params;
 pub mod presets;
+pub mod rng;
 pub mod schedule;
 mod simd;
 pub mod train;
 
 pub use config::TrainConfig;
 pub use error::Error;
-pub use eval::{Evaluation, evaluate};
+pub use eval::{Evaluation, evaluate, read_checkpoint};
 pub use train::{EpochRecord, Progress, Summary, train};

@@ -37,7 +37,7 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::model::resnet20::host_values;
+    use crate::model::forward::host_values;
 
     /// Rounding of a handful of `f32` operations on values of order 1.
     const TOLERANCE: f64 = 2e-6;

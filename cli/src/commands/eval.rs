@@ -15,18 +15,28 @@ use rayon::prelude::*;
 use serde_json::json;
 use std::time::Instant;
 
+/// What the trainer's evaluation says of a checkpoint: the float network, and beside it the
+/// network on its grid, which is another one.
+pub(crate) struct FloatAndGrid {
+    /// Images that the float network classifies correctly.
+    pub(crate) float_correct: usize,
+    /// Share of images whose predictions agree.
+    pub(crate) agreement: f64,
+    /// Integer logits on the grid.
+    pub(crate) grid_logits: Vec<Vec<i32>>,
+}
+
 pub(crate) fn run(args: &EvalArgs, format: Format) -> Outcome {
     let images = Images::test(&args.data)?;
     let started = Instant::now();
     let logits = match args.engine {
-        Engine::Float => train::float_logits(&args.model, &images)?,
+        Engine::Float => return float(args, &images, format, started),
         Engine::Network => interpret(args, &images)?,
         Engine::Sim => simulate(args, &images)?,
         Engine::Rtl => cosimulate(args, &images)?,
     };
     let rate = rate(images.len(), started);
-    let right = |(i, l): (usize, &Vec<i32>)| predicted_class(l) == images.label(i);
-    let correct = logits.iter().enumerate().filter(|x| right(*x)).count();
+    let correct = correct(&logits, &images);
     let accuracy = share(correct as u64, images.len() as u64);
     let engine = format!("{:?}", args.engine).to_lowercase();
     let hash = logits_hash(&logits);
@@ -40,6 +50,41 @@ pub(crate) fn run(args: &EvalArgs, format: Format) -> Outcome {
              CRC-32 of all integer logits: {hash}\n",
             images.len(),
             percent(accuracy)
+        )
+    })
+}
+
+/// Number of images whose class is right.
+fn correct(logits: &[Vec<i32>], images: &Images) -> usize {
+    let right = |(i, l): (usize, &Vec<i32>)| predicted_class(l) == images.label(i);
+    logits.iter().enumerate().filter(|x| right(*x)).count()
+}
+
+/// The float network and, side by side, the same checkpoint on its grid.
+fn float(args: &EvalArgs, images: &Images, format: Format, started: Instant) -> Outcome {
+    let FloatAndGrid { float_correct, agreement, grid_logits } =
+        train::evaluate(&args.model, images)?;
+    let rate = rate(images.len(), started);
+    let grid_correct = correct(&grid_logits, images);
+    let of_all = |n: usize| share(n as u64, images.len() as u64);
+    let hash = logits_hash(&grid_logits);
+    let json = json!({
+        "schema": 1, "engine": "float", "images": images.len(), "correct": float_correct,
+        "accuracy": of_all(float_correct), "images_per_second": rate,
+        "grid": {
+            "correct": grid_correct, "accuracy": of_all(grid_correct),
+            "agreement": agreement, "logits_crc32": hash,
+        },
+    });
+    output::result(format, &json, || {
+        let n = images.len();
+        format!(
+            "float: {float_correct} of {n} right, accuracy {}\n\
+             grid:  {grid_correct} of {n} right, accuracy {}, same prediction as float: {}\n\
+             CRC-32 of all integer logits on the grid: {hash}\n",
+            percent(of_all(float_correct)),
+            percent(of_all(grid_correct)),
+            percent(agreement)
         )
     })
 }

@@ -2,6 +2,7 @@
 
 mod settings;
 
+use super::eval::FloatAndGrid;
 use crate::args::{Format, TrainArgs};
 use crate::failure::{Code, Failure, Outcome};
 use crate::inputs::Images;
@@ -43,6 +44,10 @@ pub(crate) fn run(args: &TrainArgs, format: Format) -> Outcome {
                 "loss {loss:.3}, {images_per_second:.0} images/s, {left} left"
             ));
         }
+        Progress::Corrupt { path, reason } => {
+            let line = format!("warning: unreadable image `{}`: {reason}", path.display());
+            bar.suspend(|| bar.println(line));
+        }
         Progress::Epoch(record) => {
             let line = if format == Format::Json {
                 serde_json::to_string(&record).expect("bug: plain data") + "\n"
@@ -72,11 +77,22 @@ pub(crate) fn run(args: &TrainArgs, format: Format) -> Outcome {
     })
 }
 
-/// Integer logits of the trainer's own forward pass on the deployed grid.
-pub(crate) fn float_logits(path: &Path, images: &Images) -> Outcome<Vec<Vec<i32>>> {
-    let evaluation =
-        heartbit_trainer::evaluate(path, &images.cifar10()?, images.len()).map_err(failure)?;
-    Ok(evaluation.int_logits.iter().map(|l| l.to_vec()).collect())
+/// A checkpoint in real arithmetic, and on its grid by the trainer's own evaluation.
+pub(crate) fn evaluate(path: &Path, images: &Images) -> Outcome<FloatAndGrid> {
+    let checkpoint = crate::inputs::checkpoint(path)?;
+    let network = heartbit_compiler::fold::fold(&checkpoint)?;
+    images.check_size(&network)?;
+    images.check_classes(&network)?;
+    let evaluate = |float| {
+        heartbit_trainer::evaluate(&checkpoint, images.set(), Some(images.len()), float)
+            .map_err(failure)
+    };
+    let (float, grid) = (evaluate(true)?, evaluate(false)?);
+    Ok(FloatAndGrid {
+        float_correct: float.correct(),
+        agreement: float.agreement(&grid),
+        grid_logits: grid.int_logits(),
+    })
 }
 
 fn failure(error: Error) -> Failure {

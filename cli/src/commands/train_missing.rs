@@ -1,5 +1,6 @@
 //! `train` and the float engine in a binary that was built without the trainer.
 
+use super::eval::FloatAndGrid;
 use crate::args::{Format, TrainArgs};
 use crate::failure::{Code, Failure, Outcome};
 use crate::inputs::Images;
@@ -9,7 +10,7 @@ pub(crate) fn run(_: &TrainArgs, _: Format) -> Outcome {
     Err(missing())
 }
 
-pub(crate) fn float_logits(_: &Path, _: &Images) -> Outcome<Vec<Vec<i32>>> {
+pub(crate) fn evaluate(_: &Path, _: &Images) -> Outcome<FloatAndGrid> {
     Err(missing())
 }
 

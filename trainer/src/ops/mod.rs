@@ -3,7 +3,7 @@
 //! * [`conv`]: the convolution kernels; [`passes`]: the elementwise loops around them;
 //! * [`norm`]: batch normalisation in closed form; [`stats`]: sums over a batch;
 //! * [`binarize_weight`], [`binarize_activation`]: the binarizers;
-//! * [`stem`], [`mod@unit`], [`real_unit`], [`map_pool`], [`rprelu`], [`flatten`], [`pool`], [`head`]: the layers
+//! * [`stem`], [`mod@unit`], [`real_unit`], [`map_pool`], [`rprelu`], [`flatten`], [`pool`]: the layers
 //!   of a network;
 //! * [`host`]: how they hang into burn's autodiff.
 
@@ -11,7 +11,6 @@ pub mod binarize_activation;
 pub mod binarize_weight;
 pub mod conv;
 pub mod flatten;
-pub mod head;
 pub mod host;
 pub mod map_pool;
 pub mod norm;

@@ -119,7 +119,7 @@ mod tests {
     use rand::Rng;
 
     use super::*;
-    use crate::data::stream;
+    use crate::rng::stream;
 
     fn moments(z: &[f64]) -> SumStats {
         SumStats {

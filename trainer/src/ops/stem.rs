@@ -45,6 +45,9 @@ pub struct Stem {
     pub norm: PixelStatistics,
     /// The grid, or `None` off it.
     pub grid: Option<Grid>,
+    /// Whether the result is rounded to the stream's grid; where only its sign is read, the
+    /// deployed network compares instead.
+    pub snap: bool,
     /// The limit on the result.
     pub limit: Limit,
     /// Receives the batch statistics.
@@ -203,7 +206,8 @@ impl HostOp for Stem {
             .collect();
         publish(&self.stats, BatchStats::of(&norms));
 
-        let scale = self.grid.as_ref().map_or(0.0, |g| (1u32 << g.stream_frac_bits) as f32);
+        let grid = self.grid.as_ref().filter(|_| self.snap);
+        let scale = grid.map_or(0.0, |g| (1u32 << g.stream_frac_bits) as f32);
         let bound = self.limit.bound();
         let mut y = vec![0.0f32; groups * shape.output() * LANES];
         as_lanes_mut(&mut y).par_chunks_mut(plane).zip(z.par_chunks(plane)).enumerate().for_each(

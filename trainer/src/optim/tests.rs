@@ -1,7 +1,7 @@
 //! The optimization step against worked examples of the specification.
 
 use super::*;
-use crate::data::stream;
+use crate::rng::stream;
 use rand::Rng;
 
 /// One `f32` operation's rounding on values of order 1.

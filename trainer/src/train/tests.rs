@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use heartbit_dataset::DatasetKind;
 use heartbit_dataset::cifar10::IMAGE_BYTES;
+use heartbit_model::{Tensor, TensorFile};
 use rand::Rng;
+use std::collections::BTreeMap;
 
 use super::*;
 use crate::method::Method;
@@ -43,8 +46,9 @@ fn run(config: &TrainConfig) -> Result<Summary, Error> {
 }
 
 /// The tensors of a run's state, which include everything that training changes.
-fn state(config: &TrainConfig) -> Arrays {
-    Checkpoint::load(&config.out.join(STATE)).expect("a state").arrays
+fn state(config: &TrainConfig) -> BTreeMap<String, Tensor> {
+    let bytes = std::fs::read(config.out.join(STATE)).expect("a state");
+    TensorFile::from_bytes(&bytes).expect("just written").tensors
 }
 
 #[test]
@@ -94,10 +98,12 @@ fn training_fits_images_that_differ_in_brightness() {
     let records = run(&config).expect("trains").epochs;
     // Ten classes by chance have loss 2.3, two have 0.7.
     assert!(records[11].train_loss < 0.5, "{records:?}");
-    let test = Cifar10::load_test(dir.path()).expect("written above");
-    let result =
-        crate::evaluate(config.out.join(CHECKPOINT), &test, usize::MAX).expect("evaluates");
-    assert_eq!(result.accuracy(), records[11].test_accuracy);
+    let test = Dataset::open(DatasetKind::Cifar10, Split::Test, dir.path()).expect("written");
+    let checkpoint = read_checkpoint(&config.out.join(CHECKPOINT)).expect("written");
+    let evaluate = |float| {
+        crate::evaluate(&checkpoint, &Arc::new(test), None, float).expect("evaluates").accuracy()
+    };
+    assert_eq!(evaluate(false), records[11].test_accuracy);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use super::*;
-use crate::data::stream;
+use crate::rng::stream;
 
 /// `Σ grad · clamp(w1, -Q, Q)` with the standardised weights `w1` and a given constant `Q`.
 fn clamped_dot(latent: &[f64], fan_in: usize, bound: f64, grad: &[f32]) -> f64 {

@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use super::*;
-use crate::data::stream;
+use crate::rng::stream;
 use crate::simd::on_each_build;
 
 /// Random padded map with a border of zeros.

@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use super::*;
-use crate::data::stream;
+use crate::rng::stream;
 
 const IMAGES: usize = 19;
 const SHAPES: [ConvShape; 2] = [

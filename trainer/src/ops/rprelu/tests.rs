@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use super::*;
-use crate::data::stream;
+use crate::rng::stream;
 
 const CHANNELS: usize = 3;
 const SIDE: usize = 3;

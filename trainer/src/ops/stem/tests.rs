@@ -3,8 +3,8 @@
 use rand::Rng;
 
 use super::*;
-use crate::data::stream;
 use crate::method::Norm;
+use crate::rng::stream;
 
 /// The CIFAR stem, smaller, and the ImageNet stem, smaller.
 const SHAPES: [ConvShape; 2] = [
@@ -22,6 +22,7 @@ fn stem(variant: usize, images: usize, grid: Option<Grid>) -> Stem {
         pixels: Arc::new(pixels),
         norm: Norm::Recu.pixels(),
         grid,
+        snap: true,
         limit: LIMITS[variant],
         stats: StatsSlot::default(),
     }

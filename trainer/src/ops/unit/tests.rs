@@ -7,8 +7,8 @@
 use rand::Rng;
 
 use super::*;
-use crate::data::stream;
 use crate::ops::binarize_weight::{Identity, Recu};
+use crate::rng::stream;
 use crate::simd::on_each_build;
 
 /// A small unit with random inputs, and 21 images: one full group and a partial one.
