@@ -17,7 +17,7 @@ pub struct Problem {
 
 impl Problem {
     /// Names the setting, its value and the rule.
-    pub fn new(name: impl Into<String>, value: impl ToString, rule: String) -> Self {
+    pub fn new(name: impl Into<String>, value: impl fmt::Display, rule: String) -> Self {
         Self { name: name.into(), value: value.to_string(), rule }
     }
 }
@@ -31,13 +31,11 @@ impl fmt::Display for Problem {
 
 /// One problem in a line, or a line for each.
 fn list(problems: &[Problem]) -> String {
-    match problems {
-        [one] => one.to_string(),
-        _ => {
-            let lines: String = problems.iter().map(|p| format!("\n  {p}")).collect();
-            format!("{} settings make no sense:{lines}", problems.len())
-        }
+    if let [one] = problems {
+        return one.to_string();
     }
+    let lines: Vec<String> = problems.iter().map(|p| format!("\n  {p}")).collect();
+    format!("{} settings make no sense:{}", problems.len(), lines.concat())
 }
 
 /// Why training or evaluation stopped.

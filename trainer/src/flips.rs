@@ -54,6 +54,12 @@ fn pack(weights: &[f32], layer: BinaryLayer) -> Vec<u64> {
     signs.chunks(BITS).map(word).collect()
 }
 
+/// The bits that a number of a file stands for; it has been checked.
+#[expect(clippy::cast_sign_loss, reason = "an integer of 16 bits")]
+fn bits(v: f32) -> u64 {
+    u64::from(v as u16)
+}
+
 fn ones(words: impl Iterator<Item = u64>) -> usize {
     words.map(|w| w.count_ones() as usize).sum()
 }
@@ -157,8 +163,7 @@ impl FlipTracker {
         }
         for (array, layer) in state.list.iter().zip(&mut self.layers) {
             for (word, chunks) in layer.flipped.iter_mut().zip(array.values.chunks(CHUNKS)) {
-                *word =
-                    chunks.iter().rev().fold(0, |w, &v| (w << CHUNK_BITS) | u64::from(v as u16));
+                *word = chunks.iter().rev().fold(0, |w, &v| (w << CHUNK_BITS) | bits(v));
             }
         }
         true

@@ -1,7 +1,7 @@
 //! The training run: epochs, checkpoints, metrics, exact resume.
 //!
 //! A run's folder holds `config.json` (the resolved settings), `checkpoint.safetensors` (the last
-//! epoch), `best.safetensors` (the highest test accuracy), with `keep` one `epoch-NNNN.safetensors`
+//! epoch), `best.safetensors` (the highest test accuracy), with `keep` above 1 one `epoch-NNNN.safetensors`
 //! for each of the last epochs, `state.safetensors` (all that a resume needs) and `metrics.jsonl`
 //! (one line an epoch).
 //!
@@ -364,8 +364,8 @@ impl<'a> Run<'a> {
     /// Keeps this epoch's checkpoint and removes the one that is too old.
     fn keep(&self, checkpoint: &[u8]) -> Result<(), Error> {
         let keep = self.config.keep;
-        if keep == 0 {
-            return Ok(());
+        if keep <= 1 {
+            return Ok(()); // The last epoch is `checkpoint.safetensors`.
         }
         let path = |epoch: usize| self.config.out.join(format!("epoch-{epoch:04}.safetensors"));
         write(&path(self.epoch), checkpoint)?;

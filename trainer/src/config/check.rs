@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use super::{Stage, TrainConfig};
 use crate::Error;
+use crate::device::DEVICES;
 use crate::error::Problem;
 use crate::optim::OptimizerSettings;
 use crate::schedule::LrShape;
@@ -69,7 +70,8 @@ impl TrainConfig {
             &self.grid,
             "levels have 1 to 8 bits and the stream 1 to 14 fraction bits",
         );
-        c.check(self.device == "cpu", "device", &self.device, "only `cpu` is known");
+        let known = DEVICES.contains(&self.device.as_str());
+        c.check(known, "device", &self.device, "it is `cpu`, `cuda`, `rocm` or `wgpu`");
     }
 
     fn check_data(&self, c: &mut Checker) {

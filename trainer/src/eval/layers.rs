@@ -168,12 +168,12 @@ impl Builder<'_> {
                 let alpha = self.net.alpha(conv);
                 let weights = binary_weights(self.net, conv);
                 let only_sign = !uses.value && shortcut.is_none();
-                let larger = |_| alpha.iter().map(|&a| a >= 0.0).collect();
+                let larger = || alpha.iter().map(|&a| a >= 0.0).collect();
                 Kind::Conv(Box::new(ConvStep {
                     shape: shape(conv),
                     packed: conv::pack_forward(&weights, shape(conv)),
                     source: Source::Signs(shift.as_ref().map(|s| self.shift(s))),
-                    pool: pool.then_some(()).map(larger),
+                    pool: pool.then(larger),
                     rescale: self.rescale(norm, &alpha, only_sign),
                     shortcut: shortcut.map(|Shortcut { fit, .. }| fit),
                     rounding,

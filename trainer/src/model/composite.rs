@@ -101,7 +101,7 @@ impl<'a> Composite<'a> {
 
     fn stem(&mut self, conv: &Conv, norm: &str, hardtanh: bool, uses: Uses) -> Tensor<4> {
         let latent = self.params.get(&conv.weight()).reshape(conv.shape());
-        let (weight, scale) = self.fold_stem(latent, conv);
+        let (weight, scale) = self.fold_stem(&latent, conv);
         let z = convolve(self.pixels.clone(), weight, conv) * scale;
         let y = self.norm(z, norm);
         let y = if uses.value { self.snap(y) } else { y };
@@ -110,7 +110,7 @@ impl<'a> Composite<'a> {
 
     /// Folds the pixel statistics into the weights `[cout, 4, k, k]`, in units of a scale of each
     /// output channel.
-    fn fold_stem(&self, latent: Tensor<4>, conv: &Conv) -> (Tensor<4>, Tensor<4>) {
+    fn fold_stem(&self, latent: &Tensor<4>, conv: &Conv) -> (Tensor<4>, Tensor<4>) {
         let stats = &self.mode.pixels;
         let per_channel = |f: &dyn Fn(usize) -> f64| self.constant((0..PIXELS).map(f));
         let pixel = latent.clone() * per_channel(&|c| 1.0 / (510.0 * stats.std[c]));

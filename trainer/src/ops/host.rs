@@ -66,6 +66,7 @@ macro_rules! host_backend {
         pub trait HostBackend: Backend {
             $(
                 /// Runs an operation of as many inputs.
+                #[allow(clippy::too_many_arguments, reason = "one for each input")]
                 fn $name($($input: FloatTensor<Self>,)+ op: Arc<dyn HostOp>) -> FloatTensor<Self>;
             )+
         }

@@ -528,7 +528,7 @@ simd! {
     }
 }
 
-/// The coefficients of one channel of a PReLU between offsets.
+/// The coefficients of one channel of a `PReLU` between offsets.
 #[derive(Clone, Copy, Debug)]
 pub struct PreluRow {
     /// Factor of negative values.

@@ -230,7 +230,9 @@ impl HostBackward for Saved {
             .collect();
         let mut weights = conv::finish_weights(&add_chunks(partial), shape);
         for (filter, scale) in weights.chunks_exact_mut(shape.cin).zip(&self.scale) {
-            filter.iter_mut().for_each(|g| *g = (f64::from(*g) / scale) as f32);
+            for g in filter {
+                *g = (f64::from(*g) / scale) as f32;
+            }
         }
         let channel = |f: fn(&ChannelGrad) -> f64| {
             host_tensor(grads.iter().map(|g| f(g) as f32).collect(), [shape.cout])

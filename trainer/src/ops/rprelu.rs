@@ -1,6 +1,6 @@
-//! PReLU between two learned offsets: `y = limit(prelu(x + before, slope) + after)`.
+//! `PReLU` between two learned offsets: `y = limit(prelu(x + before, slope) + after)`.
 //!
-//! ReActNet's activation; with offsets of 0 it is the PReLU at the end of OvSW's VGG-small.
+//! ReActNet's activation; with offsets of 0 it is the `PReLU` at the end of OvSW's VGG-small.
 //! On the grid the offsets and the slope are the integers of [`heartbit_ir::grid::prelu`] and the
 //! product is rounded as in semantics.md, section 2.12, all with gradient 1.
 //!

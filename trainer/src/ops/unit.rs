@@ -85,6 +85,9 @@ struct Shared<'a> {
     alpha: &'a [f32],
 }
 
+/// Sums, places of the pooled ones, statistics of the images and of each group's channels.
+type Convolved = (Vec<[i16; LANES]>, Vec<[u8; LANES]>, Vec<ImageStats>, Vec<Vec<SumStats>>);
+
 /// The named inputs.
 struct Inputs<'a> {
     x: &'a FlexTensor,
@@ -138,11 +141,7 @@ impl Unit {
     }
 
     /// The convolution's sums, pooled: `i16`, places, statistics of images and of channels.
-    fn convolve(
-        &self,
-        xs: &[Row],
-        shared: &Shared<'_>,
-    ) -> (Vec<[i16; LANES]>, Vec<[u8; LANES]>, Vec<ImageStats>, Vec<Vec<SumStats>>) {
+    fn convolve(&self, xs: &[Row], shared: &Shared<'_>) -> Convolved {
         let groups = groups_of(self.images);
         let len = self.out_lanes();
         let mut z = vec![[0i16; LANES]; groups * len];

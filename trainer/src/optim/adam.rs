@@ -27,6 +27,7 @@ impl Adam {
         Self { betas, eps, decays, first, second, steps }
     }
 
+    #[expect(clippy::cast_sign_loss, reason = "counts, which are exact in an f32")]
     fn steps(&self) -> u64 {
         let digits = &self.steps.list[0].values;
         digits[0] as u64 * BASE + digits[1] as u64

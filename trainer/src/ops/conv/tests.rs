@@ -129,7 +129,9 @@ fn builds_agree_bit_for_bit_on_signs() {
         let mut sign = || if rng.random() { 1.0 } else { -1.0 };
         let weights: Vec<f32> = (0..shape.weights()).map(|_| sign()).collect();
         let mut input = vec![Lanes::ZERO; shape.padded_input()];
-        input.iter_mut().for_each(|v| *v = Lanes(std::array::from_fn(|_| sign())));
+        for v in &mut input {
+            *v = Lanes(std::array::from_fn(|_| sign()));
+        }
         clear_border(&mut input, shape.cin, shape.padded(), shape.pad());
         let grad = random_map(shape.cout, shape.padded_side(), shape.pad(), 6);
         let results = on_each_build(1, || run(shape, &weights, &input, &grad));

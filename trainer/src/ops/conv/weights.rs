@@ -14,8 +14,8 @@ use super::{ConvShape, multiply_add, narrow};
 use crate::lanes::{LANES, Lanes, as_floats, take};
 use crate::simd::{AVX512, PORTABLE, simd};
 
-/// Lanes of transposed gradient in a tile: 16 KiB.
-const TILE_LANES: usize = 256;
+/// Lanes of transposed gradient in a tile: 32 KiB.
+const TILE_LANES: usize = 512;
 
 /// Vectors of 16 output channels.
 fn vectors(shape: ConvShape) -> usize {
@@ -26,7 +26,6 @@ fn vectors(shape: ConvShape) -> usize {
 fn vector_block(shape: ConvShape) -> usize {
     match vectors(shape) {
         _ if shape.kernel == 7 => 1,
-        n if n.is_multiple_of(4) => 4,
         n if n.is_multiple_of(2) => 2,
         _ => 1,
     }
@@ -47,7 +46,7 @@ simd! {
                 let start = (y + shape.pad()) * padded + shape.pad();
                 for x in 0..side {
                     let at = first + (y * side + x) * LANES * block;
-                    let rows = &mut out[at..at + (LANES - 1) * block + 1];
+                    let rows = &mut out[at..=at + (LANES - 1) * block];
                     if channels < LANES {
                         rows.iter_mut().step_by(block).for_each(|row| *row = Lanes::ZERO);
                     }
@@ -131,7 +130,8 @@ simd! {
     }
 }
 
-/// Picks the block: 12 to 18 sums in 32 registers, or 6 in 16 of half the width.
+/// Picks the block: 24 sums in 32 registers where two vectors of channels share a broadcast, or 6
+/// in 16 of half the width.
 #[inline(always)]
 fn by_shape<const FMA: bool, const WIDE: bool, const S: usize>(
     input: &[Lanes],
@@ -140,16 +140,13 @@ fn by_shape<const FMA: bool, const WIDE: bool, const S: usize>(
     shape: ConvShape,
 ) {
     match (WIDE, vector_block(shape), shape.kernel) {
-        (true, 4, 3) => tiles::<FMA, 4, 1, 3, S>(input, grad, sums, shape),
-        (true, 2, 3) => tiles::<FMA, 2, 2, 3, S>(input, grad, sums, shape),
+        (true, 2, 3) => tiles::<FMA, 2, 4, 3, S>(input, grad, sums, shape),
         // 48 or 80 channels and their like; 16 go another way.
         (true, 1, 3) => tiles::<FMA, 1, 4, 3, S>(input, grad, sums, shape),
-        (true, 4, 1) => tiles::<FMA, 4, 3, 1, S>(input, grad, sums, shape),
         (true, 2, 1) => tiles::<FMA, 2, 6, 1, S>(input, grad, sums, shape),
-        (true, 1, 1) => tiles::<FMA, 1, 6, 1, S>(input, grad, sums, shape),
         (true, 1, 7) => tiles::<FMA, 1, 2, 7, S>(input, grad, sums, shape),
         (false, _, 3) => tiles::<FMA, 1, 2, 3, S>(input, grad, sums, shape),
-        (false, _, 1) => tiles::<FMA, 1, 6, 1, S>(input, grad, sums, shape),
+        (false, _, 1) | (true, 1, 1) => tiles::<FMA, 1, 6, 1, S>(input, grad, sums, shape),
         (false, _, 7) => tiles::<FMA, 1, 1, 7, S>(input, grad, sums, shape),
         (_, _, n) => unreachable!("bug: a kernel of {n} columns"),
     }
@@ -230,7 +227,7 @@ fn block<const FMA: bool, const GV: usize, const CI: usize, const KX: usize, con
             let g: [Lanes; GV] = std::array::from_fn(|j| grad[n * group + j]);
             let at = (n / LANES) * (S - 1) * LANES + n;
             unrolled!(i in 0..CI {
-                let a = &rows[i][at..at + (KX - 1) * LANES + 1];
+                let a = &rows[i][at..=at + (KX - 1) * LANES];
                 unrolled!(kx in 0..KX {
                     for j in 0..GV {
                         multiply_add::<FMA>(&mut acc[i][kx][j], a[kx * LANES], &g[j]);

@@ -204,6 +204,7 @@ fn pooled_sums(unit: &Unit, z: &[f64], alpha: &[f64]) -> Vec<usize> {
         .collect()
 }
 
+#[expect(clippy::too_many_lines, reason = "the formulas of the module, one after the other")]
 fn reference(p: &Problem) -> Reference {
     let unit = &p.unit;
     let shape = unit.shape;
@@ -211,9 +212,10 @@ fn reference(p: &Problem) -> Reference {
     let signs = unit.binarizer.forward(&p.inputs[1], shape.fan_in());
     let [alpha, gamma, beta] = [2, 3, 4].map(|i| p.vector(i));
     let in_plane = shape.in_side * shape.in_side;
-    let shift: Vec<f64> = match unit.shift {
-        true => p.vector(5).iter().map(|&s| snap(unit, s)).collect(),
-        false => vec![0.0; shape.cin],
+    let shift: Vec<f64> = if unit.shift {
+        p.vector(5).iter().map(|&s| snap(unit, s)).collect()
+    } else {
+        vec![0.0; shape.cin]
     };
     let x: Vec<Vec<f64>> =
         (0..IMAGES).map(|n| Problem::image(&p.inputs[0], shape.input(), n)).collect();
