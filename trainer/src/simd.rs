@@ -79,7 +79,6 @@ macro_rules! simd {
         $($arg:ident: $ty:ty),* $(,)?)
         $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*
-        #[allow(clippy::too_many_arguments, reason = "rows of several maps")]
         #[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "runtime dispatch"))]
         $vis fn $name$(<$gen: $bound>)?($($arg: $ty),*) $(-> $ret)? {
             #[inline(always)]

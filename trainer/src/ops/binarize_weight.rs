@@ -9,6 +9,7 @@
 use std::fmt::Debug;
 
 use heartbit_ir::grid::{Centering, binary_weights};
+use rayon::prelude::*;
 
 /// A rule from latent weights to ±1, with a surrogate gradient.
 pub trait WeightBinarizer: Debug + Send + Sync {
@@ -91,10 +92,12 @@ impl Recu {
     }
 
     fn bound_of(self, filters: &[Standardised]) -> f64 {
-        let total: f64 = filters
-            .iter()
+        let sums: Vec<f64> = filters
+            .par_iter()
             .map(|f| (0..f.centred.len()).map(|i| f.scaled(i).abs()).sum::<f64>())
-            .sum();
+            .collect();
+        // In the order of the filters, whatever the number of threads.
+        let total: f64 = sums.iter().sum();
         let count: usize = filters.iter().map(|f| f.centred.len()).sum();
         -(total / count as f64) * (2.0 - 2.0 * self.tau).ln()
     }
@@ -106,11 +109,12 @@ impl WeightBinarizer for Recu {
     }
 
     fn backward(&self, latent: &[f32], fan_in: usize, grad: &[f32]) -> Vec<f32> {
-        let filters: Vec<_> = latent.chunks(fan_in).map(Standardised::new).collect();
+        let filters: Vec<_> = latent.par_chunks(fan_in).map(Standardised::new).collect();
         let bound = self.bound_of(&filters);
         let n = fan_in as f64;
-        let mut out = Vec::with_capacity(grad.len());
-        for (f, grad) in filters.iter().zip(grad.chunks(fan_in)) {
+        let mut out = vec![0.0; grad.len()];
+        let rows = out.par_chunks_mut(fan_in).zip(&filters).zip(grad.par_chunks(fan_in));
+        rows.for_each(|((out, f), grad)| {
             let masked: Vec<f64> = grad
                 .iter()
                 .enumerate()
@@ -124,8 +128,8 @@ impl WeightBinarizer for Recu {
                 .map(|(g, w)| RECU_STD * (g / f.std - w * pull))
                 .collect();
             let mean = d.iter().sum::<f64>() / n;
-            out.extend(d.iter().map(|d| (d - mean) as f32));
-        }
+            out.iter_mut().zip(&d).for_each(|(out, d)| *out = (d - mean) as f32);
+        });
         out
     }
 }

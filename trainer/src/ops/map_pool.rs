@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::lanes::{LANES, as_lanes, as_lanes_mut};
 use crate::ops::host::{HostBackward, HostOp, host_tensor, values};
-use crate::ops::passes::{self, Row};
+use crate::ops::passes::{self, Landing, Row};
 use crate::ops::stats::map_shape;
 
 /// Maximum of 3×3 windows at stride 2 with padding 1 (semantics.md, section 2.10).
@@ -129,7 +129,8 @@ impl HostBackward for AvgPool {
         let mut out = vec![0.0f32; grad.len() * 4 * LANES];
         as_lanes_mut(&mut out).par_chunks_mut(plane).zip(grad.par_chunks(half)).for_each(
             |(out, grad)| {
-                passes::shortcut_gradient_pooled(grad, grad, f32::INFINITY, out, self.side);
+                let to = Landing { grad, y: grad, bound: f32::INFINITY };
+                passes::shortcut_gradient_pooled(to, out, self.side);
             },
         );
         let groups = grad.len() / half / self.channels;

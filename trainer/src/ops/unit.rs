@@ -26,7 +26,9 @@ use rayon::prelude::*;
 
 use self::shortcut::Route;
 pub use self::shortcut::{Fit, Limit, Shortcut};
-use crate::lanes::{LANES, as_lanes, as_lanes_mut, groups_of, lane_mask, take, with_scratch};
+use crate::lanes::{
+    LANES, Lanes, as_lanes, as_lanes_mut, groups_of, lane_mask, take, with_scratch,
+};
 use crate::ops::binarize_activation::{ImageStats, StdGradient};
 use crate::ops::binarize_weight::WeightBinarizer;
 use crate::ops::conv::{self, ConvShape, Packed};
@@ -85,8 +87,13 @@ struct Shared<'a> {
     alpha: &'a [f32],
 }
 
-/// Sums, places of the pooled ones, statistics of the images and of each group's channels.
-type Convolved = (Vec<[i16; LANES]>, Vec<[u8; LANES]>, Vec<ImageStats>, Vec<Vec<SumStats>>);
+/// The sums of a batch, pooled, with the statistics of images and of each group's channels.
+struct Convolved {
+    z: Vec<[i16; LANES]>,
+    places: Vec<[u8; LANES]>,
+    images: Vec<ImageStats>,
+    moments: Vec<Vec<SumStats>>,
+}
 
 /// The named inputs.
 struct Inputs<'a> {
@@ -140,7 +147,7 @@ impl Unit {
         }
     }
 
-    /// The convolution's sums, pooled: `i16`, places, statistics of images and of channels.
+    /// Convolves the signs of all groups.
     fn convolve(&self, xs: &[Row], shared: &Shared<'_>) -> Convolved {
         let groups = groups_of(self.images);
         let len = self.out_lanes();
@@ -158,7 +165,7 @@ impl Unit {
                 self.convolve_group(x, z, places, shared, &lane_mask(self.images, g))
             })
             .unzip();
-        (z, places, images, moments)
+        Convolved { z, places, images, moments }
     }
 
     /// Convolves the signs of one group; returns the images' statistics and the sums' moments.
@@ -230,7 +237,7 @@ impl Unit {
 }
 
 /// Writes the signs of one group's `x + shift` into a padded map.
-fn write_signs(x: &[Row], shift: &[f32], map: &mut [crate::lanes::Lanes], shape: ConvShape) {
+fn write_signs(x: &[Row], shift: &[f32], map: &mut [Lanes], shape: ConvShape) {
     let padded = shape.padded();
     conv::clear_border(map, shape.cin, padded, shape.pad());
     let planes = x.chunks_exact(shape.in_side * shape.in_side);
@@ -258,7 +265,7 @@ impl HostOp for Unit {
         let signs = self.binarizer.forward(values(latent), fan_in);
         let shift = self.shifts(shift);
         let packed = conv::pack_forward(&signs, shape);
-        let (z, places, images, moments) =
+        let Convolved { z, places, images, moments } =
             self.convolve(xs, &Shared { packed, shift: &shift, alpha });
         let count = self.images * self.out_plane();
         let norms: Vec<ChannelNorm> = total_moments(&moments, shape.cout, count)

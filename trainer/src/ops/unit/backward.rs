@@ -12,7 +12,7 @@ use crate::ops::binarize_activation::ImageStats;
 use crate::ops::conv::{self, Packed};
 use crate::ops::host::{HostBackward, host_tensor, values};
 use crate::ops::norm::{ChannelGrad, SumStats};
-use crate::ops::passes::{self, Row, StdRow, Totals};
+use crate::ops::passes::{self, Landing, Row, StdRow, Totals};
 use crate::ops::stats::{CHUNK_GROUPS, add_chunks, grad_row, living, map_shape, total_moments};
 
 /// One group's views.
@@ -81,7 +81,7 @@ impl Saved {
             let (g, y, z) = (&group.grad[at.clone()], &group.y[at.clone()], &group.z[at.clone()]);
             if self.unit.pool {
                 let places = &group.places[at];
-                passes::write_gradient_pooled(g, y, z, places, f, map, shape.side(), pad);
+                passes::write_gradient_pooled(g, y, z, places, f, map, [shape.side(), pad]);
             } else {
                 passes::write_gradient(g, y, z, f, map, shape.side(), pad);
             }
@@ -145,14 +145,13 @@ impl Saved {
                 }
                 continue;
             };
-            let (grad, y) = self.landing(group, route, c);
-            let bound = self.unit.limit.bound();
+            let to = self.landing(group, route, c);
             match route.fit {
                 Fit::Identity => {
-                    passes::input_gradient_identity(x, signs, f, grad, y, bound, out);
+                    passes::input_gradient_identity(x, signs, f, to, out);
                 }
                 Fit::PoolZeroChannels => {
-                    passes::input_gradient_pooled(x, signs, f, grad, y, bound, out, shape.in_side);
+                    passes::input_gradient_pooled(x, signs, f, to, out, shape.in_side);
                 }
             }
         }
@@ -160,25 +159,25 @@ impl Saved {
     }
 
     /// The output's gradient and values where a channel of the shortcut lands.
-    fn landing<'a>(&self, group: &Group<'a>, route: Route, c: usize) -> (&'a [Row], &'a [Row]) {
+    fn landing<'a>(&self, group: &Group<'a>, route: Route, c: usize) -> Landing<'a> {
         let plane = self.unit.out_plane();
         let at = (route.front + c) * plane..(route.front + c + 1) * plane;
-        (&group.grad[at.clone()], &group.y[at])
+        let bound = self.unit.limit.bound();
+        Landing { grad: &group.grad[at.clone()], y: &group.y[at], bound }
     }
 
     /// The gradient of a shortcut that is another map.
     fn other_gradient(&self, grad: &[Row], route: Route) -> FlexTensor {
         let groups = groups_of(self.unit.images);
-        let bound = self.unit.limit.bound();
         let mut other = vec![0.0f32; groups * route.lanes() * LANES];
         as_lanes_mut(&mut other).par_chunks_mut(route.lanes()).enumerate().for_each(|(g, out)| {
             let group = self.group(grad, g);
             for (c, out) in out.chunks_exact_mut(route.plane()).enumerate() {
-                let (grad, y) = self.landing(&group, route, c);
+                let to = self.landing(&group, route, c);
                 match route.fit {
-                    Fit::Identity => passes::shortcut_gradient(grad, y, bound, out),
+                    Fit::Identity => passes::shortcut_gradient(to, out),
                     Fit::PoolZeroChannels => {
-                        passes::shortcut_gradient_pooled(grad, y, bound, out, route.side);
+                        passes::shortcut_gradient_pooled(to, out, route.side);
                     }
                 }
             }

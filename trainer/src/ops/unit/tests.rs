@@ -204,7 +204,26 @@ fn pooled_sums(unit: &Unit, z: &[f64], alpha: &[f64]) -> Vec<usize> {
         .collect()
 }
 
-#[expect(clippy::too_many_lines, reason = "the formulas of the module, one after the other")]
+/// The shift of each channel as it is applied.
+fn shifts(p: &Problem) -> Vec<f64> {
+    if !p.unit.shift {
+        return vec![0.0; p.unit.shape.cin];
+    }
+    p.vector(5).iter().map(|&s| snap(&p.unit, s)).collect()
+}
+
+/// The shortcut's map of each image.
+fn shortcut_maps(p: &Problem, x: &[Vec<f64>], len: usize) -> Vec<Vec<f64>> {
+    match p.unit.shortcut {
+        Shortcut::None => vec![vec![0.0]; IMAGES],
+        Shortcut::Input(_) => x.to_vec(),
+        Shortcut::Other(_) => {
+            let map = p.inputs.last().expect("inputs");
+            (0..IMAGES).map(|n| Problem::image(map, len, n)).collect()
+        }
+    }
+}
+
 fn reference(p: &Problem) -> Reference {
     let unit = &p.unit;
     let shape = unit.shape;
@@ -212,11 +231,7 @@ fn reference(p: &Problem) -> Reference {
     let signs = unit.binarizer.forward(&p.inputs[1], shape.fan_in());
     let [alpha, gamma, beta] = [2, 3, 4].map(|i| p.vector(i));
     let in_plane = shape.in_side * shape.in_side;
-    let shift: Vec<f64> = if unit.shift {
-        p.vector(5).iter().map(|&s| snap(unit, s)).collect()
-    } else {
-        vec![0.0; shape.cin]
-    };
+    let shift = shifts(p);
     let x: Vec<Vec<f64>> =
         (0..IMAGES).map(|n| Problem::image(&p.inputs[0], shape.input(), n)).collect();
     let u: Vec<Vec<f64>> = x
@@ -224,14 +239,7 @@ fn reference(p: &Problem) -> Reference {
         .map(|x| x.iter().enumerate().map(|(e, x)| x + shift[e / in_plane]).collect())
         .collect();
     let shortcut_len = shortcut_size(unit).map_or(1, |[c, side]| c * side * side);
-    let shortcut: Vec<Vec<f64>> = match unit.shortcut {
-        Shortcut::None => vec![vec![0.0]; IMAGES],
-        Shortcut::Input(_) => x.clone(),
-        Shortcut::Other(_) => {
-            let map = p.inputs.last().expect("inputs");
-            (0..IMAGES).map(|n| Problem::image(map, shortcut_len, n)).collect()
-        }
-    };
+    let shortcut = shortcut_maps(p, &x, shortcut_len);
     let products = products(shape);
     let sums: Vec<Vec<f64>> = u
         .iter()
