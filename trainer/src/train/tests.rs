@@ -4,12 +4,13 @@ use std::path::Path;
 
 use heartbit_dataset::DatasetKind;
 use heartbit_dataset::cifar10::IMAGE_BYTES;
-use heartbit_model::{Tensor, TensorFile};
+use heartbit_model::{Arch, Tensor, TensorFile};
 use rand::Rng;
 use std::collections::BTreeMap;
 
 use super::*;
 use crate::method::Method;
+use crate::presets::preset;
 
 /// Writes a set of dark images of class 0 and bright ones of class 1.
 fn write_set(dir: &Path, images: usize) {
@@ -104,6 +105,66 @@ fn training_fits_images_that_differ_in_brightness() {
         crate::evaluate(&checkpoint, &Arc::new(test), None, float).expect("evaluates").accuracy()
     };
     assert_eq!(evaluate(false), records[11].test_accuracy);
+}
+
+/// A narrow network of an architecture, one epoch.
+fn narrow(arch: Arch, dir: &Path, out: &str) -> TrainConfig {
+    let published = arch.published().widths.into_iter();
+    let widths = Some(published.map(|w| (w / 16).next_multiple_of(4).max(8)).collect());
+    let preset = preset(arch, Method::Ovsw, DatasetKind::Cifar10, Stage::Binary);
+    let (data, out) = (dir.to_owned(), dir.join(out));
+    TrainConfig { data, out, widths, epochs: 1, warmup_epochs: 0, batch: 18, threads: 1, ..preset }
+}
+
+#[test]
+fn every_architecture_trains_and_evaluates() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    write_set(dir.path(), 36);
+    for arch in Arch::ALL {
+        let config = narrow(arch, dir.path(), arch.name());
+        let record = run(&config).expect("trains").epochs.remove(0);
+        assert!(record.train_loss.is_finite(), "{arch}");
+        assert!(record.float_accuracy.is_some() && record.silent.is_some(), "{arch}");
+        assert!((0.0..=1.0).contains(&record.never_flipped), "{arch}");
+        let checkpoint = read_checkpoint(&config.out.join(CHECKPOINT)).expect("written");
+        assert_eq!((checkpoint.arch, checkpoint.sizes), (arch, config.sizes()));
+        assert_eq!(record.layers.len(), config.graph().expect("valid").binary_convs().count());
+    }
+}
+
+/// Stage 1 with real weights, then stage 2 that starts from it and learns from a teacher.
+#[test]
+fn two_stages_start_from_each_other_and_from_a_teacher() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    write_set(dir.path(), 36);
+    let base = narrow(Arch::ReActNet18, dir.path(), "stage1");
+    let first = TrainConfig { stage: Stage::RealWeights, ags: None, sad: None, ..base.clone() };
+    let first = TrainConfig { grid_from: None, ..first };
+    run(&first).expect("trains real weights");
+    let checkpoint = first.out.join(CHECKPOINT);
+    let second = TrainConfig {
+        init_from: Some(checkpoint.clone()),
+        teacher: Some(checkpoint.clone()),
+        out: dir.path().join("stage2"),
+        ..base.clone()
+    };
+    let distilled = run(&second).expect("trains").epochs.remove(0);
+    let labels = TrainConfig { teacher: None, out: dir.path().join("labels"), ..second.clone() };
+    let labelled = run(&labels).expect("trains").epochs.remove(0);
+    assert_ne!(distilled.train_loss, labelled.train_loss, "the teacher must matter");
+    let other = narrow(Arch::ResNet20, dir.path(), "other");
+    let error = run(&TrainConfig { init_from: Some(checkpoint), ..other }).expect_err("misfit");
+    assert!(error.to_string().contains("`layer1.0.conv1.weight` is missing"), "{error}");
+}
+
+#[test]
+fn only_the_last_epochs_keep_their_checkpoints() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    write_set(dir.path(), 20);
+    let config = TrainConfig { keep: 2, epochs: 3, ..narrow(Arch::ResNet20, dir.path(), "kept") };
+    run(&config).expect("trains");
+    let kept = [1, 2, 3].map(|e| config.out.join(format!("epoch-{e:04}.safetensors")).exists());
+    assert_eq!(kept, [false, true, true]);
 }
 
 #[test]
