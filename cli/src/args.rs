@@ -1,5 +1,6 @@
 //! The command line: verbs over artifacts.
 
+mod bench;
 #[cfg(feature = "train")]
 mod train;
 
@@ -10,6 +11,9 @@ use heartbit_ir::program::ArrayShape;
 use heartbit_model::{Arch, Method, Norm};
 use std::path::PathBuf;
 
+#[cfg(feature = "train")]
+pub(crate) use bench::BenchTrainArgs;
+pub(crate) use bench::{BenchArgs, BenchCommand};
 #[cfg(feature = "train")]
 pub(crate) use train::{
     GridArgs, MethodArgs, NetworkArgs, OptimizationArgs, TrainArgs, TrainDataArgs,
@@ -49,6 +53,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Trains a network (needs a binary built with `--features train`).
     Train(Box<TrainArgs>),
+    /// Measures speed and memory.
+    Bench(BenchArgs),
     /// Measures the accuracy of a network on a test set.
     Eval(EvalArgs),
     /// Draws training runs: curves, layers, loss landscapes.

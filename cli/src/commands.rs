@@ -1,5 +1,6 @@
 //! One module a verb.
 
+pub(crate) mod bench;
 pub(crate) mod compile;
 pub(crate) mod cosim;
 pub(crate) mod demo;

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
     let outcome = match &cli.command {
         Command::Demo(args) => commands::demo::run(args, format),
         Command::Train(args) => commands::train::run(args, format),
+        Command::Bench(args) => commands::bench::run(args, format),
         Command::Eval(args) => commands::eval::run(args, format),
         Command::Plot(args) => commands::plot::run(args, format),
         Command::Random(args) => commands::models::random(args),

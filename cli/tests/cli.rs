@@ -439,6 +439,7 @@ fn files_that_cannot_be_imported_leave_nothing() {
 fn training_without_the_trainer_says_how_to_get_it() {
     let directory = temporary();
     fail(&directory, &["train", "--data", "x", "--out", "y"], 2, &["--features train"]);
+    fail(&directory, &["bench", "train"], 2, &["--features train"]);
 }
 
 #[cfg(feature = "train")]
@@ -606,4 +607,49 @@ fn all_settings_that_make_no_sense_are_reported_at_once() {
     fail(&directory, &["train", "--config", "absent", "--dry-run"], 3, &["absent"]);
     std::fs::write(directory.path().join("c.json"), r#"{"layers": 3}"#).expect("writable");
     fail(&directory, &["train", "--config", "c.json", "--dry-run"], 2, &["`layers` is 3"]);
+}
+
+#[cfg(feature = "train")]
+#[test]
+fn measured_training_step_has_the_fields_that_scripts_rely_on() {
+    let directory = temporary();
+    let peer = "{\"network\":\"resnet20\",\"method\":\"recu\",\"batch\":16,\"threads\":1,\
+                \"channels_last\":false,\"compile\":false,\"images_per_second\":2.0,\
+                \"windows\":[1.0,2.0],\"peak_rss_mib\":100,\"torch\":\"2.0.0\"}\n";
+    std::fs::write(directory.path().join("peer"), peer).expect("writable");
+    let run = |threads: &str| {
+        let mut args = vec!["bench", "train", "--arch", "resnet20", "--batch", "16"];
+        args.extend(["--steps", "1", "--warmup", "0", "--windows", "2", "--peer", "peer"]);
+        args.extend(["--threads", threads]);
+        succeed(&directory, &args)
+    };
+    let json = run("1");
+    assert_eq!(json["settings"]["batch"], 16);
+    let results = json["results"].as_array().expect("results").clone();
+    let expected = [
+        ("train/resnet20", "images/s", 2.0),
+        ("train/resnet20/median", "images/s", 1.5),
+        ("train/resnet20/peak", "MiB", 100.0),
+    ];
+    assert_eq!(results.len(), expected.len());
+    for (result, (name, unit, theirs)) in results.iter().zip(expected) {
+        assert_eq!((&result["name"], &result["unit"]), (&name.into(), &unit.into()));
+        assert_eq!(
+            (&result["peer"], &result["peer_value"]),
+            (&"pytorch 2.0.0".into(), &theirs.into())
+        );
+        let value = result["value"].as_f64().expect("a number");
+        assert!(value > 0.0, "{result}");
+        assert_eq!(result["ratio"], value / theirs);
+    }
+    assert!(results[0]["value"].as_f64() >= results[1]["value"].as_f64(), "{json}");
+    // Parameters, momentum and gradients alone are more than 3 MiB.
+    assert!(results[2]["value"].as_f64().is_some_and(|mib| mib > 3.0), "{json}");
+    for result in run("2")["results"].as_array().expect("results") {
+        assert!(result["peer"].is_null() && result["ratio"].is_null(), "{result}");
+    }
+    std::fs::write(directory.path().join("peer"), "{}").expect("writable");
+    let bench = ["bench", "train", "--peer", "peer"];
+    fail(&directory, &bench, 3, &["line 1 of `peer`", "help: every line"]);
+    fail(&directory, &["bench", "train", "--batch", "1"], 2, &["--batch"]);
 }

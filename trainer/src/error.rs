@@ -64,6 +64,14 @@ pub enum Error {
         /// The loss.
         loss: f64,
     },
+    /// The loss of a measured step is NaN or infinite.
+    #[error("the loss became {loss} in step {step}, after which there is nothing to measure")]
+    NotFinite {
+        /// Step, from 0.
+        step: usize,
+        /// The loss.
+        loss: f64,
+    },
     /// A file could not be read or written.
     #[error("cannot access `{}`", path.display())]
     Io {

@@ -7,7 +7,8 @@
 //!   [`schedule`]: learning rate and tau.
 //! * [`model`]: the network; [`ops`]: its operations, fused for the CPU, with hand-written
 //!   gradients; [`lanes`]: the layout they share.
-//! * [`eval`]: exact evaluation on the grid, and float evaluation; [`device`]: what computes.
+//! * [`eval`]: exact evaluation on the grid, and float evaluation; [`device`]: what computes;
+//!   [`bench`]: how long a step takes.
 //!
 //! The library prints nothing; `docs/training.md` describes methods, files and speed.
 //! Not here: other backends than the CPU, other networks than ResNet-20.
@@ -35,6 +36,7 @@
     )
 )]
 
+pub mod bench;
 pub mod binarizers;
 pub mod config;
 pub mod device;

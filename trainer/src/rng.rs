@@ -3,7 +3,8 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// The generator of one purpose: 0 is the initial parameters; tests take others.
+/// The generator of one purpose: 0 is the initial parameters, 1 the images of
+/// [`crate::bench`]; tests take others.
 ///
 /// The order and augmentation of an epoch are the data set loader's.
 pub fn stream(seed: u64, number: u64) -> ChaCha8Rng {

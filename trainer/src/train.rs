@@ -122,7 +122,7 @@ struct Sets {
 }
 
 /// A run between two epochs.
-struct Run<'a> {
+pub(crate) struct Run<'a> {
     config: &'a TrainConfig,
     engine: Engine,
     net: Network,
@@ -136,21 +136,29 @@ struct Run<'a> {
 
 /// Loss and hits of some images.
 #[derive(Clone, Copy, Debug, Default)]
-struct Tally {
-    loss: f64,
+pub(crate) struct Tally {
+    pub(crate) loss: f64,
     correct: usize,
     images: usize,
 }
 
 /// What one optimization step did.
-struct Step {
-    tally: Tally,
+pub(crate) struct Step {
+    pub(crate) tally: Tally,
     /// One report for each binary layer; none if the loss is not finite.
     hooks: Vec<HookReport>,
 }
 
 impl<'a> Run<'a> {
+    /// A run in its folder: one to resume, or a new one.
     fn open(config: &'a TrainConfig) -> Result<Self, Error> {
+        let mut run = Self::new(config)?;
+        run.prepare()?;
+        Ok(run)
+    }
+
+    /// A run before its first step, without a folder.
+    pub(crate) fn new(config: &'a TrainConfig) -> Result<Self, Error> {
         let graph = config.graph().map_err(|e| {
             let sizes = format!("{:?}", config.sizes());
             Error::config(Problem::new("widths", sizes, e.to_string()))
@@ -175,9 +183,7 @@ impl<'a> Run<'a> {
         let optimizer = Optimizer::new(config.optimizer, decays, &net.params);
         let engine = engine(&config.device, config.stage)?;
         let (epoch, records) = (0, Vec::new());
-        let mut run = Self { config, engine, net, teacher, optimizer, sad, flips, epoch, records };
-        run.prepare()?;
-        Ok(run)
+        Ok(Self { config, engine, net, teacher, optimizer, sad, flips, epoch, records })
     }
 
     /// Restores the run in the folder, or makes the folder.
@@ -201,7 +207,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn mode(&self) -> ForwardMode {
+    pub(crate) fn mode(&self) -> ForwardMode {
         let config = self.config;
         ForwardMode {
             parts: config.parts(self.epoch),
@@ -301,7 +307,7 @@ impl<'a> Run<'a> {
     }
 
     /// One optimization step: forward, backward, AGS, SAD, weight decay, descent.
-    fn step(&mut self, batch: Batch, mode: &ForwardMode, lr: f64) -> Step {
+    pub(crate) fn step(&mut self, batch: Batch, mode: &ForwardMode, lr: f64) -> Step {
         let Batch { pixels, labels } = batch;
         let pixels = Arc::new(pixels);
         let taught = self.teacher.as_ref().map(|teacher| teacher.logits(&pixels));

@@ -95,7 +95,7 @@ pub(crate) fn evaluate(path: &Path, images: &Images) -> Outcome<FloatAndGrid> {
     })
 }
 
-fn failure(error: Error) -> Failure {
+pub(crate) fn failure(error: Error) -> Failure {
     let (code, help) = match &error {
         Error::Config { .. } => (Code::Usage, "see `heartbit train --help`"),
         Error::Diverged { .. } => (Code::CheckFailed, "lower `--lr`, then `--resume`"),

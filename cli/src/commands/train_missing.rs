@@ -1,4 +1,4 @@
-//! `train` and the float engine in a binary that was built without the trainer.
+//! `train`, `bench train` and the float engine in a binary that was built without the trainer.
 
 use super::eval::FloatAndGrid;
 use crate::args::{Format, TrainArgs};
@@ -14,7 +14,7 @@ pub(crate) fn evaluate(_: &Path, _: &Images) -> Outcome<FloatAndGrid> {
     Err(missing())
 }
 
-fn missing() -> Failure {
+pub(crate) fn missing() -> Failure {
     Failure::new(Code::Usage, "this binary was built without the trainer")
         .help("build it with `cargo build --release -p heartbit-cli --features train`")
 }

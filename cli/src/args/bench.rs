@@ -1,0 +1,69 @@
+//! The flags of `bench`.
+
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, Subcommand};
+use heartbit_model::{Arch, Method};
+use std::path::PathBuf;
+
+/// Measures how fast and how large this program is on this machine.
+#[derive(Args, Debug)]
+pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    pub(crate) what: BenchCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum BenchCommand {
+    /// Measures the training step (needs a binary built with `--features train`).
+    Train(BenchTrainArgs),
+}
+
+/// Measures the training step: forward, loss, backward, hooks, optimizer, with the published
+/// settings, on one batch of random pixels.
+///
+/// Each network is measured in a process of its own, so that peaks of memory do not mix. Reading
+/// images is not measured.
+#[derive(Args, Debug)]
+#[command(after_help = BENCH_TRAIN_HELP)]
+pub(crate) struct BenchTrainArgs {
+    /// Architectures, separated by commas.
+    #[arg(
+        long, value_name = "ARCH,..", value_delimiter = ',', default_values = ["resnet20", "resnet18"],
+        value_parser = Arch::from_name
+    )]
+    pub(crate) arch: Vec<Arch>,
+    /// Training method.
+    #[arg(long, value_parser = super::method(), default_value = "recu")]
+    pub(crate) method: Method,
+    /// Images of a batch.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = count(2))]
+    pub(crate) batch: usize,
+    /// Threads that compute; 0 takes one for each processor.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) threads: usize,
+    /// Steps of a window.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = count(1))]
+    pub(crate) steps: usize,
+    /// Windows, each measured on its own.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = count(1))]
+    pub(crate) windows: usize,
+    /// Steps before the first window.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) warmup: usize,
+    /// Lines of JSON that `reference/bench.py` printed, to compare with.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) peer: Option<PathBuf>,
+    /// Measures here, one network, and prints a line for the process that asked.
+    #[arg(long, hide = true)]
+    pub(crate) in_this_process: bool,
+}
+
+const BENCH_TRAIN_HELP: &str = "\
+Results are images/s of the best and of the median window, and the peak of resident memory, which
+only Linux tells. A line of --peer is compared with where network, method, batch and threads are
+the same, the fastest one of several. A ratio is value / peer value: above 1 is faster, or larger.";
+
+/// Accepts a number of at least `least`.
+fn count(least: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(least..=1 << 20)
+}

@@ -1,0 +1,25 @@
+//! `bench`: one module for each thing that is measured.
+
+#[cfg(feature = "train")]
+mod peer;
+#[cfg(feature = "train")]
+mod report;
+#[cfg(feature = "train")]
+mod train;
+
+use crate::args::{BenchArgs, BenchCommand, Format};
+use crate::failure::Outcome;
+
+#[cfg(feature = "train")]
+pub(crate) fn run(args: &BenchArgs, format: Format) -> Outcome {
+    match &args.what {
+        BenchCommand::Train(args) => train::run(args, format),
+    }
+}
+
+#[cfg(not(feature = "train"))]
+pub(crate) fn run(args: &BenchArgs, _: Format) -> Outcome {
+    match &args.what {
+        BenchCommand::Train(_) => Err(super::train::missing()),
+    }
+}
