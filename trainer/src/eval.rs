@@ -1,7 +1,7 @@
 //! Evaluation of a trained network: on the deployed grid, exactly, and in real arithmetic.
 //!
-//! * [`layers`]: one step for each layer of the graph, over groups of 16 images;
-//! * [`classifier`]: from the last map to logits.
+//! * `layers`: one step for each layer of the graph, over groups of 16 images;
+//! * `classifier`: from the last map to logits.
 //!
 //! On the grid, parameters become integers by [`heartbit_ir::grid`], and the integers then flow
 //! through `f32` and `f64` arithmetic that is exact for them.

@@ -13,7 +13,7 @@
 //! one. Groups run in parallel in fixed chunks whose weight gradients are added in a fixed order,
 //! so the result does not depend on the number of threads.
 //!
-//! The backward pass is in [`mod@backward`]. It needs `x`, `y`, the sums as `i16`, and a byte for
+//! The backward pass is in `unit/backward.rs`. It needs `x`, `y`, the sums as `i16`, and a byte for
 //! each pooled place; signs and padded maps are made again.
 
 mod backward;

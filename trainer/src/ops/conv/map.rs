@@ -1,6 +1,6 @@
 //! Maps from maps: the forward convolution and the gradient of its input.
 //!
-//! Both are one or more [`Pass`]es of one loop. A pass convolves a padded map with a rectangle of
+//! Both are one or more `Pass`es of one loop. A pass convolves a padded map with a rectangle of
 //! taps and writes its results at every `out_step`-th place.
 //! The forward pass is one of them. So is the input's gradient at stride 1, with the channels
 //! exchanged and the taps reversed. At stride 2 an input position meets only the taps of its own

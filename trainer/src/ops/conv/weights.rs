@@ -3,7 +3,7 @@
 //! The sum runs over images and positions, so vectors run over 16 output channels instead: the
 //! gradient is transposed once for each group, and an input value is
 //! broadcast. No sum over lanes is left, and the results need one `f32` a weight. Layers of at most
-//! 16 channels go another way, [`super::narrow`].
+//! 16 channels go another way, `conv/narrow.rs`.
 //!
 //! Blocking: a block of (input channels × columns of taps × output channels) stays in registers
 //! over the positions of a tile, whose transposed gradient stays in the first-level cache for all
