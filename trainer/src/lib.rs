@@ -8,7 +8,7 @@
 //! * [`model`]: the network; [`ops`]: its operations, fused for the CPU, with hand-written
 //!   gradients; [`lanes`]: the layout they share.
 //! * [`eval`]: exact evaluation on the grid, and float evaluation; [`device`]: what computes;
-//!   [`bench`]: how long a step takes.
+//!   [`mod@bench`]: how long a step takes.
 //!
 //! The library prints nothing; `docs/training.md` describes methods, files and speed.
 //! Not here: other backends than the CPU, other networks than ResNet-20.
