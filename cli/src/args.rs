@@ -2,6 +2,8 @@
 
 mod bench;
 #[cfg(feature = "train")]
+mod landscape;
+#[cfg(feature = "train")]
 mod train;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -14,6 +16,8 @@ use std::path::PathBuf;
 #[cfg(feature = "train")]
 pub(crate) use bench::BenchTrainArgs;
 pub(crate) use bench::{BenchArgs, BenchCommand};
+#[cfg(feature = "train")]
+pub(crate) use landscape::LandscapeArgs;
 #[cfg(feature = "train")]
 pub(crate) use train::{
     GridArgs, MethodArgs, NetworkArgs, OptimizationArgs, TrainArgs, TrainDataArgs,
@@ -57,6 +61,17 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Measures the accuracy of a network on a test set.
     Eval(EvalArgs),
+    /// Measures the loss around a checkpoint (needs a binary built with `--features train`).
+    ///
+    /// The loss is measured on a slice through the space of weights, for `heartbit plot` to draw.
+    /// Two random directions span the slice; a step of 1 moves every filter by its own norm (filter
+    /// normalisation, Li et al. 2018). At each point it is the mean cross entropy of the deployed
+    /// network, whose binary layers take the signs of the moved latent weights. A flat valley means
+    /// that few signs turn, or that it matters little which.
+    ///
+    /// Normalisations, learned scales and biases do not move. The running statistics stay those of
+    /// the checkpoint.
+    Landscape(LandscapeArgs),
     /// Draws training runs: curves, layers, loss landscapes.
     Plot(PlotArgs),
     /// Writes an untrained checkpoint with realistic statistics, for tests and sizing.
@@ -96,6 +111,10 @@ pub(crate) struct TrainArgs {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
     pub(crate) any: Vec<String>,
 }
+
+/// As those of `train`.
+#[cfg(not(feature = "train"))]
+pub(crate) type LandscapeArgs = TrainArgs;
 
 /// Draws one or several training runs into one set of figures: loss, accuracy, weight flips (all
 /// layers, and layer by layer), weights that never flipped, silent weights, gradient over weights

@@ -7,11 +7,15 @@ pub(crate) mod demo;
 pub(crate) mod eval;
 pub(crate) mod import;
 pub(crate) mod inspect;
+#[cfg(feature = "train")]
+pub(crate) mod landscape;
 pub(crate) mod models;
 pub(crate) mod plot;
 pub(crate) mod sim;
 #[cfg(feature = "train")]
 pub(crate) mod train;
+#[cfg(not(feature = "train"))]
+pub(crate) use train as landscape;
 #[cfg(not(feature = "train"))]
 #[path = "commands/train_missing.rs"]
 pub(crate) mod train;

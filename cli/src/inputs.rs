@@ -64,7 +64,7 @@ pub(crate) fn build(path: &Path) -> Outcome<Build> {
     Ok(build::read(path)?)
 }
 
-/// Test images with their labels.
+/// Images with their labels.
 pub(crate) struct Images {
     set: Arc<Dataset>,
     len: usize,
@@ -73,8 +73,13 @@ pub(crate) struct Images {
 impl Images {
     /// Reads the test set, or its first images.
     pub(crate) fn test(args: &DataArgs) -> Outcome<Self> {
+        Self::open(args, Split::Test)
+    }
+
+    /// Reads a split, or its first images.
+    pub(crate) fn open(args: &DataArgs, split: Split) -> Outcome<Self> {
         let options = OpenOptions { side: args.side, ..OpenOptions::default() };
-        let set = Dataset::open_with(args.dataset, Split::Test, &args.data, options)?;
+        let set = Dataset::open_with(args.dataset, split, &args.data, options)?;
         Self::first(set, &args.data, args.images)
     }
 

@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Train(args) => commands::train::run(args, format),
         Command::Bench(args) => commands::bench::run(args, format),
         Command::Eval(args) => commands::eval::run(args, format),
+        Command::Landscape(args) => commands::landscape::run(args, format),
         Command::Plot(args) => commands::plot::run(args, format),
         Command::Random(args) => commands::models::random(args),
         Command::Import(args) => commands::import::run(args, format),

@@ -151,7 +151,7 @@ fn fans(shape: &[usize]) -> [f64; 2] {
 }
 
 /// Draws from `N(0, 1)` by the Box-Muller transform.
-fn normal(rng: &mut impl Rng) -> f64 {
+pub(crate) fn normal(rng: &mut impl Rng) -> f64 {
     let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
     radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()
 }

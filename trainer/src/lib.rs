@@ -8,7 +8,8 @@
 //! * [`model`]: the network; [`ops`]: its operations, fused for the CPU, with hand-written
 //!   gradients; [`lanes`]: the layout they share.
 //! * [`eval`]: exact evaluation on the grid, and float evaluation; [`device`]: what computes;
-//!   [`mod@bench`]: how long a step takes.
+//! * [`eval`]: exact evaluation on the grid, and float evaluation; [`device`]: what computes;
+//!   [`mod@bench`]: how long a step takes; [`mod@landscape`]: the loss around a checkpoint.
 //!
 //! The library prints nothing; `docs/training.md` describes methods, files and speed.
 //! Not here: other backends than the CPU, other networks than ResNet-20.
@@ -44,6 +45,7 @@ pub mod error;
 pub mod eval;
 pub mod flips;
 pub mod init;
+pub mod landscape;
 pub mod lanes;
 pub mod loss;
 pub mod method;

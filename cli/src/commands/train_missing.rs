@@ -1,4 +1,5 @@
-//! `train`, `bench train` and the float engine in a binary that was built without the trainer.
+//! `train`, `bench train`, `landscape` and the float engine in a binary that was built without
+//! the trainer.
 
 use super::eval::FloatAndGrid;
 use crate::args::{Format, TrainArgs};
