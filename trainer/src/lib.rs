@@ -8,7 +8,6 @@
 //! * [`model`]: the network; [`ops`]: its operations, fused for the CPU, with hand-written
 //!   gradients; [`lanes`]: the layout they share.
 //! * [`eval`]: exact evaluation on the grid, and float evaluation; [`device`]: what computes;
-//! * [`eval`]: exact evaluation on the grid, and float evaluation; [`device`]: what computes;
 //!   [`mod@bench`]: how long a step takes; [`mod@landscape`]: the loss around a checkpoint.
 //!
 //! The library prints nothing; `docs/training.md` describes methods, files and speed.
