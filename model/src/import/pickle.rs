@@ -135,7 +135,7 @@ pub enum PickleProblem {
     /// An operand of the wrong type or value.
     #[error("{0}")]
     Operand(&'static str),
-    /// The limit of [`MAX_OPCODES`].
+    /// The limit of `MAX_OPCODES`.
     #[error("it has more than {MAX_OPCODES} opcodes")]
     TooLong,
 }
