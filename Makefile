@@ -1,7 +1,7 @@
 # Two commands: `make demo` and `make test`. Both install what is missing.
 
 CARGO ?= cargo
-# Everything but the GPU backends, which take long to build and need a driver: `make gpu`.
+# Everything but the GPU backends, which take long to build and need a driver.
 FEATURES = --features heartbit-cli/train,heartbit-cli/png
 
 .PHONY: demo test quick
