@@ -211,7 +211,7 @@ impl<'a> Folder<'a> {
 
     /// The logarithm of the range of a layer's values: ±1 after a hardtanh, else the stream's.
     fn range_log2(&self, id: LayerId) -> u32 {
-        if self.graph.limited(id) { 0 } else { 15 - self.frac_bits() }
+        grid::range_log2(self.graph.limited(id), self.frac_bits())
     }
 
     /// The signs of a layer's values, shifted first where the convolution that reads them says so.

@@ -17,10 +17,10 @@ mod levels;
 mod prelu;
 
 pub use affine::{Affine, BatchNorm, Requantizer, requantizer};
-pub use classifier::{Classifier, Head, classifier, head};
+pub use classifier::{Classifier, classifier};
 pub use levels::{
-    RealConvLevels, StemLevels, global_pool, level_unit, max_level, odd, pool_shift,
-    quantize_shift, real_conv_levels, stem_levels,
+    RealConvLevels, StemLevels, global_pool, level_unit, max_level, odd, quantize_shift,
+    range_log2, real_conv_levels, stem_levels,
 };
 pub use prelu::{PreluIntegers, prelu, stream_offset};
 

@@ -3,7 +3,7 @@
 //! Not here: the order of flattened features, which is the folder's.
 
 use super::levels::level_scale;
-use super::{BatchNorm, Grid, global_pool, odd, saturate};
+use super::{BatchNorm, odd, saturate};
 
 /// The classifier, with a batch normalisation before it folded in, as levels.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,29 +53,4 @@ pub fn classifier(
         bias,
         logit_scale,
     }
-}
-
-/// The classifier behind a global pooling and a batch normalisation.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Head {
-    /// `[classes, channels]`, channel fastest.
-    pub levels: Vec<i32>,
-    /// One for each class, in units of a logit.
-    pub bias: Vec<i32>,
-    /// The float value of the integer logit 1.
-    pub logit_scale: f64,
-    /// Right shift of the global pooling.
-    pub pool_shift: u32,
-}
-
-/// Returns the [`classifier`] that reads a [`global_pool`] of `positions` values within ±1.
-///
-/// # Panics
-/// As for [`classifier`].
-pub fn head(weights: &[f32], bias: &[f32], bn: &BatchNorm, positions: usize, grid: &Grid) -> Head {
-    let (bits, frac_bits) = (grid.head_activation_bits, grid.stream_frac_bits);
-    let (pool_shift, unit) = global_pool(positions, bits, frac_bits, 0);
-    let Classifier { levels, bias, logit_scale } =
-        classifier(weights, bias, Some(bn), unit, grid.head_weight_bits);
-    Head { levels, bias, logit_scale, pool_shift }
 }

@@ -2,7 +2,7 @@
 //!
 //! Not here: binary weights ([`super::binary_weights`]), which have no scale of their own.
 
-use super::{Grid, count, power, saturate};
+use super::{STREAM_MAX, count, power, saturate};
 
 /// Returns the largest magnitude of `bits`-bit levels: `2^bits - 1`.
 pub fn max_level(bits: u32) -> i32 {
@@ -91,6 +91,12 @@ pub fn real_conv_levels(weights: &[f32], shape: [usize; 4], bits: u32) -> RealCo
     RealConvLevels { levels, scale }
 }
 
+/// Returns the logarithm of a stream's range: ±1 where a hardtanh limits it, else all that its 16
+/// bits hold.
+pub fn range_log2(limited: bool, frac_bits: u32) -> u32 {
+    if limited { 0 } else { STREAM_MAX.ilog2() + 1 - frac_bits }
+}
+
 /// Returns the right shift that turns a stream within ±2^`range_log2` into `bits`-bit levels:
 /// `F + range_log2 - (bits - 1)`, at least 0.
 pub fn quantize_shift(bits: u32, frac_bits: u32, range_log2: u32) -> u32 {
@@ -113,11 +119,6 @@ pub fn global_pool(positions: usize, bits: u32, frac_bits: u32, range_log2: u32)
     let log2 = positions.next_power_of_two().trailing_zeros();
     let shift = quantize_shift(bits, frac_bits, range_log2 + log2);
     (shift, level_unit(shift, frac_bits) / count(positions))
-}
-
-/// Returns the shift of [`global_pool`] for values within ±1.
-pub fn pool_shift(positions: usize, grid: &Grid) -> u32 {
-    global_pool(positions, grid.head_activation_bits, grid.stream_frac_bits, 0).0
 }
 
 /// Returns the value of one level such that the largest magnitude meets the largest level.

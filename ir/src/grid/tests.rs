@@ -82,10 +82,12 @@ fn head_is_a_classifier_of_the_pooled_mean() {
         eps: 1.0,
     };
     let (weights, bias) = ([1.0, 2.0, -4.0, 0.5], [0.5, -1.0]);
-    let head = head(&weights, &bias, &bn, 49, &Grid::default());
+    let grid = Grid::default();
+    let (shift, input_unit) = global_pool(49, grid.head_activation_bits, grid.stream_frac_bits, 0);
+    let head = classifier(&weights, &bias, Some(&bn), input_unit, grid.head_weight_bits);
     // 12 + ceil(log2(49)) - 7; one level is 2^(11 - 1 - 12) / 49.
     let unit = 0.25 / 49.0;
-    assert_eq!(head.pool_shift, 11);
+    assert_eq!(shift, 11);
     // W' = W · (1, -1/8) = (1, -0.25), (-4, -0.0625); one level is 4 / 63.
     assert_eq!(head.levels, [15, -3, -63, -1]);
     assert!((head.logit_scale - 4.0 / 63.0 * unit).abs() < 1e-15);
@@ -144,7 +146,8 @@ fn level_unit_is_half_a_cell() {
     assert_eq!(shift, 5);
     assert!((level_unit(shift, 12) - 1.0 / 256.0).abs() < 1e-15);
     // Over ±8, the whole stream.
-    assert_eq!(quantize_shift(8, 12, 3), 8);
+    assert_eq!(quantize_shift(8, 12, range_log2(false, 12)), 8);
+    assert_eq!((range_log2(false, 12), range_log2(true, 12)), (3, 0));
 }
 
 #[test]
