@@ -129,7 +129,8 @@ pub struct Shortcut {
 pub enum Fit {
     /// It fits as it is.
     Identity,
-    /// 2×2 means, and zero channels in equal number on both sides.
+    /// It has twice the side and fewer channels: the mean of each 2×2 block, rounded to the grid,
+    /// between zero channels of equal number on both sides (semantics.md, section 2.6).
     PoolZeroChannels,
 }
 

@@ -12,7 +12,6 @@
 
 mod classifier;
 mod layers;
-mod quantizer;
 
 use std::path::Path;
 use std::sync::Arc;

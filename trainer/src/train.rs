@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use burn::tensor::{Tensor, TensorData};
 use heartbit_dataset::{Batch, Dataset, Loader, LoaderConfig, OpenOptions, Split};
 use heartbit_model::Checkpoint;
 use heartbit_model::file::write_atomically;
@@ -31,7 +32,7 @@ use crate::flips::FlipTracker;
 use crate::loss::{cross_entropy, distillation};
 use crate::model::forward::{Engine, Forward, ForwardMode, host_values};
 use crate::model::network::Network;
-use crate::optim::{HookReport, Optimizer, SadState};
+use crate::optim::{BinaryLayer, HookReport, Optimizer, SadState};
 use crate::rng::stream;
 
 pub use record::{EpochRecord, LayerRecord};
@@ -169,15 +170,10 @@ impl<'a> Run<'a> {
             net.start_from(&checkpoint).map_err(|reason| Error::unusable(path, reason))?;
         }
         let teacher = config.teacher.as_deref().map(|path| teacher(path, &net)).transpose()?;
-        let layers = net.binary_layers();
-        let weights = || {
-            layers
-                .iter()
-                .map(|l| (&net.params.list[l.index].values[..], config.binary_layer(l.fan_in)))
-        };
-        let sad = config
-            .sad
-            .map_or(Vec::new(), |sad| weights().map(|(w, layer)| sad.state(w, layer)).collect());
+        let weights = || latent_weights(&net, config);
+        let sad = config.sad.map_or(Vec::new(), |sad| {
+            weights().into_iter().map(|(w, layer)| sad.state(w, layer)).collect()
+        });
         let flips = FlipTracker::new(weights());
         let decays = config.decay_groups.factors(&net.specs, config.weight_decay);
         let optimizer = Optimizer::new(config.optimizer, decays, &net.params);
@@ -331,8 +327,7 @@ impl<'a> Run<'a> {
         let mut grads = self.net.take_gradients(forward, &mut gradients, mode);
         let hooks = self.apply_hooks(&mut grads);
         self.optimizer.step(&mut self.net.params, &grads, lr);
-        let layers = self.net.binary_layers();
-        self.flips.step(layers.iter().map(|l| &self.net.params.list[l.index].values[..]));
+        self.flips.step(latent_weights(&self.net, self.config).into_iter().map(|(w, _)| w));
         Step { tally, hooks }
     }
 
@@ -347,10 +342,10 @@ impl<'a> Run<'a> {
         each.collect()
     }
 
-    fn tensor(&self, rows: &[Vec<f64>]) -> burn::tensor::Tensor<2> {
+    fn tensor(&self, rows: &[Vec<f64>]) -> Tensor<2> {
         let values: Vec<f32> = rows.iter().flatten().map(|&v| v as f32).collect();
-        let data = burn::tensor::TensorData::new(values, [rows.len(), rows[0].len()]);
-        burn::tensor::Tensor::from_data(data, &self.engine.device().autodiff())
+        let data = TensorData::new(values, [rows.len(), rows[0].len()]);
+        Tensor::from_data(data, &self.engine.device().autodiff())
     }
 
     /// Writes the state, then the checkpoints, then the metrics.
@@ -392,6 +387,13 @@ impl<'a> Run<'a> {
         let provenance = provenance.map(|(key, value)| (key.to_owned(), value)).into();
         self.net.checkpoint(config.resolved_norm(), &config.grid, provenance)
     }
+}
+
+/// The latent weights of each binary layer, with what hooks and statistics know of it.
+fn latent_weights<'n>(net: &'n Network, config: &TrainConfig) -> Vec<(&'n [f32], BinaryLayer)> {
+    let values = |index: usize| &net.params.list[index].values[..];
+    let layers = net.binary_layers().into_iter();
+    layers.map(|l| (values(l.index), config.binary_layer(l.fan_in))).collect()
 }
 
 /// A trained network that gives the targets.

@@ -5,9 +5,9 @@ use heartbit_model::graph::Reduce;
 
 use crate::eval::Precision;
 use crate::eval::layers::batch_norm;
-use crate::eval::quantizer::Quantizer;
 use crate::lanes::{LANES, Lanes};
 use crate::model::network::Network;
+use crate::ops::quantizer::Quantizer;
 
 /// The classifier, ready to run.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ impl Classifier {
                 let (weights, bias) = real(net);
                 (weights, bias, 1.0, None)
             }
-            Precision::Grid(grid) => integers(net, grid, positions),
+            Precision::Grid(grid) => integers(net, grid),
         };
         Self { reduce: head.reduce, positions, quantizer, weights, bias, logit_scale }
     }
@@ -61,7 +61,7 @@ impl Classifier {
     /// The features of one lane's image, the channel slowest.
     fn features(&self, map: &[Lanes], lane: usize) -> Vec<f64> {
         let value = |v: &Lanes| f64::from(v.0[lane]);
-        let level = |v: f64| self.quantizer.map_or(v, |q| q.level(v));
+        let level = |v: f64| self.quantizer.map_or(v, |q| q.level_of_units(v));
         match self.reduce {
             Reduce::Flatten => map.iter().map(|v| level(value(v))).collect(),
             Reduce::GlobalPool => {
@@ -96,31 +96,18 @@ fn real(net: &Network) -> (Vec<f64>, Vec<f64>) {
 }
 
 /// The integers of the deployed classifier.
-fn integers(
-    net: &Network,
-    grid: &Grid,
-    positions: usize,
-) -> (Vec<f64>, Vec<f64>, f64, Option<Quantizer>) {
+fn integers(net: &Network, grid: &Grid) -> (Vec<f64>, Vec<f64>, f64, Option<Quantizer>) {
     let head = &net.graph.head;
     let weights = net.values(&format!("{}.weight", head.linear));
     let bias = net.values(&format!("{}.bias", head.linear));
-    let bits = grid.head_activation_bits;
-    let frac_bits = grid.stream_frac_bits;
-    let limited = net.graph.limited(net.graph.layers.len() - 1);
-    let range = if limited { 0 } else { 15 - frac_bits };
-    let (shift, unit) = match head.reduce {
-        Reduce::GlobalPool => grid::global_pool(positions, bits, frac_bits, range),
-        Reduce::Flatten => {
-            let shift = grid::quantize_shift(bits, frac_bits, range);
-            (shift, grid::level_unit(shift, frac_bits))
-        }
-    };
+    let quantizer = net.feature_quantizer(grid);
     let norm = head.norm.as_ref().map(|norm| batch_norm(net, norm));
-    let folded = grid::classifier(weights, bias, norm.as_ref(), unit, grid.head_weight_bits);
+    let folded =
+        grid::classifier(weights, bias, norm.as_ref(), quantizer.unit, grid.head_weight_bits);
     (
         folded.levels.into_iter().map(f64::from).collect(),
         folded.bias.into_iter().map(f64::from).collect(),
         folded.logit_scale,
-        Some(Quantizer { bits, shift }),
+        Some(quantizer),
     )
 }

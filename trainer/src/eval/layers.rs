@@ -6,22 +6,19 @@
 //! multipliers and sums below 2^53 in `f64`.
 
 use heartbit_ir::grid::{
-    self, Affine, BatchNorm, PixelStatistics, STREAM_MAX, quantize_shift, real_conv_levels,
+    self, Affine, BatchNorm, PixelStatistics, STREAM_MAX, range_log2, real_conv_levels,
     requantizer, stem_levels,
 };
 use heartbit_model::graph::{Conv, Fit, Layer, LayerId, LayerKind, Shortcut, Uses};
 
 use crate::eval::Precision;
-use crate::eval::quantizer::Quantizer;
 use crate::lanes::Lanes;
 use crate::model::network::Network;
 use crate::ops::conv::{self, ConvShape, Packed};
 use crate::ops::norm::EPS;
-use crate::ops::stem::write_pixels;
+use crate::ops::quantizer::Quantizer;
+use crate::ops::stem::{STEM_CHANNELS, channels_first, fold_real, write_pixels};
 use crate::simd::simd;
-
-/// Channels of the stem's input: the image's and the constant.
-const STEM_CHANNELS: usize = 4;
 
 /// One layer, ready to run.
 #[derive(Clone, Debug)]
@@ -152,7 +149,7 @@ impl Builder<'_> {
             }
             LayerKind::Stem { conv, norm, hardtanh } => {
                 let (weights, scale) = self.stem(conv);
-                let shape = ConvShape { cin: STEM_CHANNELS, ..shape(conv) };
+                let shape = ConvShape { cin: STEM_CHANNELS, ..ConvShape::from(conv) };
                 Kind::Conv(Box::new(ConvStep {
                     shape,
                     packed: conv::pack_forward(&weights, shape),
@@ -170,8 +167,8 @@ impl Builder<'_> {
                 let only_sign = !uses.value && shortcut.is_none();
                 let larger = || alpha.iter().map(|&a| a >= 0.0).collect();
                 Kind::Conv(Box::new(ConvStep {
-                    shape: shape(conv),
-                    packed: conv::pack_forward(&weights, shape(conv)),
+                    shape: conv.into(),
+                    packed: conv::pack_forward(&weights, conv.into()),
                     source: Source::Signs(shift.as_ref().map(|s| self.shift(s))),
                     pool: pool.then(larger),
                     rescale: self.rescale(norm, &alpha, only_sign),
@@ -183,8 +180,8 @@ impl Builder<'_> {
             LayerKind::Real { conv, input, norm } => {
                 let (weights, scale, quantizer) = self.real(conv, *input);
                 Kind::Conv(Box::new(ConvStep {
-                    shape: shape(conv),
-                    packed: conv::pack_forward(&weights, shape(conv)),
+                    shape: conv.into(),
+                    packed: conv::pack_forward(&weights, conv.into()),
                     source: Source::Values(quantizer),
                     pool: None,
                     rescale: self.rescale(norm, &scale, false),
@@ -200,11 +197,12 @@ impl Builder<'_> {
     fn stem(&self, conv: &Conv) -> (Vec<f32>, Vec<f64>) {
         let latent = self.net.values(&conv.weight());
         let PixelStatistics { mean, std } = self.pixels;
+        let taps = conv.kernel * conv.kernel;
         match self.precision {
-            Precision::Float => (fold_real(latent, conv.kernel, self.pixels), vec![1.0; conv.cout]),
+            Precision::Float => (fold_real(latent, taps, self.pixels), vec![1.0; conv.cout]),
             Precision::Grid(grid) => {
                 let folded = stem_levels(latent, conv.shape(), mean, std, grid.stem_weight_bits);
-                (levels_by_channel(&folded.levels, conv.kernel, STEM_CHANNELS), folded.scale)
+                (channels_first(&folded.levels, taps, STEM_CHANNELS), folded.scale)
             }
         }
     }
@@ -219,13 +217,12 @@ impl Builder<'_> {
         };
         let bits = grid.downsample_activation_bits;
         let frac_bits = grid.stream_frac_bits;
-        let range = if self.net.graph.limited(input) { 0 } else { 15 - frac_bits };
-        let shift = quantize_shift(bits, frac_bits, range);
-        let unit = grid::level_unit(shift, frac_bits);
+        let range = range_log2(self.net.graph.limited(input), frac_bits);
+        let quantizer = Quantizer::new(bits, frac_bits, range);
         let folded = real_conv_levels(latent, conv.shape(), grid.downsample_weight_bits);
-        let weights = levels_by_channel(&folded.levels, conv.kernel, conv.cin);
-        let scale = folded.scale.iter().map(|s| s * unit).collect();
-        (weights, scale, Some(Quantizer { bits, shift }))
+        let weights = channels_first(&folded.levels, conv.kernel * conv.kernel, conv.cin);
+        let scale = folded.scale.iter().map(|s| s * quantizer.unit).collect();
+        (weights, scale, Some(quantizer))
     }
 
     fn shift(&self, prefix: &str) -> Vec<f32> {
@@ -281,35 +278,6 @@ impl Builder<'_> {
     }
 }
 
-/// Orders `[cout, k, k, cin]` levels, channel fastest, as `[cout, cin, k, k]` weights.
-fn levels_by_channel(levels: &[i32], kernel: usize, cin: usize) -> Vec<f32> {
-    let taps = kernel * kernel;
-    let filter = |filter: &[i32]| -> Vec<f32> {
-        (0..cin * taps).map(|i| filter[i % taps * cin + i / taps] as f32).collect()
-    };
-    levels.chunks_exact(taps * cin).flat_map(filter).collect()
-}
-
-/// Folds the pixel statistics into real weights `[cout, 3, k, k]`: `[cout, 4, k, k]` for the
-/// integers `2p - 255` and the constant 255.
-fn fold_real(weights: &[f32], kernel: usize, pixels: &PixelStatistics) -> Vec<f32> {
-    let taps = kernel * kernel;
-    let PixelStatistics { mean, std } = pixels;
-    let filter = |filter: &[f32]| -> Vec<f32> {
-        let weight = |c: usize, tap: usize| f64::from(filter[c * taps + tap]);
-        let pixel = (0..3).flat_map(|c| (0..taps).map(move |t| weight(c, t) / (510.0 * std[c])));
-        let constant = (0..taps)
-            .map(|t| (0..3).map(|c| weight(c, t) * (0.5 - mean[c]) / std[c]).sum::<f64>() / 255.0);
-        pixel.chain(constant).map(|v| v as f32).collect()
-    };
-    weights.chunks_exact(3 * taps).flat_map(filter).collect()
-}
-
-fn shape(conv: &Conv) -> ConvShape {
-    let Conv { cin, cout, kernel, stride, in_side, .. } = *conv;
-    ConvShape { cin, cout, kernel, stride, in_side }
-}
-
 fn binary_weights(net: &Network, conv: &Conv) -> Vec<f32> {
     let latent = net.values(&conv.weight());
     let bits = grid::binary_weights(latent, conv.fan_in(), net.method.centering());
@@ -353,7 +321,7 @@ impl ConvStep {
             }
             Source::Values(None) => pad(operands[0], &mut map, shape, |_, v| v),
             Source::Values(Some(q)) => {
-                pad(operands[0], &mut map, shape, |_, v| q.level(f64::from(v)) as f32);
+                pad(operands[0], &mut map, shape, |_, v| q.level_of_units(f64::from(v)) as f32);
             }
         }
         let mut z = vec![Lanes::ZERO; shape.output()];

@@ -99,15 +99,6 @@ impl<'a> Composite<'a> {
         straight_through(x * inside, limited)
     }
 
-    fn stem(&mut self, conv: &Conv, norm: &str, hardtanh: bool, uses: Uses) -> Tensor<4> {
-        let latent = self.params.get(&conv.weight()).reshape(conv.shape());
-        let (weight, scale) = self.fold_stem(&latent, conv);
-        let z = convolve(self.pixels.clone(), weight, conv) * scale;
-        let y = self.norm(z, norm);
-        let y = if uses.value { self.snap(y) } else { y };
-        self.limit(y, hardtanh)
-    }
-
     /// Folds the pixel statistics into the weights `[cout, 4, k, k]`, in units of a scale of each
     /// output channel.
     fn fold_stem(&self, latent: &Tensor<4>, conv: &Conv) -> (Tensor<4>, Tensor<4>) {
@@ -135,42 +126,11 @@ impl<'a> Composite<'a> {
         (straight_through(real * inverse, levels), self.constant(scale.iter().copied()))
     }
 
-    fn binary(&mut self, layer: &Layer, uses: Uses, operands: &[Tensor<4>]) -> Tensor<4> {
-        let LayerKind::Binary { conv, shift, pool, norm, shortcut, hardtanh, .. } = &layer.kind
-        else {
-            panic!("bug: not a binary layer")
-        };
-        let x = operands[0].clone();
-        let shifted = match shift {
-            Some(shift) => x + self.snap(self.channels(&format!("{shift}.bias"), conv.cin)),
-            None => x,
-        };
-        let signs = self.binarize(shifted);
-        let weight = self.params.get(&conv.weight()).reshape(conv.shape());
-        let alpha = if self.net.method.learns_alpha() {
-            self.channels(&conv.alpha(), conv.cout)
-        } else {
-            self.constant(self.net.alpha(conv))
-        };
-        let mut z = convolve(signs, weight, conv) * alpha;
-        if *pool {
-            z = max_pool2d(z, MaxPoolOptions::new([2, 2]).with_stride([2, 2]));
-        }
-        let mut y = self.norm(z, norm);
-        if uses.value || shortcut.is_some() {
-            y = self.snap(y);
-        }
-        if let Some(Shortcut { fit, .. }) = shortcut {
-            y = y + self.fit(operands[1].clone(), *fit, layer.channels);
-        }
-        self.limit(y, *hardtanh)
-    }
-
     fn fit(&self, x: Tensor<4>, fit: Fit, channels: usize) -> Tensor<4> {
         match fit {
             Fit::Identity => x,
             Fit::PoolZeroChannels => {
-                let pooled = self.avg_pool(x);
+                let pooled = self.mean_pool(x);
                 let [n, cin, h, w] = pooled.dims();
                 let zeros = Tensor::zeros([n, (channels - cin) / 2, h, w], &self.device);
                 Tensor::cat(vec![zeros.clone(), pooled, zeros], 1)
@@ -178,7 +138,7 @@ impl<'a> Composite<'a> {
         }
     }
 
-    fn avg_pool(&self, x: Tensor<4>) -> Tensor<4> {
+    fn mean_pool(&self, x: Tensor<4>) -> Tensor<4> {
         let options = AvgPoolOptions::new([2, 2]).with_stride([2, 2]);
         self.snap(avg_pool2d(x, options))
     }
@@ -200,44 +160,6 @@ impl<'a> Composite<'a> {
         // Its derivative is the triangle.
         let surrogate = a.clone() * 2.0 - a.clone() * a.abs();
         straight_through(surrogate, signs)
-    }
-
-    fn real(&mut self, conv: &Conv, norm: &str, x: Tensor<4>, range_log2: u32) -> Tensor<4> {
-        let weight = self.params.get(&conv.weight()).reshape(conv.shape());
-        let z = match &self.mode.grid {
-            None => convolve(x, weight, conv),
-            Some(grid) => {
-                let bits = grid.downsample_weight_bits;
-                let values = self.net.values(&conv.weight());
-                let folded = real_conv_levels(values, conv.shape(), bits);
-                let (weight, scale) = self.levels(weight, &folded.levels, &folded.scale);
-                let x = quantize(x, grid, grid.downsample_activation_bits, range_log2);
-                convolve(x, weight, conv) * scale
-            }
-        };
-        let y = self.norm(z, norm);
-        let y = self.snap(y);
-        self.limit(y, false)
-    }
-
-    fn prelu(&self, layer: &Layer, x: Tensor<4>) -> Tensor<4> {
-        let LayerKind::Prelu { before, slope, after, .. } = &layer.kind else {
-            panic!("bug: not an activation")
-        };
-        let x = match before {
-            Some(key) => x + self.snap(self.channels(key, layer.channels)),
-            None => x,
-        };
-        let slope = self.slope(slope, layer.channels);
-        // At 0, which values on the grid do reach, the gradient is the slope's, as torch's.
-        let positive = x.clone().detach().greater_elem(0.0).float();
-        let negative = (positive.clone() * -1.0 + 1.0) * x.clone() * slope;
-        let y = x * positive + self.snap(negative);
-        let y = match after {
-            Some(key) => y + self.snap(self.channels(key, layer.channels)),
-            None => y,
-        };
-        self.limit(y, false)
     }
 
     /// The slopes, on the grid rounded to the fraction bits that they share.
@@ -282,22 +204,91 @@ fn levels<const D: usize>(v: Tensor<D>, bits: u32) -> Tensor<D> {
 impl Executor for Composite<'_> {
     type Map = Tensor<4>;
 
-    fn layer(&mut self, layer: &Layer, uses: Uses, operands: Vec<Tensor<4>>) -> Tensor<4> {
-        let first = || operands[0].clone();
-        match &layer.kind {
-            LayerKind::Stem { conv, norm, hardtanh } => self.stem(conv, norm, *hardtanh, uses),
-            LayerKind::Binary { .. } => self.binary(layer, uses, &operands),
-            LayerKind::Real { conv, norm, input } => {
-                let range = self.mode.range_log2(self.net.graph.limited(*input));
-                self.real(conv, norm, first(), range)
-            }
-            LayerKind::MaxPool { .. } => {
-                let options = MaxPoolOptions::new([3, 3]).with_stride([2, 2]).with_padding([1, 1]);
-                max_pool2d(first(), options)
-            }
-            LayerKind::AvgPool { .. } => self.avg_pool(first()),
-            LayerKind::Prelu { .. } => self.prelu(layer, first()),
+    fn stem(&mut self, conv: &Conv, norm: &str, hardtanh: bool, uses: Uses) -> Tensor<4> {
+        let latent = self.params.get(&conv.weight()).reshape(conv.shape());
+        let (weight, scale) = self.fold_stem(&latent, conv);
+        let z = convolve(self.pixels.clone(), weight, conv) * scale;
+        let y = self.norm(z, norm);
+        let y = if uses.value { self.snap(y) } else { y };
+        self.limit(y, hardtanh)
+    }
+
+    fn binary(&mut self, layer: &Layer, uses: Uses, operands: &[Tensor<4>]) -> Tensor<4> {
+        let LayerKind::Binary { conv, shift, pool, norm, shortcut, hardtanh, .. } = &layer.kind
+        else {
+            panic!("bug: not a binary layer")
+        };
+        let x = operands[0].clone();
+        let shifted = match shift {
+            Some(shift) => x + self.snap(self.channels(&format!("{shift}.bias"), conv.cin)),
+            None => x,
+        };
+        let signs = self.binarize(shifted);
+        let weight = self.params.get(&conv.weight()).reshape(conv.shape());
+        let alpha = if self.net.method.learns_alpha() {
+            self.channels(&conv.alpha(), conv.cout)
+        } else {
+            self.constant(self.net.alpha(conv))
+        };
+        let mut z = convolve(signs, weight, conv) * alpha;
+        if *pool {
+            z = max_pool2d(z, MaxPoolOptions::new([2, 2]).with_stride([2, 2]));
         }
+        let mut y = self.norm(z, norm);
+        if uses.value || shortcut.is_some() {
+            y = self.snap(y);
+        }
+        if let Some(Shortcut { fit, .. }) = shortcut {
+            y = y + self.fit(operands[1].clone(), *fit, layer.channels);
+        }
+        self.limit(y, *hardtanh)
+    }
+
+    fn real(&mut self, conv: &Conv, norm: &str, x: Tensor<4>, range_log2: u32) -> Tensor<4> {
+        let weight = self.params.get(&conv.weight()).reshape(conv.shape());
+        let z = match &self.mode.grid {
+            None => convolve(x, weight, conv),
+            Some(grid) => {
+                let bits = grid.downsample_weight_bits;
+                let values = self.net.values(&conv.weight());
+                let folded = real_conv_levels(values, conv.shape(), bits);
+                let (weight, scale) = self.levels(weight, &folded.levels, &folded.scale);
+                let x = quantize(x, grid, grid.downsample_activation_bits, range_log2);
+                convolve(x, weight, conv) * scale
+            }
+        };
+        let y = self.norm(z, norm);
+        let y = self.snap(y);
+        self.limit(y, false)
+    }
+
+    fn max_pool(&mut self, _layer: &Layer, x: Tensor<4>) -> Tensor<4> {
+        let options = MaxPoolOptions::new([3, 3]).with_stride([2, 2]).with_padding([1, 1]);
+        max_pool2d(x, options)
+    }
+
+    fn avg_pool(&mut self, _layer: &Layer, x: Tensor<4>) -> Tensor<4> {
+        self.mean_pool(x)
+    }
+
+    fn prelu(&mut self, layer: &Layer, x: Tensor<4>) -> Tensor<4> {
+        let LayerKind::Prelu { before, slope, after, .. } = &layer.kind else {
+            panic!("bug: not an activation")
+        };
+        let x = match before {
+            Some(key) => x + self.snap(self.channels(key, layer.channels)),
+            None => x,
+        };
+        let slope = self.slope(slope, layer.channels);
+        // At 0, which values on the grid do reach, the gradient is the slope's, as torch's.
+        let positive = x.clone().detach().greater_elem(0.0).float();
+        let negative = (positive.clone() * -1.0 + 1.0) * x.clone() * slope;
+        let y = x * positive + self.snap(negative);
+        let y = match after {
+            Some(key) => y + self.snap(self.channels(key, layer.channels)),
+            None => y,
+        };
+        self.limit(y, false)
     }
 
     fn reduce(&mut self, map: Tensor<4>, reduce: Reduce, range_log2: u32) -> Tensor<2> {

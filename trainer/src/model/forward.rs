@@ -9,11 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
-use heartbit_ir::grid::{
-    Grid, PixelStatistics, STREAM_MAX, global_pool, level_unit, quantize_shift,
-};
+use heartbit_ir::grid::{Grid, PixelStatistics, STREAM_MAX, range_log2};
 use heartbit_model::Graph;
-use heartbit_model::graph::{Layer, LayerId, Reduce, Role, Uses};
+use heartbit_model::graph::{Conv, Layer, LayerId, LayerKind, Reduce, Role, Uses};
 
 use crate::method::Parts;
 use crate::model::composite::Composite;
@@ -66,9 +64,8 @@ impl ForwardMode {
     }
 
     /// The logarithm of a stream's range, for the width of its levels: a hardtanh keeps it to ±1.
-    pub(crate) fn range_log2(&self, hardtanh: bool) -> u32 {
-        let bits = self.grid.as_ref().map_or(0, |g| 15 - g.stream_frac_bits);
-        if hardtanh { 0 } else { bits }
+    fn range_log2(&self, limited: bool) -> u32 {
+        self.grid.as_ref().map_or(0, |g| range_log2(limited, g.stream_frac_bits))
     }
 }
 
@@ -86,8 +83,23 @@ pub(crate) trait Executor {
     /// The value of a layer.
     type Map: Clone;
 
-    /// Runs a layer on the values of its operands, in the order of [`Layer::operands`].
-    fn layer(&mut self, layer: &Layer, uses: Uses, operands: Vec<Self::Map>) -> Self::Map;
+    /// The stem, on the batch's images.
+    fn stem(&mut self, conv: &Conv, norm: &str, hardtanh: bool, uses: Uses) -> Self::Map;
+
+    /// A binary convolution with what follows it; operands in the order of [`Layer::operands`].
+    fn binary(&mut self, layer: &Layer, uses: Uses, operands: &[Self::Map]) -> Self::Map;
+
+    /// A real convolution of values within ±2^`range_log2`.
+    fn real(&mut self, conv: &Conv, norm: &str, x: Self::Map, range_log2: u32) -> Self::Map;
+
+    /// The largest of 3×3 positions at every second place.
+    fn max_pool(&mut self, layer: &Layer, x: Self::Map) -> Self::Map;
+
+    /// The mean of 2×2 positions at every second place.
+    fn avg_pool(&mut self, layer: &Layer, x: Self::Map) -> Self::Map;
+
+    /// The activation with learned slopes.
+    fn prelu(&mut self, layer: &Layer, x: Self::Map) -> Self::Map;
 
     /// Turns the last layer's value into `[images, features]`; on the grid, into levels.
     fn reduce(&mut self, map: Self::Map, reduce: Reduce, range_log2: u32) -> Tensor<2>;
@@ -122,7 +134,7 @@ impl Network {
                 self.walk(Composite::new(self, &by_key, mode, &pixels, images, &device), mode)
             }
         };
-        let grid = mode.grid.as_ref().map(|grid| (grid, self.feature_unit(grid)));
+        let grid = mode.grid.as_ref().map(|grid| (grid, self.feature_quantizer(grid).unit));
         let (logits, head_stats) = head(&self.graph.head, &by_key, pooled, grid);
         stats.extend(head_stats);
         Forward { logits, stats, leaves }
@@ -138,37 +150,32 @@ impl Network {
         let last_use = last_uses(&self.graph);
         let mut values: Vec<Option<E::Map>> = Vec::with_capacity(layers.len());
         for (id, layer) in layers.iter().enumerate() {
-            let operands = layer
-                .operands()
-                .into_iter()
-                .map(|o| values[o].clone().expect("bug: a value lives until its last use"))
-                .collect();
-            let value = executor.layer(layer, uses[id], operands);
+            let live =
+                |o: LayerId| values[o].clone().expect("bug: a value lives until its last use");
+            let operands: Vec<E::Map> = layer.operands().into_iter().map(live).collect();
+            let first = || operands[0].clone();
+            let value = match &layer.kind {
+                LayerKind::Stem { conv, norm, hardtanh } => {
+                    executor.stem(conv, norm, *hardtanh, uses[id])
+                }
+                LayerKind::Binary { .. } => executor.binary(layer, uses[id], &operands),
+                LayerKind::Real { conv, norm, input } => {
+                    let range = mode.range_log2(self.graph.limited(*input));
+                    executor.real(conv, norm, first(), range)
+                }
+                LayerKind::MaxPool { .. } => executor.max_pool(layer, first()),
+                LayerKind::AvgPool { .. } => executor.avg_pool(layer, first()),
+                LayerKind::Prelu { .. } => executor.prelu(layer, first()),
+            };
             values.push(Some(value));
             for o in layer.operands().into_iter().filter(|&o| last_use[o] == id) {
                 values[o] = None;
             }
         }
         let last = values.pop().flatten().expect("bug: a network has layers");
-        let pooled =
-            executor.reduce(last, self.graph.head.reduce, mode.range_log2(self.ends_limited()));
+        let limited = self.graph.limited(layers.len() - 1);
+        let pooled = executor.reduce(last, self.graph.head.reduce, mode.range_log2(limited));
         (pooled, executor.stats())
-    }
-
-    /// The float value of a feature's level 1.
-    fn feature_unit(&self, grid: &Grid) -> f64 {
-        let (bits, frac_bits) = (grid.head_activation_bits, grid.stream_frac_bits);
-        let range = if self.ends_limited() { 0 } else { 15 - frac_bits };
-        let side = self.graph.layers.last().map_or(1, |layer| layer.side);
-        match self.graph.head.reduce {
-            Reduce::GlobalPool => global_pool(side * side, bits, frac_bits, range).1,
-            Reduce::Flatten => level_unit(quantize_shift(bits, frac_bits, range), frac_bits),
-        }
-    }
-
-    /// Whether the last layer's values are within ±1.
-    pub(crate) fn ends_limited(&self) -> bool {
-        self.graph.limited(self.graph.layers.len() - 1)
     }
 
     /// The parameters as tracked tensors: binary weights as ±1, everything else as it is.

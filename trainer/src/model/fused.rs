@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
-use heartbit_model::graph::{self, Conv, Layer, LayerKind, Reduce, Uses};
+use heartbit_model::graph::{Conv, Layer, LayerKind, Reduce, Uses};
 
 use crate::model::forward::{Executor, ForwardMode, Leaves, host_tensor};
 use crate::model::network::Network;
-use crate::ops::binarize_weight::Identity;
 use crate::ops::conv::ConvShape;
 use crate::ops::flatten::FlattenLevels;
 use crate::ops::host::{Input, apply, input};
@@ -17,7 +16,7 @@ use crate::ops::real_unit::RealUnit;
 use crate::ops::rprelu::Rprelu;
 use crate::ops::stats::{BatchStats, StatsSlot};
 use crate::ops::stem::{STEM_CHANNELS, Stem};
-use crate::ops::unit::{Fit, Limit, Shortcut, Unit};
+use crate::ops::unit::{Limit, Shortcut, Unit};
 
 /// The layers of one batch.
 pub(crate) struct Fused<'a> {
@@ -67,10 +66,14 @@ impl<'a> Fused<'a> {
             None => Limit::Open,
         }
     }
+}
+
+impl Executor for Fused<'_> {
+    type Map = Tensor<5>;
 
     fn stem(&mut self, conv: &Conv, norm: &str, hardtanh: bool, uses: Uses) -> Tensor<5> {
         let op = Stem {
-            shape: ConvShape { cin: STEM_CHANNELS, ..shape(conv) },
+            shape: ConvShape { cin: STEM_CHANNELS, ..ConvShape::from(conv) },
             pixels: self.pixels.clone(),
             norm: self.mode.pixels,
             grid: self.mode.grid.clone(),
@@ -89,20 +92,18 @@ impl<'a> Fused<'a> {
             panic!("bug: not a binary layer")
         };
         let op = Unit {
-            shape: shape(conv),
+            shape: conv.into(),
             images: self.images,
             // Where only the sign is read, the deployed network compares instead of rounding.
             grid_scale: self.mode.grid_scale().filter(|_| uses.value || shortcut.is_some()),
             std_gradient: self.mode.parts.std_gradient,
-            // The weights that enter are ±1 already.
-            binarizer: Arc::new(Identity),
             stats: self.slot(),
             shift: shift.is_some(),
             pool: *pool,
             shortcut: match shortcut {
                 None => Shortcut::None,
-                Some(s) if s.from == *from => Shortcut::Input(fit(s.fit)),
-                Some(s) => Shortcut::Other(fit(s.fit)),
+                Some(s) if s.from == *from => Shortcut::Input(s.fit),
+                Some(s) => Shortcut::Other(s.fit),
             },
             limit: self.limit(*hardtanh),
         };
@@ -124,7 +125,7 @@ impl<'a> Fused<'a> {
 
     fn real(&mut self, conv: &Conv, norm: &str, x: Tensor<5>, range_log2: u32) -> Tensor<5> {
         let op = RealUnit {
-            shape: shape(conv),
+            shape: conv.into(),
             images: self.images,
             grid: self.mode.grid.clone(),
             range_log2,
@@ -133,6 +134,17 @@ impl<'a> Fused<'a> {
         };
         let [gamma, beta] = self.norm(norm);
         apply(vec![input(x), self.get(&conv.weight()), gamma, beta], Arc::new(op))
+    }
+
+    fn max_pool(&mut self, layer: &Layer, x: Tensor<5>) -> Tensor<5> {
+        let op = MaxPool { channels: layer.channels, side: 2 * layer.side };
+        apply(vec![input(x)], Arc::new(op))
+    }
+
+    fn avg_pool(&mut self, layer: &Layer, x: Tensor<5>) -> Tensor<5> {
+        let grid_scale = self.mode.grid_scale();
+        let op = AvgPool { channels: layer.channels, side: 2 * layer.side, grid_scale };
+        apply(vec![input(x)], Arc::new(op))
     }
 
     fn prelu(&mut self, layer: &Layer, x: Tensor<5>) -> Tensor<5> {
@@ -150,45 +162,6 @@ impl<'a> Fused<'a> {
             limit: self.limit(false),
         };
         apply(inputs, Arc::new(op))
-    }
-}
-
-fn shape(conv: &Conv) -> ConvShape {
-    let Conv { cin, cout, kernel, stride, in_side, .. } = *conv;
-    ConvShape { cin, cout, kernel, stride, in_side }
-}
-
-fn fit(fit: graph::Fit) -> Fit {
-    match fit {
-        graph::Fit::Identity => Fit::Identity,
-        graph::Fit::PoolZeroChannels => Fit::PoolZeroChannels,
-    }
-}
-
-impl Executor for Fused<'_> {
-    type Map = Tensor<5>;
-
-    fn layer(&mut self, layer: &Layer, uses: Uses, operands: Vec<Tensor<5>>) -> Tensor<5> {
-        let first = || operands[0].clone();
-        match &layer.kind {
-            LayerKind::Stem { conv, norm, hardtanh } => self.stem(conv, norm, *hardtanh, uses),
-            LayerKind::Binary { .. } => self.binary(layer, uses, &operands),
-            LayerKind::Real { conv, norm, input } => {
-                let range = self.mode.range_log2(self.net.graph.limited(*input));
-                self.real(conv, norm, first(), range)
-            }
-            LayerKind::MaxPool { .. } => {
-                let op = MaxPool { channels: layer.channels, side: 2 * layer.side };
-                apply(vec![input(first())], Arc::new(op))
-            }
-            LayerKind::AvgPool { .. } => {
-                let scale = self.mode.grid_scale();
-                let op =
-                    AvgPool { channels: layer.channels, side: 2 * layer.side, grid_scale: scale };
-                apply(vec![input(first())], Arc::new(op))
-            }
-            LayerKind::Prelu { .. } => self.prelu(layer, first()),
-        }
     }
 
     fn reduce(&mut self, map: Tensor<5>, reduce: Reduce, range_log2: u32) -> Tensor<2> {

@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use heartbit_ir::grid::{Grid, alpha_statistic};
-use heartbit_model::graph::{Conv, Parameter, Role};
+use heartbit_ir::grid::{Grid, alpha_statistic, range_log2};
+use heartbit_model::graph::{Conv, Parameter, Reduce, Role};
 use heartbit_model::{Checkpoint, Graph, Method, Norm, Tensor};
 use rand::Rng;
 
 use crate::init::Init;
+use crate::ops::quantizer::Quantizer;
 use crate::ops::unit::BatchStats;
 use crate::params::Arrays;
 
@@ -152,6 +153,18 @@ impl Network {
             self.values(&conv.alpha()).iter().map(|&a| f64::from(a)).collect()
         } else {
             alpha_statistic(self.values(&conv.weight()), conv.fan_in())
+        }
+    }
+
+    /// How the grid quantizes the classifier's features: sums where the map is pooled.
+    pub(crate) fn feature_quantizer(&self, grid: &Grid) -> Quantizer {
+        let (bits, frac_bits) = (grid.head_activation_bits, grid.stream_frac_bits);
+        let last = self.graph.layers.len() - 1;
+        let range = range_log2(self.graph.limited(last), frac_bits);
+        let side = self.graph.layers[last].side;
+        match self.graph.head.reduce {
+            Reduce::GlobalPool => Quantizer::of_sums(side * side, bits, frac_bits, range),
+            Reduce::Flatten => Quantizer::new(bits, frac_bits, range),
         }
     }
 

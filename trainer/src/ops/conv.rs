@@ -23,6 +23,8 @@ pub mod weights;
 pub use map::{Packed, backward_input, forward, pack_backward, pack_forward};
 pub use weights::{backward_weights, finish_weights, zeroed_weights};
 
+use heartbit_model::graph::Conv;
+
 use crate::lanes::{LANES, Lanes};
 
 /// Sizes of one convolution.
@@ -38,6 +40,13 @@ pub struct ConvShape {
     pub stride: usize,
     /// Height and width of the input.
     pub in_side: usize,
+}
+
+impl From<&Conv> for ConvShape {
+    fn from(conv: &Conv) -> Self {
+        let Conv { cin, cout, kernel, stride, in_side, .. } = *conv;
+        Self { cin, cout, kernel, stride, in_side }
+    }
 }
 
 impl ConvShape {

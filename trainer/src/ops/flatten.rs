@@ -6,43 +6,12 @@
 use std::sync::Arc;
 
 use burn::backend::flex::FlexTensor;
-use heartbit_ir::grid::{Grid, level_unit, max_level, quantize_shift};
+use heartbit_ir::grid::Grid;
 
 use crate::lanes::{LANES, as_lanes, as_lanes_mut, groups_of};
 use crate::ops::host::{HostBackward, HostOp, host_tensor, values};
+use crate::ops::quantizer::Quantizer;
 use crate::ops::stats::map_shape;
-
-/// A quantization of stream values to odd levels.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Quantizer {
-    /// Grid steps in 1.0 of the stream.
-    scale: f64,
-    /// Stream units in half a level's distance to the next: `2^shift`.
-    cell: f64,
-    /// Largest level.
-    full: f64,
-    /// Float value of the level 1.
-    pub unit: f64,
-}
-
-impl Quantizer {
-    /// For a stream of `frac_bits` fraction bits within ±2^`range_log2`.
-    pub fn new(bits: u32, frac_bits: u32, range_log2: u32) -> Self {
-        let shift = quantize_shift(bits, frac_bits, range_log2);
-        Self {
-            scale: f64::from(frac_bits).exp2(),
-            cell: f64::from(shift).exp2(),
-            full: f64::from(max_level(bits)),
-            unit: level_unit(shift, frac_bits),
-        }
-    }
-
-    /// The level of a value: `2·clamp(floor(v / 2^shift) + m, 0, 2^bits - 1) - (2^bits - 1)`.
-    pub fn level(&self, v: f32) -> f64 {
-        let q = (f64::from(v) * self.scale / self.cell).floor();
-        (2.0 * q + 1.0).clamp(-self.full, self.full)
-    }
-}
 
 /// Flattening of one batch: `[groups, channels, side, side, 16]` to `[images, channels·side²]`.
 #[derive(Clone, Debug)]
@@ -80,7 +49,7 @@ impl HostOp for FlattenLevels {
                 for (row, out) in group.iter().zip(out) {
                     *out = match &quantizer {
                         None => row[k],
-                        Some(q) => (q.level(row[k]) * q.unit) as f32,
+                        Some(q) => (q.level(row[k].into()) * q.unit) as f32,
                     };
                 }
             }

@@ -1,7 +1,8 @@
 //! Operations of the training graph, fused for the CPU, each with its hand-written gradient.
 //!
 //! * [`conv`]: the convolution kernels; [`passes`]: the elementwise loops around them;
-//! * [`norm`]: batch normalisation in closed form; [`stats`]: sums over a batch;
+//! * [`norm`]: batch normalisation in closed form, `normalised`: of the sums of a real convolution;
+//!   [`stats`]: sums over a batch; [`quantizer`]: streams to levels;
 //! * [`binarize_weight`], [`binarize_activation`]: the binarizers;
 //! * [`stem`], [`mod@unit`], [`real_unit`], [`map_pool`], [`rprelu`], [`flatten`], [`pool`]: the layers
 //!   of a network;
@@ -14,8 +15,10 @@ pub mod flatten;
 pub mod host;
 pub mod map_pool;
 pub mod norm;
+mod normalised;
 pub mod passes;
 pub mod pool;
+pub mod quantizer;
 pub mod real_unit;
 pub mod rprelu;
 pub mod stats;

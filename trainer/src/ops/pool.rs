@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use burn::backend::flex::FlexTensor;
-use heartbit_ir::grid::{Grid, global_pool};
+use heartbit_ir::grid::Grid;
 
 use crate::lanes::{LANES, as_lanes, as_lanes_mut, groups_of};
 use crate::ops::host::{HostBackward, HostOp, host_tensor, values};
+use crate::ops::quantizer::Quantizer;
 
 /// The pooling of one batch: `[groups, channels, side, side, 16]` to `[images, channels]`.
 #[derive(Clone, Debug)]
@@ -26,35 +27,27 @@ pub struct GlobalPool {
     pub range_log2: u32,
 }
 
-/// Float value of one pooled level of values within ±2^`range_log2`.
-pub fn pool_unit(positions: usize, grid: &Grid, range_log2: u32) -> f64 {
-    global_pool(positions, grid.head_activation_bits, grid.stream_frac_bits, range_log2).1
-}
-
 impl GlobalPool {
-    fn pooled(&self, sum: f64) -> f64 {
-        let Some(grid) = &self.grid else { return sum / self.positions as f64 };
-        let bits = grid.head_activation_bits;
-        let (shift, unit) =
-            global_pool(self.positions, bits, grid.stream_frac_bits, self.range_log2);
-        let half = f64::from(1u32 << (bits - 1));
-        let full = f64::from((1u32 << bits) - 1);
-        let units = sum * f64::from(1u32 << grid.stream_frac_bits);
-        let q = ((units / f64::from(1u32 << shift)).floor() + half).clamp(0.0, full);
-        (2.0 * q - full) * unit
+    /// The quantization of sums, or `None` off the grid.
+    fn quantizer(&self) -> Option<Quantizer> {
+        let Grid { head_activation_bits: bits, stream_frac_bits, .. } = self.grid.as_ref()?;
+        Some(Quantizer::of_sums(self.positions, *bits, *stream_frac_bits, self.range_log2))
     }
 }
 
 impl HostOp for GlobalPool {
     fn forward(&self, inputs: &[FlexTensor]) -> (FlexTensor, Arc<dyn HostBackward>) {
         let [x] = inputs else { panic!("bug: pooling has one input") };
+        let quantizer = self.quantizer();
+        let pooled =
+            |sum: f64| quantizer.map_or(sum / self.positions as f64, |q| q.level(sum) * q.unit);
         let mut out = vec![0.0; self.images * self.channels];
         for (i, plane) in as_lanes(values(x)).chunks_exact(self.positions).enumerate() {
             let (group, c) = (i / self.channels, i % self.channels);
             let living = LANES.min(self.images - group * LANES);
             for k in 0..living {
                 let sum: f64 = plane.iter().map(|row| f64::from(row[k])).sum();
-                out[(group * LANES + k) * self.channels + c] = self.pooled(sum) as f32;
+                out[(group * LANES + k) * self.channels + c] = pooled(sum) as f32;
             }
         }
         (host_tensor(out, [self.images, self.channels]), Arc::new(self.clone()))

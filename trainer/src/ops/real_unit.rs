@@ -13,18 +13,13 @@ use burn::backend::flex::FlexTensor;
 use heartbit_ir::grid::{Grid, real_conv_levels};
 use rayon::prelude::*;
 
-use crate::lanes::{
-    LANES, Lanes, as_lanes, as_lanes_mut, groups_of, lane_mask, take, with_scratch,
-};
+use crate::lanes::{LANES, Lanes, as_lanes, as_lanes_mut, groups_of, take, with_scratch};
 use crate::ops::conv::{self, ConvShape};
-use crate::ops::flatten::Quantizer;
 use crate::ops::host::{HostBackward, HostOp, host_tensor, values};
-use crate::ops::norm::{ChannelGrad, ChannelNorm, SumStats};
-use crate::ops::passes::{self, AffineRow, Row};
-use crate::ops::stats::{
-    BatchStats, CHUNK_GROUPS, StatsSlot, add_chunks, grad_row, living, map_shape, publish,
-    total_moments,
-};
+use crate::ops::normalised::{Normalisation, Normalised, of_channels};
+use crate::ops::passes::Row;
+use crate::ops::quantizer::Quantizer;
+use crate::ops::stats::{CHUNK_GROUPS, StatsSlot, add_chunks, map_shape};
 use crate::ops::unit::Limit;
 
 /// The layer, ready to run on a batch.
@@ -48,13 +43,11 @@ pub struct RealUnit {
 struct Saved {
     unit: RealUnit,
     x: FlexTensor,
-    y: FlexTensor,
-    z: Vec<Row>,
+    sums: Normalised,
     /// Weights as they are applied: levels on the grid.
     weights: Vec<f32>,
     /// Float value of a weight's level 1, for each output channel; 1 off the grid.
     scale: Vec<f64>,
-    norms: Vec<ChannelNorm>,
 }
 
 impl RealUnit {
@@ -82,7 +75,7 @@ impl RealUnit {
         match self.quantizer() {
             None => map.iter_mut().zip(x).for_each(|(map, x)| map.0 = *x),
             Some(q) => map.iter_mut().zip(x).for_each(|(map, x)| {
-                map.0 = x.map(|v| q.level(v) as f32);
+                map.0 = x.map(|v| q.level(v.into()) as f32);
             }),
         }
     }
@@ -93,114 +86,35 @@ impl HostOp for RealUnit {
         let [x, weights, gamma, beta] = inputs else { panic!("bug: a real unit has four inputs") };
         let shape = self.shape;
         assert_eq!(shape.kernel, 1, "bug: kernel of a real unit");
-        let groups = groups_of(self.images);
         let (weights, scale) = self.weights(values(weights));
+        let unit = self.unit();
+        let alpha: Vec<f64> = scale.iter().map(|scale| scale * unit).collect();
+        let grid = self.grid.as_ref();
+        let normalisation = Normalisation {
+            alpha: &alpha,
+            gamma: values(gamma),
+            beta: values(beta),
+            scale: grid.map_or(0.0, |g| (1u32 << g.stream_frac_bits) as f32),
+            limit: self.limit,
+            stats: &self.stats,
+        };
         let packed = conv::pack_forward(&weights, shape);
-        let (side, plane) = (shape.side(), shape.side() * shape.side());
         let xs = as_lanes(values(x));
-
-        let mut z = vec![[0.0f32; LANES]; groups * shape.output()];
-        let moments: Vec<Vec<SumStats>> = z
-            .par_chunks_mut(shape.output())
-            .zip(xs.par_chunks(shape.input()))
-            .enumerate()
-            .map(|(g, (z, x))| {
-                let mask = lane_mask(self.images, g);
-                with_scratch(|s| {
-                    let map = take(&mut s.input, shape.padded_input());
-                    self.write_input(x, map);
-                    let out = take(&mut s.output, shape.output());
-                    conv::forward(map, &packed, out, shape);
-                    out.chunks_exact(plane)
-                        .zip(z.chunks_exact_mut(plane))
-                        .map(|(out, z)| living(&passes::store_sums(out, z, side), &mask))
-                        .collect()
-                })
-            })
-            .collect();
-
-        let (gamma, beta, unit) = (values(gamma), values(beta), self.unit());
-        let norms: Vec<ChannelNorm> = total_moments(&moments, shape.cout, self.images * plane)
-            .into_iter()
-            .enumerate()
-            .map(|(c, s)| ChannelNorm::new(s, scale[c] * unit, gamma[c].into(), beta[c].into()))
-            .collect();
-        publish(&self.stats, BatchStats::of(&norms));
-
-        let grid_scale = self.grid.as_ref().map_or(0.0, |g| (1u32 << g.stream_frac_bits) as f32);
-        let bound = self.limit.bound();
-        let mut y = vec![0.0f32; groups * shape.output() * LANES];
-        as_lanes_mut(&mut y).par_chunks_mut(plane).zip(z.par_chunks(plane)).enumerate().for_each(
-            |(i, (y, z))| {
-                let norm = &norms[i % shape.cout];
-                let (a, b) = (norm.a as f32, norm.b as f32);
-                passes::activate(z, AffineRow { a, b, scale: grid_scale, bound }, y);
-            },
-        );
-        let y = host_tensor(y, map_shape(groups, shape.cout, side));
-        let saved =
-            Saved { unit: self.clone(), x: x.clone(), y: y.clone(), z, weights, scale, norms };
-        (y, Arc::new(saved))
-    }
-}
-
-impl Saved {
-    /// Where a group's channel is in the maps of the output.
-    fn plane(&self, group: usize, c: usize) -> std::ops::Range<usize> {
-        let plane = self.unit.shape.side() * self.unit.shape.side();
-        let at = (group * self.norms.len() + c) * plane;
-        at..at + plane
-    }
-
-    /// Gradients of the normalisation.
-    fn channel_grads(&self, grad: &[Row], y: &[Row]) -> Vec<ChannelGrad> {
-        let (bound, side) = (self.unit.limit.bound(), self.unit.shape.side());
-        let sums: Vec<Vec<SumStats>> = (0..groups_of(self.unit.images))
-            .into_par_iter()
-            .map(|g| {
-                let mask = lane_mask(self.unit.images, g);
-                (0..self.norms.len())
-                    .map(|c| {
-                        let at = self.plane(g, c);
-                        let (grad, y, z) = (&grad[at.clone()], &y[at.clone()], &self.z[at]);
-                        living(&passes::gradient_sums(grad, y, z, bound, side), &mask)
-                    })
-                    .collect()
-            })
-            .collect();
-        total_moments(&sums, self.norms.len(), 0)
-            .iter()
-            .zip(&self.norms)
-            .map(|(sums, norm)| norm.backward(sums.sum, sums.squares))
-            .collect()
-    }
-
-    /// Writes the gradient of one group's sums.
-    fn write_gradient(
-        &self,
-        grad: &[Row],
-        y: &[Row],
-        group: usize,
-        grads: &[ChannelGrad],
-        map: &mut [Lanes],
-    ) {
-        let side = self.unit.shape.side();
-        let mask = lane_mask(self.unit.images, group);
-        for (c, (channel, map)) in grads.iter().zip(map.chunks_exact_mut(side * side)).enumerate() {
-            let at = self.plane(group, c);
-            let f = grad_row(channel, &mask, self.unit.limit.bound());
-            let (grad, y, z) = (&grad[at.clone()], &y[at.clone()], &self.z[at]);
-            passes::write_gradient(grad, y, z, f, map, side, 0);
-        }
+        let write = |g: usize, map: &mut [Lanes]| {
+            self.write_input(&xs[g * shape.input()..(g + 1) * shape.input()], map);
+        };
+        let sums = Normalised::new(shape, self.images, &packed, write, &normalisation);
+        let y = sums.y();
+        (y, Arc::new(Saved { unit: self.clone(), x: x.clone(), sums, weights, scale }))
     }
 }
 
 impl HostBackward for Saved {
     fn backward(&self, grad: &[f32]) -> Vec<FlexTensor> {
         let shape = self.unit.shape;
-        let (grad, y, xs) = (as_lanes(grad), as_lanes(values(&self.y)), as_lanes(values(&self.x)));
+        let (grad, xs) = (as_lanes(grad), as_lanes(values(&self.x)));
         let groups = groups_of(self.unit.images);
-        let grads = self.channel_grads(grad, y);
+        let grads = self.sums.channel_grads(grad);
         let packed = conv::pack_backward(&self.weights, shape);
         let per_level = (1.0 / self.unit.unit()) as f32;
         let mut input = vec![0.0f32; groups * shape.input() * LANES];
@@ -213,7 +127,7 @@ impl HostBackward for Saved {
                     let g = chunk * CHUNK_GROUPS + i;
                     with_scratch(|s| {
                         let map = take(&mut s.grad, shape.padded_grad());
-                        self.write_gradient(grad, y, g, &grads, map);
+                        self.sums.write_gradient(grad, g, &grads, map);
                         let levels = take(&mut s.input, shape.padded_input());
                         self.unit
                             .write_input(&xs[g * shape.input()..(g + 1) * shape.input()], levels);
@@ -234,9 +148,7 @@ impl HostBackward for Saved {
                 *g = (f64::from(*g) / scale) as f32;
             }
         }
-        let channel = |f: fn(&ChannelGrad) -> f64| {
-            host_tensor(grads.iter().map(|g| f(g) as f32).collect(), [shape.cout])
-        };
+        let channel = |f| of_channels(&grads, f);
         vec![
             host_tensor(input, map_shape(groups, shape.cin, shape.in_side)),
             host_tensor(weights, [shape.weights()]),

@@ -14,17 +14,11 @@ use burn::backend::flex::FlexTensor;
 use heartbit_ir::grid::{Grid, PixelStatistics, stem_levels};
 use rayon::prelude::*;
 
-use crate::lanes::{
-    LANES, Lanes, as_lanes, as_lanes_mut, groups_of, lane_mask, take, with_scratch,
-};
+use crate::lanes::{LANES, Lanes, as_lanes, groups_of, take, with_scratch};
 use crate::ops::conv::{self, ConvShape};
 use crate::ops::host::{HostBackward, HostOp, host_tensor, values};
-use crate::ops::norm::{ChannelGrad, ChannelNorm, SumStats};
-use crate::ops::passes::{self, AffineRow, Row};
-use crate::ops::stats::{
-    BatchStats, CHUNK_GROUPS, StatsSlot, add_chunks, grad_row, living, map_shape, publish,
-    total_moments,
-};
+use crate::ops::normalised::{Normalisation, Normalised, of_channels};
+use crate::ops::stats::{CHUNK_GROUPS, StatsSlot, add_chunks};
 use crate::ops::unit::Limit;
 
 /// Channels of an image.
@@ -85,15 +79,32 @@ pub fn write_pixels(pixels: &[u8], group: usize, map: &mut [Lanes], shape: ConvS
     }
 }
 
-/// Orders `[cout, k, k, 4]` levels, channel fastest, as `[cout, 4, k, k]` weights.
-pub fn channels_first(levels: &[i32], taps: usize) -> Vec<f32> {
+/// Orders `[cout, k, k, cin]` levels, channel fastest, as `[cout, cin, k, k]` weights.
+pub(crate) fn channels_first(levels: &[i32], taps: usize, cin: usize) -> Vec<f32> {
     levels
-        .chunks_exact(taps * STEM_CHANNELS)
+        .chunks_exact(taps * cin)
         .flat_map(|filter| {
-            (0..STEM_CHANNELS)
-                .flat_map(move |c| (0..taps).map(move |tap| filter[tap * STEM_CHANNELS + c] as f32))
+            (0..cin).flat_map(move |c| (0..taps).map(move |tap| filter[tap * cin + c] as f32))
         })
         .collect()
+}
+
+/// Folds the pixel statistics into real weights `[cout, 3, k, k]`: `[cout, 4, k, k]` for the
+/// integers `2p - 255` and the constant 255.
+pub(crate) fn fold_real(latent: &[f32], taps: usize, pixels: &PixelStatistics) -> Vec<f32> {
+    let PixelStatistics { mean, std } = pixels;
+    let mut weights = Vec::with_capacity(latent.len() / PIXELS * STEM_CHANNELS);
+    for filter in latent.chunks_exact(PIXELS * taps) {
+        let pixel = |(i, &w): (usize, &f32)| (f64::from(w) / (510.0 * std[i / taps])) as f32;
+        weights.extend(filter.iter().enumerate().map(pixel));
+        weights.extend((0..taps).map(|tap| {
+            let offset: f64 = (0..PIXELS)
+                .map(|c| f64::from(filter[c * taps + tap]) * (0.5 - mean[c]) / std[c])
+                .sum();
+            (offset / FULL) as f32
+        }));
+    }
+    weights
 }
 
 /// Folded weights `[cout, 4, k, k]` in units of one scale for each channel.
@@ -108,35 +119,15 @@ impl Stem {
     }
 
     fn fold(&self, latent: &[f32]) -> Folded {
-        let Some(grid) = &self.grid else { return self.fold_real(latent) };
-        let ConvShape { cout, kernel, .. } = self.shape;
+        let (ConvShape { cout, kernel, .. }, taps) = (self.shape, self.shape.taps());
+        let Some(grid) = &self.grid else {
+            return Folded { weights: fold_real(latent, taps, &self.norm), scale: vec![1.0; cout] };
+        };
         let shape = [cout, PIXELS, kernel, kernel];
         let PixelStatistics { mean, std } = &self.norm;
         let folded = stem_levels(latent, shape, mean, std, grid.stem_weight_bits);
-        let weights = channels_first(&folded.levels, self.shape.taps());
+        let weights = channels_first(&folded.levels, taps, STEM_CHANNELS);
         Folded { weights, scale: folded.scale }
-    }
-
-    /// The folded weights without rounding.
-    fn fold_real(&self, latent: &[f32]) -> Folded {
-        let PixelStatistics { mean, std } = self.norm;
-        let taps = self.shape.taps();
-        let mut weights = Vec::with_capacity(self.shape.weights());
-        for filter in latent.chunks_exact(PIXELS * taps) {
-            weights.extend(
-                filter
-                    .iter()
-                    .enumerate()
-                    .map(|(i, &w)| (f64::from(w) / (510.0 * std[i / taps])) as f32),
-            );
-            weights.extend((0..taps).map(|tap| {
-                let offset: f64 = (0..PIXELS)
-                    .map(|c| f64::from(filter[c * taps + tap]) * (0.5 - mean[c]) / std[c])
-                    .sum();
-                (offset / FULL) as f32
-            }));
-        }
-        Folded { weights, scale: vec![1.0; self.shape.cout] }
     }
 
     /// Gradient of the latent weights from that of the folded ones, per unit of `scale`.
@@ -162,10 +153,8 @@ impl Stem {
 #[derive(Debug)]
 struct Saved {
     stem: Stem,
-    y: FlexTensor,
-    z: Vec<Row>,
+    sums: Normalised,
     scale: Vec<f64>,
-    norms: Vec<ChannelNorm>,
 }
 
 impl HostOp for Stem {
@@ -173,69 +162,29 @@ impl HostOp for Stem {
         let [latent, gamma, beta] = inputs else { panic!("bug: the stem has three inputs") };
         let shape = self.shape;
         assert_eq!(shape.cin, STEM_CHANNELS, "bug: channels of the stem's input");
-        let images = self.images();
-        let groups = groups_of(images);
-        let folded = self.fold(values(latent));
-        let packed = conv::pack_forward(&folded.weights, shape);
-        let (side, plane) = (shape.side(), shape.side() * shape.side());
-
-        let mut z = vec![[0.0f32; LANES]; groups * shape.output()];
-        let moments: Vec<Vec<SumStats>> = z
-            .par_chunks_mut(shape.output())
-            .enumerate()
-            .map(|(g, z)| {
-                let mask = lane_mask(images, g);
-                with_scratch(|s| {
-                    let map = take(&mut s.input, shape.padded_input());
-                    write_pixels(&self.pixels, g, map, shape);
-                    let out = take(&mut s.output, shape.output());
-                    conv::forward(map, &packed, out, shape);
-                    out.chunks_exact(plane)
-                        .zip(z.chunks_exact_mut(plane))
-                        .map(|(out, z)| living(&passes::store_sums(out, z, side), &mask))
-                        .collect()
-                })
-            })
-            .collect();
-
-        let (gamma, beta) = (values(gamma), values(beta));
-        let norms: Vec<ChannelNorm> = total_moments(&moments, shape.cout, images * plane)
-            .into_iter()
-            .enumerate()
-            .map(|(c, s)| ChannelNorm::new(s, folded.scale[c], gamma[c].into(), beta[c].into()))
-            .collect();
-        publish(&self.stats, BatchStats::of(&norms));
-
+        let Folded { weights, scale } = self.fold(values(latent));
         let grid = self.grid.as_ref().filter(|_| self.snap);
-        let scale = grid.map_or(0.0, |g| (1u32 << g.stream_frac_bits) as f32);
-        let bound = self.limit.bound();
-        let mut y = vec![0.0f32; groups * shape.output() * LANES];
-        as_lanes_mut(&mut y).par_chunks_mut(plane).zip(z.par_chunks(plane)).enumerate().for_each(
-            |(i, (y, z))| {
-                let norm = &norms[i % shape.cout];
-                let f = AffineRow { a: norm.a as f32, b: norm.b as f32, scale, bound };
-                passes::activate(z, f, y);
-            },
-        );
-        let y = host_tensor(y, map_shape(groups, shape.cout, side));
-        let saved = Saved { stem: self.clone(), y: y.clone(), z, scale: folded.scale, norms };
-        (y, Arc::new(saved))
+        let normalisation = Normalisation {
+            alpha: &scale,
+            gamma: values(gamma),
+            beta: values(beta),
+            scale: grid.map_or(0.0, |g| (1u32 << g.stream_frac_bits) as f32),
+            limit: self.limit,
+            stats: &self.stats,
+        };
+        let packed = conv::pack_forward(&weights, shape);
+        let write = |g: usize, map: &mut [Lanes]| write_pixels(&self.pixels, g, map, shape);
+        let sums = Normalised::new(shape, self.images(), &packed, write, &normalisation);
+        (sums.y(), Arc::new(Saved { stem: self.clone(), sums, scale }))
     }
 }
 
 impl HostBackward for Saved {
     fn backward(&self, grad: &[f32]) -> Vec<FlexTensor> {
         let shape = self.stem.shape;
-        let (grad, y) = (as_lanes(grad), as_lanes(values(&self.y)));
+        let grad = as_lanes(grad);
         let groups = groups_of(self.stem.images());
-        let sums: Vec<Vec<SumStats>> =
-            (0..groups).into_par_iter().map(|g| self.sums_of_group(grad, y, g)).collect();
-        let grads: Vec<ChannelGrad> = total_moments(&sums, shape.cout, 0)
-            .iter()
-            .zip(&self.norms)
-            .map(|(sums, norm)| norm.backward(sums.sum, sums.squares))
-            .collect();
-
+        let grads = self.sums.channel_grads(grad);
         let partial: Vec<Vec<Lanes>> = (0..groups.div_ceil(CHUNK_GROUPS))
             .into_par_iter()
             .map(|chunk| {
@@ -244,7 +193,7 @@ impl HostBackward for Saved {
                 with_scratch(|s| {
                     for g in chunk * CHUNK_GROUPS..last {
                         let map = take(&mut s.grad, shape.padded_grad());
-                        self.write_gradient(grad, y, g, &grads, map);
+                        self.sums.write_gradient(grad, g, &grads, map);
                         let pixels = take(&mut s.input, shape.padded_input());
                         write_pixels(&self.stem.pixels, g, pixels, shape);
                         conv::backward_weights(pixels, map, &mut weights, &mut s.transposed, shape);
@@ -256,55 +205,8 @@ impl HostBackward for Saved {
         let folded = conv::finish_weights(&add_chunks(partial), shape);
         let latent = self.stem.unfold(&folded, &self.scale);
         let len = latent.len();
-        let channel = |f: fn(&ChannelGrad) -> f64| {
-            host_tensor(grads.iter().map(|g| f(g) as f32).collect(), [shape.cout])
-        };
+        let channel = |f| of_channels(&grads, f);
         vec![host_tensor(latent, [len]), channel(|g| g.gamma), channel(|g| g.beta)]
-    }
-}
-
-impl Saved {
-    /// Where a channel of a group is in the maps of the output.
-    fn plane(&self, group: usize, c: usize) -> std::ops::Range<usize> {
-        let plane = self.stem.shape.side() * self.stem.shape.side();
-        let at = (group * self.norms.len() + c) * plane;
-        at..at + plane
-    }
-
-    /// `Σ g` and `Σ g·z` of each channel over one group.
-    fn sums_of_group(&self, grad: &[Row], y: &[Row], group: usize) -> Vec<SumStats> {
-        let mask = lane_mask(self.stem.images(), group);
-        let (bound, side) = (self.stem.limit.bound(), self.stem.shape.side());
-        (0..self.norms.len())
-            .map(|c| {
-                let at = self.plane(group, c);
-                let (grad, y, z) = (&grad[at.clone()], &y[at.clone()], &self.z[at]);
-                living(&passes::gradient_sums(grad, y, z, bound, side), &mask)
-            })
-            .collect()
-    }
-
-    /// Writes the gradient of one group's sums into a padded map.
-    fn write_gradient(
-        &self,
-        grad: &[Row],
-        y: &[Row],
-        group: usize,
-        grads: &[ChannelGrad],
-        map: &mut [Lanes],
-    ) {
-        let shape = self.stem.shape;
-        let (padded, pad) = (shape.padded_side(), shape.pad());
-        let mask = lane_mask(self.stem.images(), group);
-        conv::clear_border(map, shape.cout, padded, pad);
-        for (c, (channel, map)) in
-            grads.iter().zip(map.chunks_exact_mut(padded * padded)).enumerate()
-        {
-            let at = self.plane(group, c);
-            let f = grad_row(channel, &mask, self.stem.limit.bound());
-            let (grad, y, z) = (&grad[at.clone()], &y[at.clone()], &self.z[at]);
-            passes::write_gradient(grad, y, z, f, map, shape.side(), pad);
-        }
     }
 }
 

@@ -1,14 +1,14 @@
 //! The fused binary unit: everything between two values of the stream.
 //!
-//! `y = limit(snap(bn(alpha · pool(conv(sign(x + shift), sign(w))))) + shortcut)`, with batch
+//! `y = limit(snap(bn(alpha · pool(conv(sign(x + shift), w)))) + shortcut)` for weights of ±1, with batch
 //! statistics, zero padding, and `snap` the rounding to the deployed stream's grid with gradient 1.
 //!
-//! * The shift is one value a channel, learned, rounded to the grid; only the binarizer sees it.
+//! * The shift is one value a channel, learned, rounded to the grid; only the sign sees it.
 //! * The pool takes from each 2×2 block the sum with the largest `alpha · z`, the first of equals.
 //! * The [`Shortcut`] is the input, another map, or nothing; the [`Limit`] is a hardtanh, the ends
 //!   of the deployed stream, or nothing.
 //!
-//! Inputs, in this order: `x` `[groups, cin, h, w, 16]`; latent weights `[cout·cin·k·k]`; alpha,
+//! Inputs, in this order: `x` `[groups, cin, h, w, 16]`; weights `[cout·cin·k·k]`, ±1; alpha,
 //! gamma and beta `[cout]`; the shift `[cin]` if there is one; the shortcut's map if it is another
 //! one. Groups run in parallel in fixed chunks whose weight gradients are added in a fixed order,
 //! so the result does not depend on the number of threads.
@@ -22,15 +22,15 @@ mod shortcut;
 use std::sync::Arc;
 
 use burn::backend::flex::FlexTensor;
+use heartbit_model::graph::Fit;
 use rayon::prelude::*;
 
 use self::shortcut::Route;
-pub use self::shortcut::{Fit, Limit, Shortcut};
+pub use self::shortcut::{Limit, Shortcut};
 use crate::lanes::{
     LANES, Lanes, as_lanes, as_lanes_mut, groups_of, lane_mask, take, with_scratch,
 };
 use crate::ops::binarize_activation::{ImageStats, StdGradient};
-use crate::ops::binarize_weight::WeightBinarizer;
 use crate::ops::conv::{self, ConvShape, Packed};
 use crate::ops::host::{HostBackward, HostOp, host_tensor, values};
 use crate::ops::norm::{ChannelNorm, SumStats};
@@ -49,8 +49,6 @@ pub struct Unit {
     pub grid_scale: Option<f32>,
     /// Surrogate gradient of the activations.
     pub std_gradient: StdGradient,
-    /// Weight binarizer.
-    pub binarizer: Arc<dyn WeightBinarizer>,
     /// Receives the batch statistics, those of `alpha · z` after the pool.
     pub stats: StatsSlot,
     /// Whether a learned shift is added before the sign.
@@ -69,8 +67,7 @@ struct Saved {
     unit: Unit,
     x: FlexTensor,
     y: FlexTensor,
-    latent: FlexTensor,
-    signs: Vec<f32>,
+    weights: FlexTensor,
     shift: Vec<f32>,
     z: Vec<[i16; LANES]>,
     /// Which sum of each block was pooled; empty without a pool.
@@ -98,7 +95,7 @@ struct Convolved {
 /// The named inputs.
 struct Inputs<'a> {
     x: &'a FlexTensor,
-    latent: &'a FlexTensor,
+    weights: &'a FlexTensor,
     /// Alpha, gamma and beta.
     norm: [&'a [f32]; 3],
     shift: Option<&'a [f32]>,
@@ -130,7 +127,7 @@ impl Unit {
         );
         Inputs {
             x: &inputs[0],
-            latent: &inputs[1],
+            weights: &inputs[1],
             norm: [values(&inputs[2]), values(&inputs[3]), values(&inputs[4])],
             shift: self.shift.then(|| values(&inputs[5])),
             other: inputs.last().filter(|_| other),
@@ -248,10 +245,12 @@ fn write_signs(x: &[Row], shift: &[f32], map: &mut [Lanes], shape: ConvShape) {
 
 impl HostOp for Unit {
     fn forward(&self, inputs: &[FlexTensor]) -> (FlexTensor, Arc<dyn HostBackward>) {
-        let Inputs { x, latent, norm: [alpha, gamma, beta], shift, other } = self.inputs(inputs);
+        let Inputs { x, weights, norm: [alpha, gamma, beta], shift, other } = self.inputs(inputs);
         let shape = self.shape;
-        let fan_in = shape.fan_in();
-        assert!(i16::try_from(fan_in).is_ok(), "bug: sums of this fan-in need more than 16 bits");
+        assert!(
+            i16::try_from(shape.fan_in()).is_ok(),
+            "bug: sums of this fan-in need more than 16 bits"
+        );
         let groups = groups_of(self.images);
         let xs = as_lanes(values(x));
         assert_eq!(xs.len(), groups * shape.input(), "bug: size of a unit's input");
@@ -262,9 +261,8 @@ impl HostOp for Unit {
             }
         };
 
-        let signs = self.binarizer.forward(values(latent), fan_in);
         let shift = self.shifts(shift);
-        let packed = conv::pack_forward(&signs, shape);
+        let packed = conv::pack_forward(values(weights), shape);
         let Convolved { z, places, images, moments } =
             self.convolve(xs, &Shared { packed, shift: &shift, alpha });
         let count = self.images * self.out_plane();
@@ -286,9 +284,9 @@ impl HostOp for Unit {
                 self.activate_group(z, &norms, shortcut, y);
             });
         let y = host_tensor(y, map_shape(groups, shape.cout, self.out_side()));
-        let (unit, x, latent) = (self.clone(), x.clone(), latent.clone());
+        let (unit, x, weights) = (self.clone(), x.clone(), weights.clone());
         let saved =
-            Saved { unit, x, y: y.clone(), latent, signs, shift, z, places, images, norms, route };
+            Saved { unit, x, y: y.clone(), weights, shift, z, places, images, norms, route };
         (y, Arc::new(saved))
     }
 }

@@ -4,9 +4,10 @@ use heartbit_model::{Tensor, TensorFile};
 
 use crate::Error;
 use crate::config::TrainConfig;
+use crate::flips::FlipTracker;
 use crate::optim::SadState;
 use crate::params::Arrays;
-use crate::train::{Run, STATE, json};
+use crate::train::{Run, STATE, json, latent_weights};
 
 impl Run<'_> {
     /// The state between two epochs.
@@ -65,11 +66,7 @@ impl Run<'_> {
     }
 
     fn restore_flips(&mut self, file: &TensorFile) -> Result<(), String> {
-        let layers = self.net.binary_layers();
-        let weights = layers.iter().map(|l| {
-            (&self.net.params.list[l.index].values[..], self.config.binary_layer(l.fan_in))
-        });
-        self.flips = crate::flips::FlipTracker::new(weights);
+        self.flips = FlipTracker::new(latent_weights(&self.net, self.config));
         let mut flipped = self.flips.state(&self.layer_names());
         fill(&mut flipped, file, "flipped.")?;
         if self.flips.restore(&flipped) { Ok(()) } else { Err("`flipped.*` is damaged".into()) }

@@ -1,5 +1,6 @@
 //! Order, levels and gradient of flattening.
 
+use heartbit_ir::grid::{level_unit, max_level, quantize_shift};
 use rand::Rng;
 
 use super::*;

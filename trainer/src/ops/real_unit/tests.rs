@@ -89,7 +89,7 @@ fn grid_is_the_real_layer_of_quantized_values() {
         let (levels, scale) = on.weights(&inputs[1]);
         let mut quantized = inputs.clone();
         for v in &mut quantized[0] {
-            let rounded = (quantizer.level(*v) * quantizer.unit) as f32;
+            let rounded = (quantizer.level((*v).into()) * quantizer.unit) as f32;
             assert!((rounded - *v).abs() <= quantizer.unit as f32, "within half a cell");
             *v = rounded;
         }

@@ -1,10 +1,11 @@
 //! The unit's gradients.
 
 use burn::backend::flex::FlexTensor;
+use heartbit_model::graph::Fit;
 use rayon::prelude::*;
 
 use super::shortcut::Route;
-use super::{Fit, Saved, Shortcut, write_signs};
+use super::{Saved, Shortcut, write_signs};
 use crate::lanes::{
     LANES, Lanes, as_lanes, as_lanes_mut, groups_of, lane_mask, take, with_scratch,
 };
@@ -12,6 +13,7 @@ use crate::ops::binarize_activation::ImageStats;
 use crate::ops::conv::{self, Packed};
 use crate::ops::host::{HostBackward, host_tensor, values};
 use crate::ops::norm::{ChannelGrad, SumStats};
+use crate::ops::normalised::of_channels;
 use crate::ops::passes::{self, Landing, Row, StdRow, Totals};
 use crate::ops::stats::{CHUNK_GROUPS, add_chunks, grad_row, living, map_shape, total_moments};
 
@@ -192,7 +194,7 @@ impl HostBackward for Saved {
         let grad = as_lanes(grad);
         let groups = groups_of(self.unit.images);
         let grads = self.channel_grads(grad);
-        let packed = conv::pack_backward(&self.signs, shape);
+        let packed = conv::pack_backward(values(&self.weights), shape);
         let mut input = vec![0.0f32; groups * shape.input() * LANES];
         let (partial, shifts): (Vec<Vec<Lanes>>, Vec<Vec<ShiftSums>>) = as_lanes_mut(&mut input)
             .par_chunks_mut(CHUNK_GROUPS * shape.input())
@@ -211,14 +213,10 @@ impl HostBackward for Saved {
             })
             .unzip();
         let weights = conv::finish_weights(&add_chunks(partial), shape);
-        let latent = self.unit.binarizer.backward(values(&self.latent), shape.fan_in(), &weights);
-
-        let channel = |f: fn(&ChannelGrad) -> f64| {
-            host_tensor(grads.iter().map(|g| f(g) as f32).collect(), [shape.cout])
-        };
+        let channel = |f| of_channels(&grads, f);
         let mut result = vec![
             host_tensor(input, map_shape(groups, shape.cin, shape.in_side)),
-            host_tensor(latent, [shape.weights()]),
+            host_tensor(weights, [shape.weights()]),
             channel(|g| g.alpha),
             channel(|g| g.gamma),
             channel(|g| g.beta),

@@ -1,17 +1,9 @@
 //! Where a unit's shortcut comes from, and which channel lands where.
 
+use heartbit_model::graph::Fit;
+
 use super::Unit;
 use crate::lanes::LANES;
-
-/// How a shortcut's map is made to fit the unit's output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fit {
-    /// It has the output's channels and side.
-    Identity,
-    /// It has twice the side and fewer channels: the mean of each 2×2 block, rounded to the grid,
-    /// between zero channels of equal number on both sides (semantics.md, section 2.6).
-    PoolZeroChannels,
-}
 
 /// The map that a unit adds after its normalisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,6 @@
 use rand::Rng;
 
 use super::*;
-use crate::ops::binarize_weight::{Identity, Recu};
 use crate::rng::stream;
 use crate::simd::on_each_build;
 
@@ -21,14 +20,13 @@ struct Problem {
 const IMAGES: usize = 21;
 
 /// A unit as the networks use it, but for its size; `shape` has its own shortcut by default.
-fn unit(shape: ConvShape, std_gradient: StdGradient, binarizer: Arc<dyn WeightBinarizer>) -> Unit {
+fn unit(shape: ConvShape, std_gradient: StdGradient) -> Unit {
     let fit = if shape.stride == 1 { Fit::Identity } else { Fit::PoolZeroChannels };
     Unit {
         shape,
         images: IMAGES,
         grid_scale: None,
         std_gradient,
-        binarizer,
         stats: StatsSlot::default(),
         shift: false,
         pool: false,
@@ -38,11 +36,11 @@ fn unit(shape: ConvShape, std_gradient: StdGradient, binarizer: Arc<dyn WeightBi
 }
 
 fn recu(shape: ConvShape) -> Unit {
-    unit(shape, StdGradient::Attached, Arc::new(Recu { tau: 0.85 }))
+    unit(shape, StdGradient::Attached)
 }
 
 fn ovsw(shape: ConvShape) -> Unit {
-    unit(shape, StdGradient::Detached, Arc::new(Identity))
+    unit(shape, StdGradient::Detached)
 }
 
 /// Sizes of the shortcut's map, `[channels, side]`; a pooled one of another map has 2 channels.
@@ -65,7 +63,7 @@ impl Problem {
         };
         let mut inputs = vec![
             random(groups * shape.input() * LANES, -1.0, 1.0),
-            random(shape.weights(), -0.5, 0.5),
+            random(shape.weights(), -0.5, 0.5).iter().map(|w| 1f32.copysign(*w)).collect(),
             // ReCU's alpha may be negative.
             random(shape.cout, -0.5, 0.9),
             random(shape.cout, -1.0, 1.5),
@@ -128,7 +126,7 @@ impl Problem {
 /// What the reference computes: values and gradients of every image, gradients of parameters.
 struct Reference {
     y: Vec<Vec<f64>>,
-    /// Latent weights, alpha, gamma, beta, and the shift if there is one.
+    /// Weights, alpha, gamma, beta, and the shift if there is one.
     grads: Vec<Vec<f64>>,
     grad_x: Vec<Vec<f64>>,
     /// Of another shortcut map; zeros of one element where there is none.
@@ -228,7 +226,7 @@ fn reference(p: &Problem) -> Reference {
     let unit = &p.unit;
     let shape = unit.shape;
     let plane = unit.out_side() * unit.out_side();
-    let signs = unit.binarizer.forward(&p.inputs[1], shape.fan_in());
+    let signs = &p.inputs[1];
     let [alpha, gamma, beta] = [2, 3, 4].map(|i| p.vector(i));
     let in_plane = shape.in_side * shape.in_side;
     let shift = shifts(p);
@@ -311,10 +309,7 @@ fn reference(p: &Problem) -> Reference {
         }
         grad_x.push(g);
     }
-    let grad_w: Vec<f32> = grad_w.iter().map(|&g| g as f32).collect();
-    let latent = unit.binarizer.backward(&p.inputs[1], shape.fan_in(), &grad_w);
-    let latent = latent.iter().map(|&g| f64::from(g)).collect();
-    let mut grads = vec![latent, ga, gg, gb];
+    let mut grads = vec![grad_w, ga, gg, gb];
     if unit.shift {
         grads.push(grad_shift);
     }
