@@ -10,9 +10,9 @@ use crate::{Error, Split};
 use std::path::Path;
 
 /// Width and height of an image.
-pub const SIDE: usize = 32;
+pub(crate) const SIDE: usize = 32;
 /// Bytes of one image: three planes of 32×32 pixels.
-pub const IMAGE_BYTES: usize = 3 * SIDE * SIDE;
+pub(crate) const IMAGE_BYTES: usize = 3 * SIDE * SIDE;
 
 /// What the files of one CIFAR look like.
 #[derive(Debug)]
@@ -113,5 +113,7 @@ fn append(records: &mut Records, format: &Format, path: &Path, bytes: &[u8]) -> 
     Ok(())
 }
 
+#[cfg(test)]
+mod cifar10_tests;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,6 @@
 //! | [`Augment`] | what is random about a training image, each part a field |
 //! | [`Loader::epoch`] | one epoch's batches, made ahead by worker threads: an [`Epoch`] |
 //! | [`CorruptReport`] | which images of an epoch could not be read |
-//! | [`Cifar10`] | CIFAR-10 with byte labels; the older interface |
 //!
 //! ```no_run
 //! use heartbit_dataset::{Dataset, DatasetKind, Loader, LoaderConfig, Split};
@@ -40,7 +39,6 @@
 )]
 mod augment;
 mod cifar;
-pub mod cifar10;
 mod container;
 mod dataset;
 mod decode;
@@ -59,7 +57,6 @@ pub mod planes;
 mod transform;
 
 pub use augment::{AreaRange, Augment};
-pub use cifar10::Cifar10;
 pub use dataset::{Dataset, OpenOptions};
 pub use error::Error;
 pub use kind::{DatasetKind, Split};

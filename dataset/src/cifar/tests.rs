@@ -1,4 +1,4 @@
-//! Tests of CIFAR-100's records; those of CIFAR-10 are beside [`crate::cifar10`].
+//! Tests of CIFAR-100's records; those of CIFAR-10 are in `cifar10_tests.rs`.
 
 use super::*;
 use crate::{Dataset, DatasetKind};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use heartbit_compiler::random;
-use heartbit_dataset::{DatasetKind, Split, cifar10::IMAGE_BYTES};
+use heartbit_dataset::{DatasetKind, Split};
 use heartbit_model::{Arch, Sizes};
 use proptest::prelude::*;
 use rand::Rng;
@@ -26,7 +26,7 @@ fn dataset(dir: &Path) -> Arc<Dataset> {
     let mut bytes = Vec::new();
     for i in 0..=IMAGES {
         bytes.push((i % 10) as u8);
-        bytes.extend((0..IMAGE_BYTES).map(|_| rng.random::<u8>()));
+        bytes.extend((0..3 * 32 * 32).map(|_| rng.random::<u8>()));
     }
     std::fs::write(dir.join("test_batch.bin"), bytes).expect("written");
     Arc::new(Dataset::open(DatasetKind::Cifar10, Split::Test, dir).expect("just written"))

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use heartbit_dataset::DatasetKind;
-use heartbit_dataset::cifar10::IMAGE_BYTES;
 use heartbit_model::{Arch, Tensor, TensorFile};
 use rand::Rng;
 use std::collections::BTreeMap;
@@ -20,7 +19,7 @@ fn write_set(dir: &Path, images: usize) {
         for i in 0..images {
             let label = (i % 2) as u8;
             bytes.push(label);
-            bytes.extend((0..IMAGE_BYTES).map(|_| 180 * label + rng.random_range(0..70u8)));
+            bytes.extend((0..3 * 32 * 32).map(|_| 180 * label + rng.random_range(0..70u8)));
         }
         std::fs::write(dir.join(name), bytes).expect("write");
     }

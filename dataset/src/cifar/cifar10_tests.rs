@@ -1,4 +1,4 @@
-//! Tests of the CIFAR-10 reader: small files written to a temporary folder.
+//! Tests of CIFAR-10's records: small files written to a temporary folder.
 
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -28,32 +28,32 @@ fn folder(files: &[(&str, &[u8])]) -> TempDir {
 fn train_set_is_every_existing_batch_in_order() {
     let two = [record(3, 1), record(9, 2)].concat();
     let dir = folder(&[("data_batch_4.bin", &record(7, 5)), ("data_batch_2.bin", &two)]);
-    let set = Cifar10::load_train(dir.path()).expect("valid");
+    let set = load(&CIFAR10, Split::Train, dir.path()).expect("valid");
     assert_eq!(set.labels, [3, 9, 7]);
-    assert_eq!(set.image(2), &record(7, 5)[1..]);
+    assert_eq!(&set.pixels[2 * IMAGE_BYTES..], &record(7, 5)[1..]);
 }
 
 #[test]
 fn image_hwc_interleaves_the_planes() {
     let dir = folder(&[("test_batch.bin", &record(0, 0))]);
-    let set = Cifar10::load_test(dir.path()).expect("valid");
-    let hwc = set.image_hwc(0);
+    let set = load(&CIFAR10, Split::Test, dir.path()).expect("valid");
+    let hwc = crate::planes::to_interleaved(&set.pixels, 3);
     for (y, x, c) in [(0, 0, 0), (0, 0, 2), (5, 31, 1), (31, 31, 2)] {
-        assert_eq!(hwc[(y * 32 + x) * 3 + c], set.images[c * 1024 + y * 32 + x]);
+        assert_eq!(hwc[(y * 32 + x) * 3 + c], set.pixels[c * 1024 + y * 32 + x]);
     }
 }
 
 #[test]
 fn missing_files_are_listed() {
     let dir = folder(&[]);
-    let message = Cifar10::load_test(dir.path()).expect_err("nothing there").to_string();
+    let message = load(&CIFAR10, Split::Test, dir.path()).expect_err("nothing there").to_string();
     assert!(message.contains("test_batch.bin, test_batch.bin.xz"), "{message}");
 }
 
 #[test]
 fn partial_record_gives_the_sizes() {
     let dir = folder(&[("test_batch.bin", &[0; RECORD_BYTES + 5])]);
-    let error = Cifar10::load_test(dir.path()).expect_err("5 bytes too many");
+    let error = load(&CIFAR10, Split::Test, dir.path()).expect_err("5 bytes too many");
     assert!(error.to_string().contains("3078 bytes"), "{error}");
     assert!(error.to_string().contains("1 whole records and 5 bytes"), "{error}");
 }
@@ -61,14 +61,14 @@ fn partial_record_gives_the_sizes() {
 #[test]
 fn label_above_nine_names_the_record() {
     let dir = folder(&[("test_batch.bin", &[record(9, 0), record(10, 0)].concat())]);
-    let error = Cifar10::load_test(dir.path()).expect_err("label 10");
+    let error = load(&CIFAR10, Split::Test, dir.path()).expect_err("label 10");
     assert!(matches!(error, Error::Label { record: 1, value: 10, .. }), "{error}");
 }
 
 #[test]
 fn file_beyond_the_limit_is_refused() {
     let dir = folder(&[("test_batch.bin", &vec![0; (MAX_RECORDS + 1) * RECORD_BYTES])]);
-    let error = Cifar10::load_test(dir.path()).expect_err("too long");
+    let error = load(&CIFAR10, Split::Test, dir.path()).expect_err("too long");
     assert!(matches!(error, Error::TooLong { .. }), "{error}");
 }
 
@@ -78,8 +78,8 @@ const XZ_RECORD: &[u8] = include_bytes!("record.bin.xz");
 #[test]
 fn xz_batch_reads_like_the_plain_one() {
     let dir = folder(&[("test_batch.bin.xz", XZ_RECORD)]);
-    let set = Cifar10::load_test(dir.path()).expect("valid");
-    assert_eq!((set.labels.as_slice(), set.images.iter().any(|&p| p != 0)), (&[6][..], false));
+    let set = load(&CIFAR10, Split::Test, dir.path()).expect("valid");
+    assert_eq!((set.labels.as_slice(), set.pixels.iter().any(|&p| p != 0)), (&[6][..], false));
 }
 
 proptest! {
@@ -90,8 +90,8 @@ proptest! {
     ) {
         let name = if compressed { "test_batch.bin.xz" } else { "test_batch.bin" };
         let dir = folder(&[(name, &bytes)]);
-        if let Ok(set) = Cifar10::load_test(dir.path()) {
-            prop_assert_eq!(set.images.len(), set.len() * IMAGE_BYTES);
+        if let Ok(set) = load(&CIFAR10, Split::Test, dir.path()) {
+            prop_assert_eq!(set.pixels.len(), set.labels.len() * IMAGE_BYTES);
         }
     }
 
@@ -100,8 +100,8 @@ proptest! {
         let mut bytes = XZ_RECORD.to_vec();
         bytes[at] ^= flip;
         let dir = folder(&[("test_batch.bin.xz", &bytes)]);
-        if let Ok(set) = Cifar10::load_test(dir.path()) {
-            prop_assert_eq!(set.images.len(), set.len() * IMAGE_BYTES);
+        if let Ok(set) = load(&CIFAR10, Split::Test, dir.path()) {
+            prop_assert_eq!(set.pixels.len(), set.labels.len() * IMAGE_BYTES);
         }
     }
 }
