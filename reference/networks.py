@@ -117,6 +117,20 @@ class PerBlockBlock(nn.Module):
         return hardtanh(self.bn2(self.conv2(h)) + self.shortcut(x))
 
 
+def add_cifar_body(
+    network: Any,
+    block: Any,
+    depths: Sequence[int],
+    widths: Sequence[int],
+    make: Binarizer,
+    pooled: bool,
+) -> None:
+    """Adds CIFAR's 3x3 stem `conv1`, `bn1`, and the stages after it."""
+    network.conv1 = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
+    network.bn1 = nn.BatchNorm2d(widths[0])
+    add_stages(network, block, depths, widths, make, pooled)
+
+
 class ResNet20(nn.Module):
     """ResNet-20 for CIFAR: three stages of three blocks, residual per convolution."""
 
@@ -128,9 +142,7 @@ class ResNet20(nn.Module):
         side: int = 32,
     ):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(widths[0])
-        add_stages(self, PerConvBlock, (3, 3, 3), widths, make, True)
+        add_cifar_body(self, PerConvBlock, (3, 3, 3), widths, make, True)
         self.bn2 = nn.BatchNorm1d(widths[-1])
         self.linear = nn.Linear(widths[-1], classes)
 
@@ -151,9 +163,7 @@ class ResNet18(nn.Module):
         side: int = 32,
     ):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(widths[0])
-        add_stages(self, PerBlockBlock, (2, 2, 2, 2), widths, make, True)
+        add_cifar_body(self, PerBlockBlock, (2, 2, 2, 2), widths, make, True)
         self.bn2 = nn.BatchNorm1d(widths[-1])
         self.linear = nn.Linear(widths[-1], classes)
 
@@ -174,9 +184,7 @@ class ResNet18Ovsw(nn.Module):
         side: int = 32,
     ):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(widths[0])
-        add_stages(self, PerBlockBlock, (2, 2, 2, 2), widths, make, False)
+        add_cifar_body(self, PerBlockBlock, (2, 2, 2, 2), widths, make, False)
         self.bn2 = nn.BatchNorm2d(widths[-1])
         self.fc = nn.Conv2d(widths[-1], classes, 1)
 
