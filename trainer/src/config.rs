@@ -219,20 +219,21 @@ impl TrainConfig {
     }
 
     /// Whether a resumed run with these settings continues a run with the other ones: paths,
-    /// threads, and how many files are kept may differ.
+    /// device, threads, and how many files are kept may differ. Settings that were left open equal
+    /// the resolved ones.
     pub fn same_run(&self, other: &Self) -> bool {
         let neutral = |c: &Self| Self {
             data: PathBuf::new(),
             out: PathBuf::new(),
             init_from: None,
             teacher: c.teacher.as_ref().map(|_| PathBuf::new()),
+            device: String::new(),
             threads: 0,
             workers: 0,
             corrupt_limit: None,
             keep: 0,
             resume: false,
-            norm: Some(c.resolved_norm()),
-            ..c.clone()
+            ..c.resolved()
         };
         neutral(self) == neutral(other)
     }

@@ -6,7 +6,8 @@
 //! (one line an epoch).
 //!
 //! Everything random is drawn from the seed and the epoch's number, and no result depends on the
-//! number of threads, so a resumed run continues bit for bit.
+//! number of threads, so a resumed run continues bit for bit. It may have been killed at any
+//! moment: each file appears whole, the state first, and a resume writes again what followed it.
 //!
 //! * [`record`]: the numbers of an epoch; `state`: the file that a resume reads.
 
@@ -20,7 +21,7 @@ use std::time::Instant;
 use burn::tensor::{Tensor, TensorData};
 use heartbit_dataset::{Batch, Dataset, Loader, LoaderConfig, OpenOptions, Split};
 use heartbit_model::Checkpoint;
-use heartbit_model::file::write_atomically;
+use heartbit_model::file::{remove_unfinished, write_atomically};
 use serde::Serialize;
 
 use crate::Error;
@@ -184,23 +185,42 @@ impl<'a> Run<'a> {
 
     /// Restores the run in the folder, or makes the folder.
     fn prepare(&mut self) -> Result<(), Error> {
-        let config = self.config;
-        let exists = config.out.join(STATE).exists();
-        let wrong = |reason: &str| Error::Run { path: config.out.clone(), reason: reason.into() };
-        match (config.resume, exists) {
-            (true, true) => self.restore(),
-            (true, false) => Err(wrong("there is no `state.safetensors` to resume from")),
+        let out = &self.config.out;
+        let wrong = |reason: &str| Error::Run { path: out.clone(), reason: reason.into() };
+        match (self.config.resume, out.join(STATE).exists()) {
             (false, true) => {
                 Err(wrong("it already holds a run; resume it or choose another folder"))
             }
-            (false, false) => {
-                std::fs::create_dir_all(&config.out)
-                    .map_err(|source| Error::Io { path: config.out.clone(), source })?;
-                let text = serde_json::to_string_pretty(&config.resolved());
-                let text = text.expect("bug: settings are plain data") + "\n";
-                write(&config.out.join(CONFIG), text.as_bytes())
+            (false, false) => self.begin(),
+            (true, true) => {
+                self.clear()?;
+                self.restore()?;
+                // The run may have been killed after the state and before these.
+                self.publish()
             }
+            // Killed in its first epoch.
+            (true, false) if out.join(CONFIG).exists() => {
+                self.clear()?;
+                self.check_settings()
+            }
+            (true, false) => Err(wrong("there is no run to resume")),
         }
+    }
+
+    /// Makes the folder of a new run.
+    fn begin(&self) -> Result<(), Error> {
+        let out = &self.config.out;
+        std::fs::create_dir_all(out).map_err(|source| Error::Io { path: out.clone(), source })?;
+        self.clear()?;
+        let text = serde_json::to_string_pretty(&self.config.resolved());
+        let text = text.expect("bug: settings are plain data") + "\n";
+        write(&out.join(CONFIG), text.as_bytes())
+    }
+
+    /// Removes what a killed process was writing.
+    fn clear(&self) -> Result<(), Error> {
+        let out = &self.config.out;
+        remove_unfinished(out).map_err(|source| Error::Io { path: out.clone(), source })
     }
 
     pub(crate) fn mode(&self) -> ForwardMode {
@@ -272,9 +292,9 @@ impl<'a> Run<'a> {
             images_per_second,
         };
         self.epoch += 1;
-        let best = self.records.iter().all(|r| r.test_accuracy < record.test_accuracy);
         self.records.push(record.clone());
-        self.save(best)?;
+        write(&config.out.join(STATE), &self.state().to_bytes())?;
+        self.publish()?;
         report(Progress::Epoch(record));
         Ok(())
     }
@@ -348,18 +368,23 @@ impl<'a> Run<'a> {
         Tensor::from_data(data, &self.engine.device().autodiff())
     }
 
-    /// Writes the state, then the checkpoints, then the metrics.
-    fn save(&self, best: bool) -> Result<(), Error> {
+    /// Writes what follows from the state: the checkpoints, then the metrics.
+    fn publish(&self) -> Result<(), Error> {
         let out = &self.config.out;
-        write(&out.join(STATE), &self.state().to_bytes())?;
         let checkpoint = self.checkpoint().to_bytes();
         write(&out.join(CHECKPOINT), &checkpoint)?;
-        if best {
+        if self.last_is_best() {
             write(&out.join(BEST), &checkpoint)?;
         }
         self.keep(&checkpoint)?;
         let lines: String = self.records.iter().map(|r| json(r) + "\n").collect();
         write(&out.join(METRICS), lines.as_bytes())
+    }
+
+    /// Whether the last epoch has a higher test accuracy than every earlier one.
+    fn last_is_best(&self) -> bool {
+        let Some((last, earlier)) = self.records.split_last() else { return false };
+        earlier.iter().all(|r| r.test_accuracy < last.test_accuracy)
     }
 
     /// Keeps this epoch's checkpoint and removes the one that is too old.

@@ -98,7 +98,10 @@ pub(crate) fn evaluate(path: &Path, images: &Images) -> Outcome<FloatAndGrid> {
 pub(crate) fn failure(error: Error) -> Failure {
     let (code, help) = match &error {
         Error::Config { .. } => (Code::Usage, "see `heartbit train --help`"),
-        Error::Diverged { .. } => (Code::CheckFailed, "lower `--lr`, then `--resume`"),
+        Error::Diverged { .. } => (
+            Code::CheckFailed,
+            "start another run with a lower `--lr`, or from the last epoch with `--init-from`",
+        ),
         Error::Dataset(_) => {
             (Code::BadInput, "`--data` names the directory with the data set's files")
         }

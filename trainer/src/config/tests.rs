@@ -133,10 +133,13 @@ fn resume_may_change_paths_and_threads_but_no_value() {
         workers: 2,
         keep: 9,
         resume: true,
+        device: "wgpu".into(),
         norm: Some(Norm::Ovsw),
         ..base.clone()
     };
     assert!(base.same_run(&moved));
+    // `config.json` has the resolved settings, the state those that were given.
+    assert!(moved.resolved().same_run(&base));
     for other in [
         TrainConfig { lr: 0.05, ..base.clone() },
         TrainConfig { teacher: Some("t".into()), ..base.clone() },

@@ -7,7 +7,7 @@ use crate::config::TrainConfig;
 use crate::flips::FlipTracker;
 use crate::optim::SadState;
 use crate::params::Arrays;
-use crate::train::{Run, STATE, json, latent_weights};
+use crate::train::{CONFIG, Run, STATE, json, latent_weights};
 
 impl Run<'_> {
     /// The state between two epochs.
@@ -39,16 +39,29 @@ impl Run<'_> {
         self.restore_from(&bytes).map_err(|reason| Error::unusable(&path, reason))
     }
 
+    /// Checks that the folder's `config.json` has the settings of this run.
+    pub(super) fn check_settings(&self) -> Result<(), Error> {
+        let path = self.config.out.join(CONFIG);
+        let text = std::fs::read_to_string(&path)
+            .map_err(|source| Error::Io { path: path.clone(), source })?;
+        self.check_same(&text).map_err(|reason| Error::Run { path, reason })
+    }
+
+    fn check_same(&self, settings: &str) -> Result<(), String> {
+        let config: TrainConfig = serde_json::from_str(settings).map_err(|e| e.to_string())?;
+        if self.config.same_run(&config) {
+            Ok(())
+        } else {
+            Err("it is of a run with other settings (see `config.json`)".into())
+        }
+    }
+
     fn restore_from(&mut self, bytes: &[u8]) -> Result<(), String> {
         let file = TensorFile::from_bytes(bytes).map_err(|e| e.to_string())?;
         let text = |key: &str| {
             file.metadata.get(key).ok_or_else(|| format!("metadata `{key}` is missing"))
         };
-        let config: TrainConfig =
-            serde_json::from_str(text("config")?).map_err(|e| e.to_string())?;
-        if !self.config.same_run(&config) {
-            return Err("it is of a run with other settings (see `config.json`)".into());
-        }
+        self.check_same(text("config")?)?;
         self.records = serde_json::from_str(text("records")?).map_err(|e| e.to_string())?;
         self.epoch = self.records.len();
         fill(&mut self.net.params, &file, "")?;

@@ -90,6 +90,76 @@ fn resumed_run_equals_an_uninterrupted_one_bit_for_bit() {
     }
 }
 
+/// Names and bytes of a run's files, but for what contains the time or the folder.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let mut files: BTreeMap<_, _> = entries
+        .map(|entry| {
+            let path = entry.expect("readable").path();
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            (name, std::fs::read(path).expect("readable"))
+        })
+        .collect();
+    files.retain(|name, _| ![STATE, METRICS, CONFIG].contains(&name.as_str()));
+    files
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("made");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("readable");
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
+    }
+}
+
+fn without_times(config: &TrainConfig) -> Vec<EpochRecord> {
+    let text = std::fs::read_to_string(config.out.join(METRICS)).expect("metrics");
+    let records = text.lines().map(|line| serde_json::from_str(line).expect("a record"));
+    records.map(|r| EpochRecord { seconds: 0.0, images_per_second: 0.0, ..r }).collect()
+}
+
+/// Every point between two files of an epoch: a folder with the first files of this epoch and the
+/// others of the one before.
+#[test]
+fn run_killed_between_two_of_its_files_is_whole_after_a_resume() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    write_set(dir.path(), 36);
+    let narrow = narrow(Arch::ResNet20, dir.path(), "whole");
+    let whole = TrainConfig { epochs: 3, keep: 2, ..narrow };
+    let after = |epoch: usize| dir.path().join(format!("after-{epoch}"));
+    std::fs::create_dir(after(0)).expect("made");
+    let mut best = Vec::new();
+    train(&whole, &mut |progress| match progress {
+        Progress::Batch { epoch: 0, batch: 1, .. } => copy(&whole.out, &after(0)),
+        Progress::Epoch(record) => {
+            let epoch = record.epoch + 1;
+            copy(&whole.out, &after(epoch));
+            best.push(std::fs::read(whole.out.join(BEST)).expect("the best"));
+        }
+        _ => {}
+    })
+    .expect("trains");
+    for epoch in 1..=3 {
+        let kept = format!("epoch-{epoch:04}.safetensors");
+        let order = [STATE, CHECKPOINT, BEST, &kept, METRICS];
+        for written in 0..order.len() {
+            let cut = dir.path().join(format!("cut-{epoch}-{written}"));
+            copy(&after(epoch - 1), &cut);
+            for name in &order[..written] {
+                std::fs::copy(after(epoch).join(name), cut.join(name)).expect("copied");
+            }
+            std::fs::write(cut.join(".heartbit-half"), "half").expect("written");
+            let resumed = TrainConfig { out: cut, resume: true, ..whole.clone() };
+            run(&resumed).expect("resumes");
+            let place = format!("epoch {epoch}, {written} files");
+            assert!(files(&whole.out) == files(&resumed.out), "{place}");
+            assert!(state(&whole) == state(&resumed), "{place}");
+            assert_eq!(without_times(&whole), without_times(&resumed), "{place}");
+        }
+    }
+    assert!(best[0] != best[2] || best[0] != best[1], "the best must change for this to tell");
+}
+
 #[test]
 fn training_fits_images_that_differ_in_brightness() {
     let dir = tempfile::tempdir().expect("temporary folder");
@@ -190,8 +260,13 @@ fn folder_with_a_run_is_not_overwritten_and_other_settings_do_not_resume() {
     assert!(matches!(run(&config), Err(Error::Run { .. })));
     let other = TrainConfig { resume: true, lr: 0.05, ..config.clone() };
     assert!(matches!(run(&other), Err(Error::Checkpoint { .. })));
-    let none = TrainConfig { resume: true, out: dir.path().join("none"), ..config };
+    let none = TrainConfig { resume: true, out: dir.path().join("none"), ..config.clone() };
     assert!(matches!(run(&none), Err(Error::Run { .. })));
+    // Killed in its first epoch: the settings are all that there is.
+    std::fs::remove_file(config.out.join(STATE)).expect("there");
+    let other = run(&other).expect_err("other settings").to_string();
+    assert!(other.contains("other settings"), "{other}");
+    run(&TrainConfig { resume: true, ..config }).expect("starts again");
 }
 
 #[test]
