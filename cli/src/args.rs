@@ -73,6 +73,14 @@ pub(crate) enum Command {
     /// the checkpoint.
     Landscape(LandscapeArgs),
     /// Draws training runs: curves, layers, loss landscapes.
+    ///
+    /// One or several runs become one set of figures: loss, accuracy, weight flips (all layers, and
+    /// layer by layer), weights that never flipped, silent weights, gradient over weights (AGS),
+    /// schedules, and loss landscapes.
+    ///
+    /// Each RUN is a folder that `heartbit train --out RUN` wrote: `metrics.jsonl`, `config.json`,
+    /// and `landscape.json` if there is one. Runs whose settings differ in the seed only are one
+    /// curve: their mean, with the range as a band. A run that is still training can be drawn.
     Plot(PlotArgs),
     /// Writes an untrained checkpoint with realistic statistics, for tests and sizing.
     Random(RandomArgs),
@@ -116,13 +124,6 @@ pub(crate) struct TrainArgs {
 #[cfg(not(feature = "train"))]
 pub(crate) type LandscapeArgs = TrainArgs;
 
-/// Draws one or several training runs into one set of figures: loss, accuracy, weight flips (all
-/// layers, and layer by layer), weights that never flipped, silent weights, gradient over weights
-/// (AGS), schedules, and loss landscapes.
-///
-/// Each RUN is a folder that `heartbit train --out RUN` wrote: `metrics.jsonl`, `config.json`, and
-/// `landscape.json` if there is one. Runs whose settings differ in the seed only are one curve:
-/// their mean, with the range as a band. A run that is still training can be drawn.
 #[derive(Args, Debug)]
 #[command(after_help = PLOT_HELP)]
 pub(crate) struct PlotArgs {

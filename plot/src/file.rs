@@ -15,6 +15,8 @@ pub(crate) fn read_capped(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
 }
 
 /// Writes a file under a temporary name and renames it.
+///
+/// `heartbit-model` has the same; this crate depends on nothing of the workspace (ADR 0006).
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     write_renamed(path, bytes).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
