@@ -516,6 +516,16 @@ fn plot_draws_runs_and_names_what_they_lack() {
 }
 
 #[test]
+fn help_of_plot_tells_what_a_run_is_and_what_is_drawn() {
+    let directory = temporary();
+    let help = String::from_utf8(heartbit(&directory, &["plot", "--help"]).stdout).expect("UTF-8");
+    let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in ["Each RUN is a folder", "differ in the seed only are one curve", "Examples:"] {
+        assert!(words.contains(part), "`{part}` is not in: {help}");
+    }
+}
+
+#[test]
 fn plot_names_bad_files_with_their_lines() {
     let directory = temporary();
     let run = training_run(&directory, "run");
@@ -625,12 +635,16 @@ fn flags_come_before_the_file_and_the_file_before_the_preset() {
     let args = ["train", "--dry-run", "--method", "ovsw", "--lr", "0.25", "--milestones", "7,9"];
     let args =
         [&args[..], &["--lr-shape", "step", "--no-sad", "--no-grid", "--crop", "2"]].concat();
+    let images = ["--resized-crop", "0.5,1", "--rotation", "15", "--lighting", "0.1"];
+    let args = [&args[..], &images].concat();
     let first = succeed(&directory, &args)["config"].take();
     assert_eq!(first["lr"], 0.25);
     assert_eq!(first["lr_shape"]["milestones"], serde_json::json!([7, 9]));
     assert_eq!(first["lr_shape"]["gamma"], 0.1);
     assert_eq!((&first["sad"], &first["grid_from"]), (&Value::Null, &Value::Null));
     assert_eq!(first["crop"], 2);
+    assert_eq!(first["resized_crop"], serde_json::json!([0.5, 1.0]));
+    assert_eq!((&first["rotation"], &first["lighting"]), (&15.0.into(), &0.1.into()));
 
     // What a dry run prints is a file to start from.
     let text = heartbit(&directory, &args).stdout;
@@ -641,6 +655,8 @@ fn flags_come_before_the_file_and_the_file_before_the_preset() {
     let second = succeed(&directory, &args)["config"].take();
     assert_eq!((&second["epochs"], &second["lr"]), (&9.into(), &0.25.into()));
     assert_eq!((&second["sad"]["sigma"], &second["grid_from"]), (&0.5.into(), &3.into()));
+    let third = succeed(&directory, &[&args[..], &["--resized-crop", "0"]].concat());
+    assert_eq!(third["config"]["resized_crop"], serde_json::json!([0.0, 0.0]));
 }
 
 #[cfg(feature = "train")]

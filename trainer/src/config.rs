@@ -9,7 +9,7 @@ mod layers;
 
 use std::path::PathBuf;
 
-use heartbit_dataset::{Augment, DatasetKind};
+use heartbit_dataset::{AreaRange, Augment, DatasetKind};
 use heartbit_ir::grid::Grid;
 use heartbit_model::arch::InvalidSizes;
 use heartbit_model::{Arch, Graph, Sizes};
@@ -22,6 +22,9 @@ use crate::presets::preset;
 use crate::schedule::{LrSchedule, LrShape, TauSchedule};
 
 pub use layers::Choice;
+
+/// The value of [`TrainConfig::resized_crop`] that asks for no window.
+const NO_WINDOW: [f64; 2] = [0.0; 2];
 
 /// What is binary in a network while it is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,13 +86,20 @@ pub struct TrainConfig {
     pub out: PathBuf,
     /// Pixel statistics; `None` takes those of the method's publication.
     pub norm: Option<Norm>,
-    /// Random changes of training images; off is none, whatever `crop` and `flip` say.
+    /// Random changes of training images; off is none, whatever the next five say. Each of these
+    /// is the data set's published one where it is `None`.
     pub augment: bool,
-    /// Pixels of padding of a random crop; `None` takes the data set's published value, 0 is no
-    /// crop.
+    /// Smallest and largest area of a random window that is resized to the image, as parts of the
+    /// image's; both 0 is no such window.
+    pub resized_crop: Option<[f64; 2]>,
+    /// Largest angle of a random rotation, in degrees; 0 is none.
+    pub rotation: Option<f64>,
+    /// Pixels of padding of a random crop; 0 is no crop.
     pub crop: Option<usize>,
-    /// Random mirror images; `None` takes the data set's published choice.
+    /// Random mirror images.
     pub flip: Option<bool>,
+    /// Standard deviation of lighting noise; 0 is none.
+    pub lighting: Option<f64>,
     /// Trains on the first images only; `None` is all.
     pub train_images: Option<usize>,
     /// Tests on the first images only; `None` is all.
@@ -173,12 +183,19 @@ impl TrainConfig {
         if !self.augment {
             return Augment::NONE;
         }
-        let mut augment = Augment::published(self.dataset);
-        if let Some(crop) = self.crop {
-            augment.crop = (crop > 0).then_some(crop);
+        let published = Augment::published(self.dataset);
+        let number = |given: Option<f64>, published| {
+            given.map_or(published, |value| (value != 0.0).then_some(value))
+        };
+        Augment {
+            resized_crop: self.resized_crop.map_or(published.resized_crop, |[min, max]| {
+                ([min, max] != NO_WINDOW).then_some(AreaRange { min, max })
+            }),
+            rotation: number(self.rotation, published.rotation),
+            crop: self.crop.map_or(published.crop, |pad| (pad > 0).then_some(pad)),
+            flip: self.flip.unwrap_or(published.flip),
+            lighting: number(self.lighting, published.lighting),
         }
-        augment.flip = self.flip.unwrap_or(augment.flip);
-        augment
     }
 
     /// The parts of the method in an epoch.
@@ -246,8 +263,11 @@ impl TrainConfig {
             widths: Some(sizes.widths),
             image_side: Some(sizes.image_side),
             norm: Some(self.resolved_norm()),
+            resized_crop: Some(augment.resized_crop.map_or(NO_WINDOW, |a| [a.min, a.max])),
+            rotation: Some(augment.rotation.unwrap_or(0.0)),
             crop: Some(augment.crop.unwrap_or(0)),
             flip: Some(augment.flip),
+            lighting: Some(augment.lighting.unwrap_or(0.0)),
             ..self.clone()
         }
     }

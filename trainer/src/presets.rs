@@ -3,7 +3,7 @@
 //! `docs/recipes.md` shows them as a table with their sources. Where a publication says nothing,
 //! the value is ours and marked so there.
 
-use heartbit_dataset::DatasetKind;
+use heartbit_dataset::{AreaRange, DatasetKind};
 use heartbit_ir::grid::Grid;
 use heartbit_model::Arch;
 
@@ -15,6 +15,9 @@ use crate::schedule::{LrShape, TauSchedule};
 
 /// Scale of batch normalisations at the start of training on ImageNet, in both repositories.
 const IMAGENET_NORM_SCALE: f64 = 1e-8;
+
+/// Area of ReActNet's random windows on ImageNet.
+const REACTNET_WINDOW: [f64; 2] = [AreaRange::STANDARD.min, AreaRange::STANDARD.max];
 
 /// What kind of recipe a data set takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,8 +71,11 @@ fn base(arch: Arch, method: Method, dataset: DatasetKind, stage: Stage) -> Train
         out: "".into(),
         norm: None,
         augment: true,
+        resized_crop: None,
+        rotation: None,
         crop: None,
         flip: None,
+        lighting: None,
         train_images: None,
         test_images: None,
         workers: 0,
@@ -148,8 +154,11 @@ fn two_stage(config: TrainConfig) -> TrainConfig {
     let epochs = if config.dataset == DatasetKind::Mnist { config.epochs } else { 256 };
     let optimizer = OptimizerSettings::ADAM;
     let config = TrainConfig { optimizer, lr: 1e-3, epochs, ..config };
+    // ReCU's stage 2 takes the windows of its other trainings.
+    let window = (config.dataset == DatasetKind::Imagenet).then_some(REACTNET_WINDOW);
     match config.stage {
         Stage::RealWeights => TrainConfig {
+            resized_crop: window,
             lr_shape: LrShape::Linear,
             warmup_epochs: 0,
             weight_decay: 1e-5,

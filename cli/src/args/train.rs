@@ -126,15 +126,24 @@ pub(crate) struct TrainDataArgs {
     /// Pixel statistics.
     #[arg(long, value_parser = named(&Norm::ALL, Norm::name))]
     pub(crate) norm: Option<Norm>,
-    /// Images as they are, without crops and mirror images.
+    /// Images as they are, without any random change.
     #[arg(long)]
     pub(crate) no_augment: bool,
+    /// Resizes a random window of this part of the area to the image; 0 is none.
+    #[arg(long, value_name = "MIN,MAX", value_parser = window, conflicts_with = "no_augment")]
+    pub(crate) resized_crop: Option<[f64; 2]>,
+    /// Largest angle of a random rotation; 0 is none.
+    #[arg(long, value_name = "DEGREES", conflicts_with = "no_augment")]
+    pub(crate) rotation: Option<f64>,
     /// Padding of a random crop; 0 is no crop.
     #[arg(long, value_name = "PIXELS", conflicts_with = "no_augment")]
     pub(crate) crop: Option<usize>,
     /// Random mirror images.
     #[arg(long, value_name = "true|false", action = ArgAction::Set, conflicts_with = "no_augment")]
     pub(crate) flip: Option<bool>,
+    /// Standard deviation of AlexNet's lighting noise; 0 is none.
+    #[arg(long, value_name = "STD", conflicts_with = "no_augment")]
+    pub(crate) lighting: Option<f64>,
     /// Trains on the first images only.
     #[arg(long, value_name = "N")]
     pub(crate) train_images: Option<usize>,
@@ -199,9 +208,15 @@ pub(crate) struct OptimizationArgs {
 }
 
 fn pair(text: &str) -> Result<[f64; 2], String> {
-    let (first, second) = text.split_once(',').ok_or("write two numbers, as 0.9,0.999")?;
+    let (first, second) =
+        text.split_once(',').ok_or("write two numbers with a comma between them")?;
     let number = |text: &str| text.trim().parse::<f64>().map_err(|e| format!("`{text}`: {e}"));
     Ok([number(first)?, number(second)?])
+}
+
+/// An area, or none.
+fn window(text: &str) -> Result<[f64; 2], String> {
+    if text.trim() == "0" { Ok([0.0; 2]) } else { pair(text) }
 }
 
 #[derive(Args, Debug)]

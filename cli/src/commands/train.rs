@@ -105,9 +105,10 @@ pub(crate) fn failure(error: Error) -> Failure {
         Error::Dataset(_) => {
             (Code::BadInput, "`--data` names the directory with the data set's files")
         }
-        Error::Run { .. } => {
-            (Code::BadInput, "give `--out` a new directory, or `--resume` the run that is there")
-        }
+        Error::Run { .. } => (
+            Code::BadInput,
+            "give `--out` a new directory, or `--resume` the run that is there with its settings",
+        ),
         _ => (Code::BadInput, "check that the path exists and that you may use it"),
     };
     Failure::from_error(code, error).help(help)

@@ -2,6 +2,8 @@
 
 use std::fmt::Debug;
 
+use heartbit_dataset::Augment;
+
 use super::{Stage, TrainConfig};
 use crate::Error;
 use crate::device::DEVICES;
@@ -87,6 +89,18 @@ impl TrainConfig {
             self.crop,
             "the padding is smaller than the image",
         );
+        // The rules of the loader, which stops at the first that is broken.
+        let augment = self.augmentation();
+        for one in [
+            Augment { resized_crop: augment.resized_crop, ..Augment::NONE },
+            Augment { rotation: augment.rotation, ..Augment::NONE },
+            Augment { lighting: augment.lighting, ..Augment::NONE },
+        ] {
+            if let Err(heartbit_dataset::Error::Augment { option, value, rule }) = one.validate() {
+                let name = option.replace(' ', "_");
+                c.problems.push(Problem::new(name, value, format!("it must be {rule}")));
+            }
+        }
         c.check(self.keep >= 1, "keep", self.keep, "the last epoch at least is kept");
     }
 

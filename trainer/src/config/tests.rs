@@ -32,7 +32,10 @@ fn every_wrong_setting_is_reported_at_once() {
         device: "abacus".into(),
         train_images: Some(1),
         test_images: Some(0),
+        resized_crop: Some([0.5, 0.25]),
+        rotation: Some(200.0),
         crop: Some(32),
+        lighting: Some(-1.0),
         keep: 0,
         ..TrainConfig::published(Method::Recu)
     };
@@ -45,6 +48,9 @@ fn every_wrong_setting_is_reported_at_once() {
         "train_images",
         "test_images",
         "crop",
+        "resized_crop",
+        "rotation",
+        "lighting",
         "keep",
         "lr",
         "warmup_epochs",
@@ -160,6 +166,38 @@ fn augmentation_is_the_published_one_but_for_what_is_given() {
     assert_eq!(with(Some(0), Some(false)), none);
     let off = TrainConfig { augment: false, flip: Some(true), ..base.clone() };
     assert_eq!(off.augmentation(), none);
+}
+
+#[test]
+fn every_number_of_an_augmentation_can_be_given_and_switched_off() {
+    for dataset in DatasetKind::ALL {
+        let base = TrainConfig { dataset, ..TrainConfig::published(Method::Recu) };
+        let given = TrainConfig {
+            resized_crop: Some([0.5, 0.75]),
+            rotation: Some(7.0),
+            lighting: Some(0.1),
+            ..base.clone()
+        };
+        let expected = Augment {
+            resized_crop: Some(AreaRange { min: 0.5, max: 0.75 }),
+            rotation: Some(7.0),
+            lighting: Some(0.1),
+            ..Augment::published(dataset)
+        };
+        assert_eq!(given.augmentation(), expected);
+        let off = TrainConfig {
+            resized_crop: Some([0.0, 0.0]),
+            rotation: Some(0.0),
+            crop: Some(0),
+            flip: Some(false),
+            lighting: Some(0.0),
+            ..base
+        };
+        assert_eq!(off.augmentation(), Augment::NONE);
+        for config in [given, off] {
+            assert_eq!(config.resolved().augmentation(), config.augmentation());
+        }
+    }
 }
 
 #[test]

@@ -78,6 +78,9 @@ fn two_stages_take_adam_and_no_decay_but_on_real_convolutions() {
         assert_eq!((first.lr_shape, first.warmup_epochs), (LrShape::Linear, 0));
         assert_eq!((second.weight_decay, second.decay_groups), (0.0, DecayGroups::None));
         assert_eq!((second.lr_shape, second.warmup_epochs), (LrShape::RecuCosine, 5));
+        let imagenet = dataset == DatasetKind::Imagenet;
+        assert_eq!(first.resized_crop, imagenet.then_some([0.08, 1.0]));
+        assert_eq!(second.resized_crop, None);
     }
 }
 

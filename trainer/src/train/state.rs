@@ -36,7 +36,12 @@ impl Run<'_> {
         let path = self.config.out.join(STATE);
         let bytes =
             std::fs::read(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
-        self.restore_from(&bytes).map_err(|reason| Error::unusable(&path, reason))
+        let unusable = |reason: String| Error::unusable(&path, reason);
+        let file = TensorFile::from_bytes(&bytes).map_err(|e| unusable(e.to_string()))?;
+        let settings = metadata(&file, "config").map_err(unusable)?;
+        self.check_same(settings)
+            .map_err(|reason| Error::Run { path: self.config.out.clone(), reason })?;
+        self.restore_from(&file).map_err(unusable)
     }
 
     /// Checks that the folder's `config.json` has the settings of this run.
@@ -44,7 +49,8 @@ impl Run<'_> {
         let path = self.config.out.join(CONFIG);
         let text = std::fs::read_to_string(&path)
             .map_err(|source| Error::Io { path: path.clone(), source })?;
-        self.check_same(&text).map_err(|reason| Error::Run { path, reason })
+        self.check_same(&text)
+            .map_err(|reason| Error::Run { path: self.config.out.clone(), reason })
     }
 
     fn check_same(&self, settings: &str) -> Result<(), String> {
@@ -52,30 +58,26 @@ impl Run<'_> {
         if self.config.same_run(&config) {
             Ok(())
         } else {
-            Err("it is of a run with other settings (see `config.json`)".into())
+            Err("it holds a run with other settings (see its `config.json`)".into())
         }
     }
 
-    fn restore_from(&mut self, bytes: &[u8]) -> Result<(), String> {
-        let file = TensorFile::from_bytes(bytes).map_err(|e| e.to_string())?;
-        let text = |key: &str| {
-            file.metadata.get(key).ok_or_else(|| format!("metadata `{key}` is missing"))
-        };
-        self.check_same(text("config")?)?;
-        self.records = serde_json::from_str(text("records")?).map_err(|e| e.to_string())?;
+    fn restore_from(&mut self, file: &TensorFile) -> Result<(), String> {
+        let records = metadata(file, "records")?;
+        self.records = serde_json::from_str(records).map_err(|e| e.to_string())?;
         self.epoch = self.records.len();
-        fill(&mut self.net.params, &file, "")?;
-        fill(&mut self.net.buffers, &file, "")?;
+        fill(&mut self.net.params, file, "")?;
+        fill(&mut self.net.buffers, file, "")?;
         for (prefix, arrays) in self.optimizer.state_mut() {
-            fill(arrays, &file, prefix)?;
+            fill(arrays, file, prefix)?;
         }
         let (mut flips, mut previous) = self.sad_arrays();
-        fill(&mut flips, &file, "sad.flips.")?;
-        fill(&mut previous, &file, "sad.previous.")?;
+        fill(&mut flips, file, "sad.flips.")?;
+        fill(&mut previous, file, "sad.previous.")?;
         for ((state, flips), previous) in self.sad.iter_mut().zip(flips.list).zip(previous.list) {
             *state = SadState { flips: flips.values, previous: previous.values };
         }
-        self.restore_flips(&file)
+        self.restore_flips(file)
     }
 
     fn restore_flips(&mut self, file: &TensorFile) -> Result<(), String> {
@@ -99,6 +101,10 @@ impl Run<'_> {
         }
         (flips, previous)
     }
+}
+
+fn metadata<'f>(file: &'f TensorFile, key: &str) -> Result<&'f str, String> {
+    file.metadata.get(key).map(String::as_str).ok_or(format!("metadata `{key}` is missing"))
 }
 
 /// Copies arrays of the same names and shapes from a file.

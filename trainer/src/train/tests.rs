@@ -259,7 +259,7 @@ fn folder_with_a_run_is_not_overwritten_and_other_settings_do_not_resume() {
     run(&config).expect("trains");
     assert!(matches!(run(&config), Err(Error::Run { .. })));
     let other = TrainConfig { resume: true, lr: 0.05, ..config.clone() };
-    assert!(matches!(run(&other), Err(Error::Checkpoint { .. })));
+    assert!(matches!(run(&other), Err(Error::Run { .. })));
     let none = TrainConfig { resume: true, out: dir.path().join("none"), ..config.clone() };
     assert!(matches!(run(&none), Err(Error::Run { .. })));
     // Killed in its first epoch: the settings are all that there is.

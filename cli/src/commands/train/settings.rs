@@ -99,8 +99,11 @@ fn data(args: &TrainDataArgs, config: &mut TrainConfig) {
     set(&mut config.data, args.data.as_ref());
     set_some(&mut config.norm, args.norm.as_ref());
     config.augment &= !args.no_augment;
+    set_some(&mut config.resized_crop, args.resized_crop.as_ref());
+    set_some(&mut config.rotation, args.rotation.as_ref());
     set_some(&mut config.crop, args.crop.as_ref());
     set_some(&mut config.flip, args.flip.as_ref());
+    set_some(&mut config.lighting, args.lighting.as_ref());
     set_some(&mut config.train_images, args.train_images.as_ref());
     set_some(&mut config.test_images, args.test_images.as_ref());
     set(&mut config.workers, args.workers.as_ref());
