@@ -4,7 +4,7 @@ CARGO ?= cargo
 # Everything but the GPU backends, which take long to build and need a driver.
 FEATURES = --features heartbit-cli/train,heartbit-cli/png
 
-.PHONY: demo test quick
+.PHONY: demo test quick test-wgpu
 
 # The main job on the bundled network and images, with a verdict.
 demo:
@@ -23,3 +23,9 @@ test:
 quick:
 	$(CARGO) test --quiet --lib --package heartbit-ir --package heartbit-compiler --package heartbit-sim
 	$(CARGO) test --quiet --package heartbit-tests --test simulator
+
+# The trainer on the adapter that wgpu finds, with a renderer in software if there is no GPU. The
+# first build takes long.
+test-wgpu:
+	scripts/setup.sh gpu
+	$(CARGO) test --package heartbit-trainer --package heartbit-cli $(FEATURES),heartbit-cli/wgpu wgpu

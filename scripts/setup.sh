@@ -3,21 +3,39 @@
 #
 #   scripts/setup.sh demo    Verilator and a C++ compiler
 #   scripts/setup.sh test    these, and yosys and Icarus Verilog
+#   scripts/setup.sh gpu     a Vulkan device, a renderer in software if there is no GPU
 set -eu
 
 programs="verilator g++"
 packages="verilator g++ zlib1g-dev"
-if [ "${1:-demo}" = test ]; then
+others="Verilator 5.006 or newer, a C++17 compiler, zlib; for the tests yosys and Icarus Verilog"
+case "${1:-demo}" in
+demo) ;;
+test)
     programs="$programs yosys iverilog"
     packages="$packages yosys iverilog"
-fi
+    ;;
+gpu)
+    programs=vulkaninfo
+    packages="mesa-vulkan-drivers vulkan-tools"
+    others="a Vulkan driver, and vulkaninfo"
+    ;;
+*)
+    echo "setup: unknown: $1; give demo, test or gpu" >&2
+    exit 2
+    ;;
+esac
 
 lacking() {
     for program in $programs; do
         command -v "$program" >/dev/null 2>&1 || printf '%s ' "$program"
     done
-    # Waveforms are compressed with zlib.
-    [ -e /usr/include/zlib.h ] || printf 'zlib.h '
+    if [ "$programs" = vulkaninfo ]; then
+        vulkaninfo --summary 2>/dev/null | grep -q deviceName || printf 'a Vulkan device '
+    else
+        # Waveforms are compressed with zlib.
+        [ -e /usr/include/zlib.h ] || printf 'zlib.h '
+    fi
 }
 
 if ! command -v cargo >/dev/null 2>&1; then
@@ -40,7 +58,7 @@ fi
 if [ "$as_root" = none ] || ! command -v apt-get >/dev/null 2>&1; then
     echo "setup: cannot install packages here; run this and try again:" >&2
     echo "    sudo apt-get install $packages" >&2
-    echo "(other systems: Verilator 5.006 or newer, a C++17 compiler, zlib; for the tests yosys and Icarus Verilog)" >&2
+    echo "(other systems: $others)" >&2
     exit 5
 fi
 

@@ -28,6 +28,11 @@ pub(crate) fn result(format: Format, json: &Value, text: impl FnOnce() -> String
     }
 }
 
+/// Prints a line on standard error, terminal or not; nobody need be reading.
+pub(crate) fn note(line: &str) {
+    drop(writeln!(std::io::stderr().lock(), "{line}"));
+}
+
 /// A progress bar that is shown on a terminal only.
 pub(crate) fn progress(what: &'static str, n: usize) -> ProgressBar {
     let style =

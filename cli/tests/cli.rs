@@ -474,6 +474,30 @@ fn trained_checkpoint_deploys_without_a_single_different_logit() {
     fail(&directory, &["train", "--data", "absent", "--out", "y"], 3, &["absent"]);
 }
 
+/// A progress bar drops lines where standard error is no terminal.
+#[cfg(feature = "train")]
+#[test]
+fn unreadable_training_image_is_named_where_nobody_watches_a_terminal() {
+    let directory = temporary();
+    let photo = include_bytes!("../../dataset/src/decode/fixtures/rgb.jpg");
+    for class in 0..200 {
+        for split in ["train", "val"] {
+            let folder = directory.path().join(format!("t/{split}/n{class:03}"));
+            std::fs::create_dir_all(&folder).expect("writable");
+            std::fs::write(folder.join("a.JPEG"), photo).expect("writable");
+        }
+    }
+    std::fs::write(directory.path().join("t/train/n001/a.JPEG"), "no image").expect("writable");
+    let mut args = vec!["train", "--dataset", "tinyimagenet", "--data", "t", "--out", "run"];
+    args.extend(["--image-side", "32", "--arch", "resnet20", "--widths", "4,8,16", "--batch", "4"]);
+    args.extend(["--epochs", "1", "--warmup-epochs", "0", "--corrupt-limit", "1"]);
+    args.extend(["--train-images", "8", "--test-images", "2"]);
+    let output = heartbit(&directory, &args);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{error}");
+    assert!(error.contains("warning: unreadable image `t/train/n001/a.JPEG`"), "{error}");
+}
+
 /// A run's folder with two epochs of the oldest format, and a line that breaks off.
 fn training_run(directory: &TempDir, name: &str) -> PathBuf {
     let run = directory.path().join(name);

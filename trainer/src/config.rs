@@ -138,7 +138,7 @@ pub struct TrainConfig {
     /// First epoch whose forward pass runs on the grid; `None` is never. Evaluation is always on
     /// the grid.
     pub grid_from: Option<usize>,
-    /// What computes: `cpu`.
+    /// What computes: one of [`crate::device::DEVICES`].
     pub device: String,
     /// Everything random depends on it.
     pub seed: u64,

@@ -54,7 +54,7 @@ pub enum Error {
     /// The loss is NaN or infinite; the last checkpoint is intact.
     #[error(
         "the loss became {loss} in epoch {epoch}, batch {batch}; the checkpoint of the last \
-         complete epoch is kept: lower the learning rate or resume with another seed"
+         complete epoch is kept"
     )]
     Diverged {
         /// Epoch, from 0.
@@ -71,6 +71,14 @@ pub enum Error {
         step: usize,
         /// The loss.
         loss: f64,
+    },
+    /// A backend finds no device that it can use.
+    #[error("the device `{device}` cannot be used: {reason}")]
+    Device {
+        /// The backend.
+        device: String,
+        /// What it says.
+        reason: String,
     },
     /// A file could not be read or written.
     #[error("cannot access `{}`", path.display())]

@@ -11,7 +11,7 @@
 //!   [`mod@bench`]: how long a step takes; [`mod@landscape`]: the loss around a checkpoint.
 //!
 //! The library prints nothing; `docs/training.md` describes methods, files and speed.
-//! Not here: other backends than the CPU, other networks than ResNet-20.
+//! Not here: the networks themselves (`heartbit-model`), training on several devices at once.
 
 #![recursion_limit = "256"]
 #![allow(

@@ -26,12 +26,12 @@ use serde::Serialize;
 
 use crate::Error;
 use crate::config::{Stage, TrainConfig};
-use crate::device::engine;
+use crate::device::{self, Opened};
 use crate::error::Problem;
 use crate::eval::{Evaluation, Evaluator, Precision, read_checkpoint};
 use crate::flips::FlipTracker;
 use crate::loss::{cross_entropy, distillation};
-use crate::model::forward::{Engine, Forward, ForwardMode, host_values};
+use crate::model::forward::{Forward, ForwardMode, host_values};
 use crate::model::network::Network;
 use crate::optim::{BinaryLayer, HookReport, Optimizer, SadState};
 use crate::rng::stream;
@@ -41,6 +41,8 @@ pub use record::{EpochRecord, LayerRecord};
 /// A report to the caller of [`train`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
+    /// Before the first batch, where a GPU backend computes: what the device calls itself.
+    Device(String),
     /// After each batch.
     Batch {
         /// Epoch, from 0.
@@ -85,7 +87,7 @@ pub struct Summary {
 /// # Errors
 /// [`Error::Config`], [`Error::Dataset`], [`Error::Io`], [`Error::Checkpoint`] for a network to
 /// start from or to learn from, [`Error::Run`] for a folder that already holds a run or none to
-/// resume, and [`Error::Diverged`].
+/// resume, [`Error::Device`] where the device is not there, and [`Error::Diverged`].
 pub fn train(
     config: &TrainConfig,
     report: &mut (dyn FnMut(Progress) + Send),
@@ -99,6 +101,9 @@ pub fn train(
     let sets = Sets { train: open(Split::Train)?, test: open(Split::Test)? };
     pool.install(|| {
         let mut run = Run::open(config)?;
+        if let Some(name) = &run.device.name {
+            report(Progress::Device(name.clone()));
+        }
         while run.epoch < config.epochs {
             run.epoch(&sets, report)?;
         }
@@ -126,7 +131,7 @@ struct Sets {
 /// A run between two epochs.
 pub(crate) struct Run<'a> {
     config: &'a TrainConfig,
-    engine: Engine,
+    device: Opened,
     net: Network,
     teacher: Option<Evaluator>,
     optimizer: Optimizer,
@@ -178,9 +183,9 @@ impl<'a> Run<'a> {
         let flips = FlipTracker::new(weights());
         let decays = config.decay_groups.factors(&net.specs, config.weight_decay);
         let optimizer = Optimizer::new(config.optimizer, decays, &net.params);
-        let engine = engine(&config.device, config.stage)?;
+        let device = device::open(&config.device, config.stage)?;
         let (epoch, records) = (0, Vec::new());
-        Ok(Self { config, engine, net, teacher, optimizer, sad, flips, epoch, records })
+        Ok(Self { config, device, net, teacher, optimizer, sad, flips, epoch, records })
     }
 
     /// Restores the run in the folder, or makes the folder.
@@ -327,7 +332,7 @@ impl<'a> Run<'a> {
         let Batch { pixels, labels } = batch;
         let pixels = Arc::new(pixels);
         let taught = self.teacher.as_ref().map(|teacher| teacher.logits(&pixels));
-        let forward = self.net.forward(pixels, mode, &self.engine);
+        let forward = self.net.forward(pixels, mode, &self.device.engine);
         let logits = forward.logits.clone();
         let loss = match taught {
             Some(taught) => distillation(logits.clone(), self.tensor(&taught)),
@@ -365,7 +370,7 @@ impl<'a> Run<'a> {
     fn tensor(&self, rows: &[Vec<f64>]) -> Tensor<2> {
         let values: Vec<f32> = rows.iter().flatten().map(|&v| v as f32).collect();
         let data = TensorData::new(values, [rows.len(), rows[0].len()]);
-        Tensor::from_data(data, &self.engine.device().autodiff())
+        Tensor::from_data(data, &self.device.engine.device().autodiff())
     }
 
     /// Writes what follows from the state: the checkpoints, then the metrics.

@@ -67,7 +67,8 @@ pub(crate) struct RunArgs {
     /// Threads that compute; 0 takes one for each processor. Results do not depend on it.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// What computes: cpu.
+    /// What computes: cpu, or a GPU by cuda, rocm or wgpu, in a binary that was built with the
+    /// feature of that name [default: cpu].
     #[arg(long, value_name = "NAME")]
     pub(crate) device: Option<String>,
     /// How many of the last epochs keep their checkpoint.

@@ -6,7 +6,7 @@ use super::eval::FloatAndGrid;
 use crate::args::{Format, TrainArgs};
 use crate::failure::{Code, Failure, Outcome};
 use crate::inputs::Images;
-use crate::output::{self, percent, print};
+use crate::output::{self, note, percent, print};
 use heartbit_trainer::{EpochRecord, Error, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -27,6 +27,7 @@ pub(crate) fn run(args: &TrainArgs, format: Format) -> Outcome {
     );
     let mut failed = None;
     let mut report = |progress: Progress| match progress {
+        Progress::Device(name) => bar.suspend(|| note(&format!("computing on {name}"))),
         Progress::Batch {
             epoch,
             epochs,
@@ -46,7 +47,7 @@ pub(crate) fn run(args: &TrainArgs, format: Format) -> Outcome {
         }
         Progress::Corrupt { path, reason } => {
             let line = format!("warning: unreadable image `{}`: {reason}", path.display());
-            bar.suspend(|| bar.println(line));
+            bar.suspend(|| note(&line));
         }
         Progress::Epoch(record) => {
             let line = if format == Format::Json {
@@ -102,6 +103,7 @@ pub(crate) fn failure(error: Error) -> Failure {
             Code::CheckFailed,
             "start another run with a lower `--lr`, or from the last epoch with `--init-from`",
         ),
+        Error::Device { device, .. } => (Code::OutsideTool, driver(device)),
         Error::Dataset(_) => {
             (Code::BadInput, "`--data` names the directory with the data set's files")
         }
@@ -112,6 +114,22 @@ pub(crate) fn failure(error: Error) -> Failure {
         _ => (Code::BadInput, "check that the path exists and that you may use it"),
     };
     Failure::from_error(code, error).help(help)
+}
+
+/// How to get a backend's driver.
+fn driver(device: &str) -> &'static str {
+    match device {
+        "cuda" => {
+            "install the driver of NVIDIA (`nvidia-smi` shows whether it works), or take another \
+             `--device`"
+        }
+        "rocm" => "install ROCm (`rocminfo` shows whether it works), or take another `--device`",
+        _ => {
+            "install a Vulkan driver (`vulkaninfo --summary` shows whether it works; \
+             `apt-get install mesa-vulkan-drivers` has one for AMD, Intel and one without a GPU), \
+             or take another `--device`"
+        }
+    }
 }
 
 fn epoch_line(record: &EpochRecord) -> String {
