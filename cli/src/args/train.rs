@@ -142,7 +142,7 @@ pub(crate) struct TrainDataArgs {
     /// Random mirror images.
     #[arg(long, value_name = "true|false", action = ArgAction::Set, conflicts_with = "no_augment")]
     pub(crate) flip: Option<bool>,
-    /// Standard deviation of AlexNet's lighting noise; 0 is none.
+    /// Standard deviation of lighting noise, 0.1 in its publication; 0 is none.
     #[arg(long, value_name = "STD", conflicts_with = "no_augment")]
     pub(crate) lighting: Option<f64>,
     /// Trains on the first images only.
