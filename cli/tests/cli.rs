@@ -474,6 +474,31 @@ fn trained_checkpoint_deploys_without_a_single_different_logit() {
     fail(&directory, &["train", "--data", "absent", "--out", "y"], 3, &["absent"]);
 }
 
+#[cfg(feature = "train")]
+#[test]
+fn checkpoint_trained_off_the_grid_is_measured_in_floats_and_as_deployed() {
+    let directory = temporary();
+    let data = data();
+    let mut args = vec!["train", "--data", text(&data), "--no-grid", "--widths", "4,8,16"];
+    args.extend(["--epochs", "2", "--warmup-epochs", "0", "--batch", "20", "--out", "run"]);
+    args.extend(["--train-images", "40", "--test-images", "50"]);
+    let output = heartbit(&directory, &args);
+    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(lines.matches("in floats").count(), 2, "{lines}");
+    let metrics = std::fs::read_to_string(directory.path().join("run/metrics.jsonl"));
+    let metrics = metrics.expect("readable");
+    let last: Value = serde_json::from_str(metrics.lines().last().expect("lines")).expect("JSON");
+    let eval = |engine: &str| {
+        let args = ["eval", "run/checkpoint.safetensors", "--data", text(&data), "--images", "50"];
+        succeed(&directory, &[&args[..], &["--engine", engine]].concat())
+    };
+    let (float, network) = (eval("float"), eval("network"));
+    assert_eq!(float["accuracy"], last["float_accuracy"]);
+    assert_eq!(float["grid"]["agreement"], last["float_agreement"]);
+    assert_eq!(network["accuracy"], last["test_accuracy"]);
+    assert_eq!(network["logits_crc32"], float["grid"]["logits_crc32"]);
+}
+
 /// A progress bar drops lines where standard error is no terminal.
 #[cfg(feature = "train")]
 #[test]

@@ -133,13 +133,15 @@ fn driver(device: &str) -> &'static str {
 }
 
 fn epoch_line(record: &EpochRecord) -> String {
+    let float = record.float_accuracy.map(|a| format!("  in floats {}", percent(a)));
     format!(
-        "epoch {:>3}  lr {:.4}  loss {:.4}  train {}  test {}  flips {}  {:.0} images/s\n",
+        "epoch {:>3}  lr {:.4}  loss {:.4}  train {}  test {}{}  flips {}  {:.0} images/s\n",
         record.epoch + 1,
         record.lr,
         record.train_loss,
         percent(record.train_accuracy),
         percent(record.test_accuracy),
+        float.unwrap_or_default(),
         percent(record.flip_rate),
         record.images_per_second
     )
