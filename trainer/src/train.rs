@@ -171,7 +171,9 @@ impl<'a> Run<'a> {
             Error::config(Problem::new("widths", sizes, e.to_string()))
         })?;
         let mut net = Network::new(graph, config.method, &config.init, &mut stream(config.seed, 0));
-        if let Some(path) = &config.init_from {
+        // What a resume restores does not start from a file again, which may be gone.
+        let begun = config.resume && config.out.join(STATE).exists();
+        if let Some(path) = config.init_from.as_ref().filter(|_| !begun) {
             let checkpoint = read_checkpoint(path)?;
             net.start_from(&checkpoint).map_err(|reason| Error::unusable(path, reason))?;
         }

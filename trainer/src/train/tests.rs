@@ -221,6 +221,8 @@ fn two_stages_start_from_each_other_and_from_a_teacher() {
     let labels = TrainConfig { teacher: None, out: dir.path().join("labels"), ..second.clone() };
     let labelled = run(&labels).expect("trains").epochs.remove(0);
     assert_ne!(distilled.train_loss, labelled.train_loss, "the teacher must matter");
+    let resumed = TrainConfig { init_from: Some("gone".into()), resume: true, ..labels };
+    run(&resumed).expect("resumes without the file that it began with");
     let other = narrow(Arch::ResNet20, dir.path(), "other");
     let error = run(&TrainConfig { init_from: Some(checkpoint), ..other }).expect_err("misfit");
     assert!(error.to_string().contains("`layer1.0.conv1.weight` is missing"), "{error}");
