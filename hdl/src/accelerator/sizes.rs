@@ -13,6 +13,12 @@ pub(super) struct Sizes {
     pub(super) cols: u32,
     /// `L`.
     pub(super) lanes: u32,
+    /// `T`.
+    pub(super) taps: u32,
+    /// `L / T`, the lanes of a lane group.
+    pub(super) group_lanes: u32,
+    /// Whether there is hardware for more than the CIFAR ResNets need.
+    pub(super) extended: bool,
     /// Bits of an accumulator.
     pub(super) acc_bits: u32,
     /// `D`.
@@ -23,6 +29,14 @@ pub(super) struct Sizes {
     pub(super) slices: u32,
     /// `P`.
     pub(super) popcount_latency: u32,
+    /// `N`.
+    pub(super) nonlinear_stages: u32,
+    /// `V`.
+    pub(super) window_pixels: u32,
+    /// `NP`.
+    pub(super) stem_planes: u32,
+    /// Bits of a parameter word.
+    pub(super) parameter_bits: u32,
     /// Bits of `load_data`.
     pub(super) load_bits: u32,
     /// Words of the memories.
@@ -51,15 +65,26 @@ impl Sizes {
         };
         assert!(array.rows > 0 && array.cols > 0, "bug: an array without elements");
         assert!(array.lanes >= 4 && array.acc_bits > 0, "bug: {array:?}");
+        assert!(
+            matches!(array.taps, 1 | 2 | 4) && array.divides_into(array.taps),
+            "bug: {array:?}"
+        );
         Self {
             rows: n(array.rows),
             cols: n(array.cols),
             lanes: n(array.lanes),
+            taps: n(array.taps),
+            group_lanes: n(array.group_lanes()),
+            extended: array.extended,
             acc_bits: array.acc_bits,
             write_beats: n(array.write_beats()),
             slice_bits: n(array.slice_bits()),
             slices: n(array.slices_per_word()),
             popcount_latency: n(array.popcount_latency()),
+            nonlinear_stages: n(array.nonlinear_stages()),
+            window_pixels: n(array.window_pixels()),
+            stem_planes: n(array.stem_planes()),
+            parameter_bits: n(array.parameter_bits()),
             load_bits: n(array.load_bits()),
             depths: Depths {
                 image: depth(depths.image),
@@ -95,9 +120,21 @@ impl Sizes {
     }
 }
 
-/// Sizes of an array with memories that do not matter.
+/// Sizes of a plain array without lane groups, with memories that do not matter.
 #[cfg(test)]
 pub(super) fn test_sizes(rows: usize, cols: usize, lanes: usize) -> Sizes {
+    test_sizes_of(rows, cols, lanes, 1, false)
+}
+
+/// Sizes of an array with memories that do not matter.
+#[cfg(test)]
+pub(super) fn test_sizes_of(
+    rows: usize,
+    cols: usize,
+    lanes: usize,
+    taps: usize,
+    extended: bool,
+) -> Sizes {
     let depths = MemoryDepths {
         image: 64,
         activation: 64,
@@ -108,7 +145,7 @@ pub(super) fn test_sizes(rows: usize, cols: usize, lanes: usize) -> Sizes {
         step: 64,
         program: 64,
     };
-    Sizes::new(&ArrayConfig { rows, cols, lanes, acc_bits: 20 }, &depths)
+    Sizes::new(&ArrayConfig { rows, cols, lanes, taps, acc_bits: 20, extended }, &depths)
 }
 
 /// Bits that hold `0..=max`, at least one.
