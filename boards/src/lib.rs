@@ -11,11 +11,11 @@ use heartbit_ir::program::Program;
 pub fn memory_bits(program: &Program) -> u64 {
     let (a, d) = (&program.array, &program.depths);
     let bits = |words: usize, width: usize| (words * width) as u64;
-    bits(d.image, 24 * a.rows)
+    bits(d.image, 3 * a.window_pixels() * 3 * a.stem_planes())
         + bits(d.activation, a.lanes * a.rows)
         + bits(d.weight, a.lanes * a.cols)
-        + bits(d.parameter, 48 * a.cols)
-        + bits(d.stream, 16 * a.cols)
+        + bits(d.parameter, a.parameter_bits() * a.cols)
+        + bits(d.stream, 2 * 16 * a.cols)
         + bits(d.logit, 32 * a.cols)
-        + bits(d.step + d.program, 32)
+        + bits(d.step * a.taps + d.program, 32)
 }

@@ -1,6 +1,7 @@
 //! The per-layer view of a compiled network: shapes, cycles, utilisation.
 
 use crate::output::{Table, grouped, percent, share};
+use heartbit_compiler::plan::Layer;
 use heartbit_compiler::predict::{CyclePrediction, predict};
 use heartbit_compiler::schedule::Compiled;
 use heartbit_ir::network::{Element, Network, OpKind};
@@ -28,6 +29,20 @@ pub(crate) struct CompiledView {
     pub(crate) layers: Vec<LayerView>,
 }
 
+/// Bipolar products of a layer's convolution; a pass has none.
+fn bit_products(network: &Network, compiled: &Compiled, layer: &Layer) -> u64 {
+    let Some(convolution) = &layer.convolution else { return 0 };
+    let OpKind::Conv { input, weights, kernel, .. } = &network.ops[convolution.conv].kind else {
+        unreachable!("bug: a convolution");
+    };
+    let Element::Levels(bits) = compiled.plan.types[*input].element else {
+        unreachable!("bug: a convolution reads levels");
+    };
+    let out = compiled.plan.types[convolution.conv];
+    let macs = (out.len() * kernel * kernel * weights.cols()) as u64;
+    macs * u64::from(bits) * u64::from(weights.bits())
+}
+
 impl CompiledView {
     pub(crate) fn new(network: &Network, compiled: &Compiled) -> Self {
         let program = compiled.program.clone();
@@ -40,20 +55,11 @@ impl CompiledView {
             .iter()
             .zip(&prediction.layers)
             .map(|(layer, cycles)| {
-                let out = compiled.plan.types[layer.conv];
-                let OpKind::Conv { input, weights, kernel, .. } = &network.ops[layer.conv].kind
-                else {
-                    unreachable!("bug: a layer is a convolution");
-                };
-                let Element::Levels(bits) = compiled.plan.types[*input].element else {
-                    unreachable!("bug: a convolution reads levels");
-                };
-                let macs = (out.len() * kernel * kernel * weights.cols()) as u64;
-                let bit_products = macs * u64::from(bits) * u64::from(weights.bits());
+                let bit_products = bit_products(network, compiled, layer);
                 LayerView {
                     name: layer.name.clone(),
-                    kind: layer.kind(),
-                    shape: [out.height, out.width, out.channels],
+                    kind: compiled.plan.kind(network, layer),
+                    shape: layer.shape,
                     bit_products,
                     cycles: cycles.0,
                     utilisation: share(bit_products, cycles.0 * peak),
@@ -100,7 +106,8 @@ impl CompiledView {
             "schema": 1,
             "network": { "arch": self.arch, "binary_macs": self.binary_macs },
             "array": {
-                "rows": a.rows, "cols": a.cols, "lanes": a.lanes, "acc_bits": a.acc_bits,
+                "rows": a.rows, "cols": a.cols, "lanes": a.lanes, "taps": a.taps,
+                "acc_bits": a.acc_bits, "extended": a.extended,
             },
             "memories": self.program.depths,
             "memory_bits": heartbit_boards::memory_bits(&self.program),

@@ -162,7 +162,7 @@ impl<'a> Judge<'a> {
 
     fn check(&self, values: &[Map], label: usize, execution: &Execution) -> Checked {
         let plan = &self.build.compiled.plan;
-        let comparison = compare(plan, values, execution);
+        let comparison = compare(&self.build.network, &self.build.compiled, values, execution);
         let names = plan.layers.iter().map(|l| l.name.as_str()).chain(["send"]);
         let predicted = self.prediction.layers.iter().map(|c| c.0).chain([self.prediction.send.0]);
         let actual = |i: usize| {

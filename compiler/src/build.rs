@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `network.hbn` | the network |
 //! | `program.json` | array, memory depths, and for each layer its name, shape and cycles |
-//! | `mem/program.hex`, `mem/steps.hex` | one 32-bit word a line |
+//! | `mem/program.hex`, `mem/steps_N.hex` | one 32-bit word a line; steps of lane group N |
 //! | `mem/weights_NNN.hex`, `mem/parameters_NNN.hex` | column NNN, one word a line |
 //! | `rtl/*.v` | the Verilog, written by the caller |
 //!
@@ -15,12 +15,12 @@
 
 use crate::plan;
 use crate::predict::predict;
-use crate::schedule::{Compiled, describe_flags};
+use crate::schedule::{Compiled, describe_flags, stem_offsets};
 use heartbit_ir::file::FileError;
 use heartbit_ir::network::Network;
 use heartbit_ir::program::{
     ArrayConfig, DESCRIPTOR_WORDS, HEADER_WORDS, Header, LaneMemory, LayerDescriptor, MemoryDepths,
-    Parameter, Program, Step,
+    Parameter, Program,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
@@ -151,20 +151,20 @@ fn write_into(
     network
         .write(&network_path)
         .map_err(|source| BuildError::Network { path: network_path, source })?;
-    let json = serde_json::to_string_pretty(&describe(compiled)).expect("bug: plain data");
+    let json = serde_json::to_string_pretty(&describe(network, compiled)).expect("bug: plain data");
     save(path.join("program.json"), &(json + "\n"))?;
     let program = &compiled.program;
     save(mem.join("program.hex"), &words(program.encode()))?;
-    save(mem.join("steps.hex"), &words(program.steps.iter().map(Step::encode)))?;
+    for (group, steps) in program.steps.iter().enumerate() {
+        save(mem.join(format!("steps_{group}.hex")), &words(steps.iter().copied()))?;
+    }
     for (col, weights) in program.weights.iter().enumerate() {
         let text = lane_words(weights, program.array.lanes);
         save(mem.join(format!("weights_{col:03}.hex")), &text)?;
     }
     for (col, parameters) in program.parameters.iter().enumerate() {
-        let mut text = String::new();
-        for parameter in parameters {
-            writeln!(text, "{:012x}", parameter.encode()).expect("bug: writing to a string");
-        }
+        let bits = program.array.parameter_bits();
+        let text = hex_words(parameters.iter().map(|p| parameter_word(p, bits)), bits);
         save(mem.join(format!("parameters_{col:03}.hex")), &text)?;
     }
     if !rtl.is_empty() {
@@ -177,7 +177,7 @@ fn write_into(
     Ok(())
 }
 
-fn describe(compiled: &Compiled) -> ProgramFile {
+fn describe(network: &Network, compiled: &Compiled) -> ProgramFile {
     let program = &compiled.program;
     let prediction = predict(program);
     let layers = compiled
@@ -188,7 +188,7 @@ fn describe(compiled: &Compiled) -> ProgramFile {
         .zip(&prediction.layers)
         .map(|((layer, d), cycles)| LayerEntry {
             name: layer.name.clone(),
-            kind: layer.kind().to_owned(),
+            kind: compiled.plan.kind(network, layer).to_owned(),
             output: [
                 d.out_height,
                 d.out_width,
@@ -229,10 +229,12 @@ pub fn read(path: &Path) -> Result<Build, BuildError> {
     }
     let mem = path.join("mem");
     let (header, layers) = read_program(&mem.join("program.hex"), plan.layers.len())?;
-    let steps = read_hex(&mem.join("steps.hex"), 32)?
-        .into_iter()
-        .map(|limbs| Step::decode(low_word(&limbs)))
-        .collect();
+    let steps = (0..file.array.taps)
+        .map(|group| {
+            let words = read_hex(&mem.join(format!("steps_{group}.hex")), 32)?;
+            Ok(words.iter().map(|limbs| low_word(limbs)).collect())
+        })
+        .collect::<Result<_, BuildError>>()?;
     let columns = 0..file.array.cols;
     let weights = columns
         .clone()
@@ -240,8 +242,9 @@ pub fn read(path: &Path) -> Result<Build, BuildError> {
         .collect::<Result<_, _>>()?;
     let parameters = columns
         .map(|col| {
-            let words = read_hex(&mem.join(format!("parameters_{col:03}.hex")), 48)?;
-            Ok(words.iter().map(|limbs| Parameter::decode(limbs[0])).collect())
+            let bits = file.array.parameter_bits();
+            let words = read_hex(&mem.join(format!("parameters_{col:03}.hex")), bits)?;
+            Ok(words.iter().map(|limbs| parameter(limbs)).collect())
         })
         .collect::<Result<_, BuildError>>()?;
     let program = Program {
@@ -253,7 +256,8 @@ pub fn read(path: &Path) -> Result<Build, BuildError> {
         weights,
         parameters,
     };
-    Ok(Build { network, compiled: Compiled { plan, program } })
+    let stem = stem_offsets(&network, &plan, &program.array);
+    Ok(Build { network, compiled: Compiled { plan, program, stem } })
 }
 
 fn sane(array: &ArrayConfig) -> bool {
@@ -261,6 +265,8 @@ fn sane(array: &ArrayConfig) -> bool {
         && (1..=256).contains(&array.cols)
         && (4..=1024).contains(&array.lanes)
         && (1..=32).contains(&array.acc_bits)
+        && matches!(array.taps, 1 | 2 | 4)
+        && array.divides_into(array.taps)
 }
 
 fn read_program(
@@ -325,6 +331,22 @@ fn parse_word(line: &str, bits: usize) -> Option<Vec<u64>> {
     })
 }
 
+/// The word of a parameter; plain hardware has only the first bits.
+fn parameter_word(parameter: &Parameter, bits: usize) -> [u64; 3] {
+    let mut limbs = parameter.encode();
+    if bits < 64 {
+        limbs = [limbs[0] & ((1 << bits) - 1), 0, 0];
+    }
+    limbs
+}
+
+fn parameter(limbs: &[u64]) -> Parameter {
+    match *limbs {
+        [low, middle, high] => Parameter::decode([low, middle, high]),
+        _ => Parameter::decode_plain(limbs[0]),
+    }
+}
+
 fn low_word(limbs: &[u64]) -> u32 {
     u32::try_from(limbs[0]).expect("bug: 32 bits were parsed")
 }
@@ -338,11 +360,16 @@ fn words(values: impl IntoIterator<Item = u32>) -> String {
 }
 
 fn lane_words(memory: &LaneMemory, lanes: usize) -> String {
+    hex_words((0..memory.len()).map(|index| memory.word(index)), lanes)
+}
+
+/// One word a line, from limbs of 64 bits, least significant first.
+fn hex_words<W: AsRef<[u64]>>(all: impl Iterator<Item = W>, bits: usize) -> String {
     let mut text = String::new();
-    for index in 0..memory.len() {
-        // The top limb first, with just the digits that its lanes need.
-        let mut digits = (lanes - 1) % 64 / 4 + 1;
-        for limb in memory.word(index).iter().rev() {
+    for word in all {
+        // The top limb first, with just the digits that its bits need.
+        let mut digits = (bits - 1) % 64 / 4 + 1;
+        for limb in word.as_ref()[..bits.div_ceil(64)].iter().rev() {
             write!(text, "{limb:0digits$x}").expect("bug: writing to a string");
             digits = 16;
         }

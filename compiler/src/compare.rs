@@ -5,9 +5,10 @@
 //!
 //! Not here: running either of them.
 
-use crate::plan::{Layer, Output, Plan, Shortcut};
+use crate::plan::{Layer, ShortcutKind, Source, WrittenMap};
+use crate::schedule::Compiled;
 use heartbit_ir::interp::{Map, predicted_class};
-use heartbit_ir::network::ValueId;
+use heartbit_ir::network::{Network, OpKind, ValueId};
 use heartbit_ir::program::{Execution, LayerOutput};
 use serde::Serialize;
 
@@ -16,7 +17,8 @@ use serde::Serialize;
 pub struct Difference {
     /// The layer.
     pub layer: String,
-    /// The tensor: `sums`, `shortcut`, `stream`, `sign`, `pooled`, `logits` or `class`.
+    /// The tensor: `sums`, `shortcut`, `stream`, `value`, `bits`, `levels`, `pooled`, `logits` or
+    /// `class`.
     pub tensor: &'static str,
     /// Elements that differ.
     pub elements: usize,
@@ -54,36 +56,32 @@ pub struct Comparison {
 /// Compares every tensor of every layer.
 ///
 /// `values` are the interpreter's values of the same image.
-pub fn compare(plan: &Plan, values: &[Map], execution: &Execution) -> Comparison {
+pub fn compare(
+    network: &Network,
+    compiled: &Compiled,
+    values: &[Map],
+    execution: &Execution,
+) -> Comparison {
     let mut result = Comparison::default();
-    for (index, layer) in plan.layers.iter().enumerate() {
-        let mut check = Check { plan, values, layer, result: &mut result };
-        match execution.layers.get(index) {
-            Some(output) => check.layer(output),
-            // An engine that stopped early differs in the first tensor that is missing.
-            None => check.tensor("sums", layer.conv, |_, _, _| None),
-        }
+    for (index, layer) in compiled.plan.layers.iter().enumerate() {
+        let nothing = LayerOutput::default();
+        // An engine that stopped early differs in every tensor that is missing.
+        let output = execution.layers.get(index).unwrap_or(&nothing);
+        Check { network, compiled, values, layer, result: &mut result }.layer(output);
     }
-    let head = plan.layers.last().expect("bug: a plan has layers");
-    if let Output::Logits { logits } = head.output {
-        let port = |_: usize, _: usize, c: usize| execution.logits.get(c).copied();
-        let mut check = Check { plan, values, layer: head, result: &mut result };
-        check.tensor("logits", logits, port);
-        let expected: Vec<i32> = values[logits].iter().copied().collect();
-        check.element(
-            "class",
-            &[(
-                [0, 0, 0],
-                i32::try_from(predicted_class(&expected)).expect("bug: few classes"),
-                i32::try_from(execution.class).ok(),
-            )],
-        );
-    }
+    let head = compiled.plan.layers.last().expect("bug: a plan has layers");
+    let logits = network.ops.len() - 1;
+    let mut check = Check { network, compiled, values, layer: head, result: &mut result };
+    check.tensor("logits", logits, 1, |_, _, c| execution.logits.get(c).copied());
+    let expected: Vec<i32> = values[logits].iter().copied().collect();
+    let class = i32::try_from(predicted_class(&expected)).expect("bug: few classes");
+    check.element("class", &[([0, 0, 0], class, i32::try_from(execution.class).ok())]);
     result
 }
 
 struct Check<'a> {
-    plan: &'a Plan,
+    network: &'a Network,
+    compiled: &'a Compiled,
     values: &'a [Map],
     layer: &'a Layer,
     result: &'a mut Comparison,
@@ -91,61 +89,95 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn layer(&mut self, output: &LayerOutput) {
-        let order = inverse(&self.layer.out_order);
+        let (compiled, layer) = (self.compiled, self.layer);
+        let order = inverse(&layer.out_order);
         let at = |y: usize, x: usize, c: usize| {
             (y < output.height && x < output.width)
                 .then(|| (y * output.width + x) * output.columns + order[c])
         };
         let read = |tensor: &[i32], y, x, c| at(y, x, c).and_then(|i| tensor.get(i).copied());
-        self.tensor("sums", self.layer.conv, |y, x, c| read(&output.sums, y, x, c));
-        match self.layer.output {
-            Output::Bits { threshold } => {
-                self.tensor("sign", threshold, |y, x, c| {
-                    read(&output.stream, y, x, c).map(|r| if r >= 0 { 1 } else { -1 })
+        let bit = |y, x, c| {
+            at(y, x, c).and_then(|i| output.bits.get(i)).map(|&bit| if bit { 1 } else { -1 })
+        };
+        let level = |q: &u8, bits: u32| {
+            let top = i32::from(q >> (8 - bits));
+            2 * top - ((1 << bits) - 1)
+        };
+        if let Some(convolution) = &layer.convolution {
+            let stem = convolution.source == Source::Image;
+            self.tensor("sums", convolution.conv, 1, |y, x, c| {
+                let sum = read(&output.sums, y, x, c)?;
+                if stem { stem_sum(compiled, output, sum, y, x, c) } else { Some(sum) }
+            });
+            if let OpKind::Logits { .. } = self.network.ops[convolution.affine].kind {
+                self.tensor("logits", convolution.affine, 1, |y, x, c| {
+                    read(&output.logits, y, x, c)
                 });
             }
-            Output::Logits { logits } => {
-                self.tensor("logits", logits, |y, x, c| read(&output.logits, y, x, c));
+        }
+        if let Some(shortcut) = layer.shortcut {
+            let (value, step) = match shortcut.kind {
+                ShortcutKind::Identity { stride } => (Some(shortcut.stream), stride),
+                ShortcutKind::Average { value } => (Some(value), 1),
+                // The extreme of bits is pooled as a stream, of which the bits are the sign.
+                ShortcutKind::Extreme { value } => (layer.stream.map(|_| value), 1),
+            };
+            // The sign of a stream that is read for its sign only is compared where it is written.
+            let signs = self.compiled.plan.layers[shortcut.from].signs.is_some();
+            if let Some(value) = value.filter(|_| !signs) {
+                self.tensor("shortcut", value, step, |y, x, c| read(&output.shortcut, y, x, c));
             }
-            Output::Stream { requantize, shortcut, sign, pool } => {
-                if let Some(value) = shortcut.map(|s| self.shortcut_value(s)) {
-                    self.tensor("shortcut", value, |y, x, c| read(&output.shortcut, y, x, c));
-                }
-                self.tensor("stream", requantize, |y, x, c| read(&output.stream, y, x, c));
-                if let Some(sign) = sign {
-                    self.tensor("sign", sign, |y, x, c| {
-                        read(&output.stream, y, x, c).map(|r| if r >= 0 { 1 } else { -1 })
-                    });
-                }
-                if let Some(pool) = pool {
-                    self.tensor("pooled", pool, |_, _, c| {
-                        output.pooled.get(order[c]).map(|&q| 2 * i32::from(q) - 255)
-                    });
-                }
+        }
+        if let Some(value) = layer.stream {
+            self.tensor("stream", value, 1, |y, x, c| read(&output.stream, y, x, c));
+        }
+        if let Some(value) = layer.prelu {
+            self.tensor("value", value, 1, |y, x, c| read(&output.value, y, x, c));
+        }
+        if let Some(value) = layer.signs {
+            self.tensor("bits", value, 1, bit);
+        }
+        match layer.map {
+            Some(WrittenMap::Bits(value)) => self.tensor("bits", value, 1, bit),
+            Some(WrittenMap::Levels(value)) => {
+                let bits = self.bits(value);
+                self.tensor("levels", value, layer.step, |y, x, c| {
+                    at(y, x, c).and_then(|i| output.levels.get(i)).map(|q| level(q, bits))
+                });
             }
+            Some(WrittenMap::Pooled(value)) => {
+                let bits = self.bits(value);
+                self.tensor("pooled", value, 1, |_, _, c| {
+                    output.pooled.get(order[c]).map(|q| level(q, bits))
+                });
+            }
+            None => {}
         }
     }
 
-    fn shortcut_value(&self, shortcut: Shortcut) -> ValueId {
-        match shortcut {
-            Shortcut::Pool { value, .. } => value,
-            Shortcut::Identity { from } => match self.plan.layers[from].output {
-                Output::Stream { requantize, .. } => requantize,
-                _ => unreachable!("bug: a shortcut reads a stream"),
-            },
-        }
+    /// Bits of the levels that an operation gives.
+    fn bits(&self, value: ValueId) -> u32 {
+        let (OpKind::Quantize { bits, .. } | OpKind::GlobalPool { bits, .. }) =
+            self.network.ops[value].kind
+        else {
+            unreachable!("bug: levels are written by one of these");
+        };
+        bits
     }
 
-    /// Compares one value; `actual` gives `None` where the engine has no element.
+    /// Compares one value at every `step`-th row and column; `actual` gives `None` where the
+    /// engine has no element.
     fn tensor(
         &mut self,
         name: &'static str,
         value: ValueId,
+        step: usize,
         actual: impl Fn(usize, usize, usize) -> Option<i32>,
     ) {
         let elements: Vec<_> = self.values[value]
             .indexed_iter()
-            .map(|((y, x, c), &expected)| ([y, x, c], expected, actual(y, x, c)))
+            .filter(|((y, x, _), _)| y.is_multiple_of(step) && x.is_multiple_of(step))
+            .map(|((y, x, c), &expected)| ([y, x, c], expected, actual(y / step, x / step, c)))
             .collect();
         self.element(name, &elements);
     }
@@ -165,6 +197,21 @@ impl Check<'_> {
             });
         }
     }
+}
+
+/// The network's sum behind one of the array's sums of the stem.
+fn stem_sum(
+    compiled: &Compiled,
+    output: &LayerOutput,
+    sum: i32,
+    y: usize,
+    x: usize,
+    c: usize,
+) -> Option<i32> {
+    let stem = &compiled.stem;
+    let class = stem.borders.class(y, x, output.height, output.width);
+    let channels = stem.offsets.len() / stem.borders.classes();
+    i32::try_from(i64::from(sum) + stem.offsets[class * channels + c]).ok()
 }
 
 fn inverse(order: &[usize]) -> Vec<usize> {

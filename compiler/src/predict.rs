@@ -8,7 +8,7 @@
 use heartbit_ir::program::{LayerDescriptor, Program};
 
 /// Cycles to fetch a descriptor.
-const FETCH_CYCLES: u64 = 18;
+const FETCH_CYCLES: u64 = 20;
 
 /// A number of rising clock edges of the array clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,32 +6,33 @@
 //!
 //! Not here: what a layer is ([`crate::plan`]), how long it takes ([`crate::predict`]).
 
+mod layer;
 mod layout;
 mod memory;
+mod stem;
 mod steps;
 mod weights;
 
-use crate::plan::{Layer, Output, Plan, PlanError, Shortcut, Source};
-use heartbit_ir::grid;
-use heartbit_ir::network::{Element, Network, OpKind, ValueType};
-use heartbit_ir::program::{
-    ArrayConfig, ArrayShape, Header, LayerDescriptor, LayerFlags, MemoryDepths, Program,
-};
-use layout::{ChannelMap, MapLayout};
-use memory::Allocator;
-use steps::{StepTable, Window};
-use weights::ColumnMemories;
+pub use stem::StemOffsets;
 
-/// Cycles of the longest pooling epilogue: shifts, planes and the copy.
-const POOL_GAP: usize = 40;
-/// Cycles of the pipeline beside array and drain.
-const PIPELINE_TAIL: usize = 8;
+use crate::plan::{Plan, PlanError, Source, WrittenMap};
+use heartbit_ir::network::{Element, Network, OpKind};
+use heartbit_ir::program::{
+    ArrayConfig, ArrayShape, DESCRIPTOR_WORDS, HEADER_WORDS, Header, LayerFlags, MemoryDepths,
+    Program,
+};
+use layer::Scheduler;
+use stem::Stem;
 
 /// What to compile for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     /// Size of the array.
     pub shape: ArrayShape,
+    /// Lane groups; as many as the network's maps of few channels make use of if `None`.
+    pub taps: Option<usize>,
+    /// Whether the array has its extensions; if the network needs them if `None`.
+    pub extended: Option<bool>,
     /// Bits of an accumulator; the smallest that fits if `None`.
     pub acc_bits: Option<u32>,
     /// Words of the memories; the smallest that fit if `None`.
@@ -41,7 +42,7 @@ pub struct Target {
 impl Target {
     /// An array whose accumulators and memories are sized for the network.
     pub fn sized_for_network(shape: ArrayShape) -> Self {
-        Self { shape, acc_bits: None, depths: None }
+        Self { shape, taps: None, extended: None, acc_bits: None, depths: None }
     }
 }
 
@@ -84,6 +85,8 @@ pub struct Compiled {
     pub plan: Plan,
     /// What the sequencer executes.
     pub program: Program,
+    /// What the array's sums of the stem lack.
+    pub stem: StemOffsets,
 }
 
 /// Compiles a network for a target.
@@ -94,64 +97,145 @@ pub struct Compiled {
 pub fn compile(network: &Network, target: &Target) -> Result<Compiled, ScheduleError> {
     let plan = crate::plan::plan(network)?;
     let mut misfits = Vec::new();
-    let array = ArrayConfig {
-        rows: target.shape.rows,
-        cols: target.shape.cols,
-        lanes: target.shape.lanes,
-        acc_bits: acc_bits(network, &plan, target, &mut misfits),
-    };
-    let mut scheduler = Scheduler {
-        network,
-        plan: &plan,
-        array,
-        activation: Allocator::default(),
-        stream: Allocator::default(),
-        columns: ColumnMemories::new(array),
-        steps: StepTable::default(),
-        maps: Vec::new(),
-        stream_bases: Vec::new(),
-        oversize: Vec::new(),
-    };
+    let array = array(network, &plan, target, &mut misfits);
+    let mut scheduler = Scheduler::new(network, &plan, array);
     let layers: Vec<_> = (0..plan.layers.len()).map(|index| scheduler.layer(index)).collect();
-    let needed = scheduler.depths();
-    misfits.append(&mut scheduler.oversize);
+    let scheduled = scheduler.finish();
+    misfits.extend(scheduled.oversize);
+    let needed = MemoryDepths {
+        image: image_words(network, &plan, &array),
+        logit: network.classes().div_ceil(array.cols),
+        program: HEADER_WORDS + DESCRIPTOR_WORDS * plan.layers.len(),
+        ..scheduled.depths
+    };
     misfits.extend(too_small(&needed, target.depths.as_ref()));
     if !misfits.is_empty() {
         return Err(ScheduleError::DoesNotFit(misfits));
     }
-    let image = plan.types[0];
-    let half = |n: usize| u16::try_from(n).expect("bug: checked with the depths");
-    let (weights, parameters) = scheduler.columns.into_memories();
     let program = Program {
         array,
         depths: target.depths.unwrap_or(needed),
-        header: Header {
-            image_height: half(image.height),
-            image_width: half(image.width),
-            classes: half(network.classes()),
-        },
+        header: header(network, &plan, &array),
         layers,
-        steps: scheduler.steps.into_steps(),
-        weights,
-        parameters,
+        steps: scheduled.steps,
+        weights: scheduled.weights,
+        parameters: scheduled.parameters,
     };
-    Ok(Compiled { plan, program })
+    Ok(Compiled { plan, program, stem: scheduled.stem })
+}
+
+/// What the array's sums of a network's stem lack, as [`compile`] says it.
+pub(crate) fn stem_offsets(network: &Network, plan: &Plan, array: &ArrayConfig) -> StemOffsets {
+    let stem = stem(network, plan, array);
+    stem.offsets(&stem.steps())
+}
+
+/// The stem of a network.
+fn stem<'a>(network: &'a Network, plan: &Plan, array: &'a ArrayConfig) -> Stem<'a> {
+    let reads_image = |kind: &OpKind| matches!(kind, OpKind::Conv { input: 0, .. });
+    let conv = network.ops.iter().position(|op| reads_image(&op.kind));
+    let conv = conv.expect("bug: a plan's image is read by a convolution");
+    let OpKind::Conv { weights, kernel, stride, .. } = &network.ops[conv].kind else {
+        unreachable!("bug: a convolution");
+    };
+    let (image, out) = (plan.types[0], plan.types[conv]);
+    Stem { array, image, out, weights, kernel: *kernel, stride: *stride }
+}
+
+fn header(network: &Network, plan: &Plan, array: &ArrayConfig) -> Header {
+    let stem = stem(network, plan, array);
+    let half = |n: usize| u16::try_from(n).expect("bug: checked with the depths");
+    let byte = |n: usize| u8::try_from(n).expect("bug: checked by the plan");
+    Header {
+        image_height: half(stem.image.height),
+        image_width: half(stem.image.width),
+        classes: half(network.classes()),
+        stem_kernel: byte(stem.kernel),
+        stem_stride: byte(stem.stride),
+        image_tiles: half(stem.out.width.div_ceil(array.rows)),
+    }
+}
+
+/// Words of an image bank.
+fn image_words(network: &Network, plan: &Plan, array: &ArrayConfig) -> usize {
+    let stem = stem(network, plan, array);
+    let tiles = stem.out.width.div_ceil(array.rows);
+    stem.image.height.div_ceil(3) * tiles * (8 / array.stem_planes())
+}
+
+/// The array of a target, its open sizes chosen for the network.
+fn array(
+    network: &Network,
+    plan: &Plan,
+    target: &Target,
+    misfits: &mut Vec<Misfit>,
+) -> ArrayConfig {
+    let ArrayShape { rows, cols, lanes } = target.shape;
+    let extended = plan.is_extended(network);
+    let mut array = ArrayConfig {
+        rows,
+        cols,
+        lanes,
+        taps: 1,
+        acc_bits: 1,
+        extended: target.extended.unwrap_or(extended),
+    };
+    if extended && !array.extended {
+        misfits.push(Misfit { resource: "--extended", layer: None, needed: 1, available: 0 });
+    }
+    array.taps = target.taps.unwrap_or_else(|| useful_taps(network, plan, &array));
+    array.acc_bits = acc_bits(network, plan, &array, target, misfits);
+    array
+}
+
+/// The most lane groups for which a 3×3 kernel reads a map of so few channels.
+fn useful_taps(network: &Network, plan: &Plan, array: &ArrayConfig) -> usize {
+    let reads = plan.layers.iter().filter_map(|layer| {
+        let convolution = layer.convolution.as_ref()?;
+        let Source::Layer(from) = convolution.source else { return None };
+        let is_3x3 = matches!(network.ops[convolution.conv].kind, OpKind::Conv { kernel: 3, .. });
+        let bits = matches!(plan.layers[from].map, Some(WrittenMap::Bits(_)));
+        (is_3x3 && bits).then_some(plan.layers[from].out_order.len())
+    });
+    let channels: Vec<usize> = reads.collect();
+    let useful = |taps: &usize| {
+        let with = ArrayConfig { taps: *taps, ..*array };
+        let copies = |n: &usize| {
+            layout::copies(&with, n.div_ceil(array.cols) * array.write_beats()) == *taps
+        };
+        array.divides_into(*taps) && channels.iter().any(copies)
+    };
+    [4, 2].into_iter().find(useful).unwrap_or(1)
 }
 
 /// Bits of the largest count of matches, or the target's.
-fn acc_bits(network: &Network, plan: &Plan, target: &Target, misfits: &mut Vec<Misfit>) -> u32 {
-    let bits_of = |layer: &Layer| match plan.types[layer.conv].element {
-        Element::Sums(bound) => bound.ilog2() + 1,
-        _ => unreachable!("bug: a convolution gives sums"),
-    };
-    let widest = plan.layers.iter().max_by_key(|layer| bits_of(layer));
-    let needed = widest.map_or(1, bits_of);
-    if let (Some(available), Some(layer)) = (target.acc_bits, widest)
+fn acc_bits(
+    network: &Network,
+    plan: &Plan,
+    array: &ArrayConfig,
+    target: &Target,
+    misfits: &mut Vec<Misfit>,
+) -> u32 {
+    let counts = plan.layers.iter().filter_map(|layer| {
+        let convolution = layer.convolution.as_ref()?;
+        let count = if convolution.source == Source::Image {
+            Stem::largest_count(&stem(network, plan, array).steps())
+        } else {
+            match plan.types[convolution.conv].element {
+                Element::Sums(bound) => bound,
+                _ => unreachable!("bug: a convolution gives sums"),
+            }
+        };
+        Some((count.ilog2() + 1, layer))
+    });
+    // Of several, the last layer, as `max_by_key` has it.
+    let Some((needed, layer)) = counts.max_by_key(|(bits, _)| *bits) else { return 1 };
+    if let Some(available) = target.acc_bits
         && available < needed
     {
         misfits.push(Misfit {
             resource: "--acc-bits",
-            layer: Some(network.ops[layer.conv].name.clone()),
+            layer: Some(layer.name.clone()),
             needed: needed.into(),
             available: available.into(),
         });
@@ -190,225 +274,13 @@ fn too_small(needed: &MemoryDepths, available: Option<&MemoryDepths>) -> Vec<Mis
         .collect()
 }
 
-struct Scheduler<'a> {
-    network: &'a Network,
-    plan: &'a Plan,
-    array: ArrayConfig,
-    activation: Allocator,
-    stream: Allocator,
-    columns: ColumnMemories,
-    steps: StepTable,
-    /// Where each layer wrote its map.
-    maps: Vec<MapLayout>,
-    /// Where each layer wrote its stream.
-    stream_bases: Vec<usize>,
-    /// Fields that exceed 16 bits.
-    oversize: Vec<Misfit>,
-}
-
-impl Scheduler<'_> {
-    fn depths(&self) -> MemoryDepths {
-        let image = self.plan.types[0];
-        MemoryDepths {
-            image: image.height * image.width.div_ceil(self.array.rows),
-            activation: self.activation.high_water().max(1),
-            weight: self.columns.weight_words().max(1),
-            parameter: self.columns.parameter_words().max(1),
-            stream: self.stream.high_water().max(1),
-            logit: self.network.classes().div_ceil(self.array.cols),
-            step: self.steps.len(),
-            program: heartbit_ir::program::HEADER_WORDS
-                + heartbit_ir::program::DESCRIPTOR_WORDS * self.plan.layers.len(),
-        }
-    }
-
-    fn layer(&mut self, index: usize) -> LayerDescriptor {
-        let layer = &self.plan.layers[index];
-        let OpKind::Conv { input, kernel, stride, weights, .. } =
-            &self.network.ops[layer.conv].kind
-        else {
-            unreachable!("bug: a layer is a convolution");
-        };
-        let array = self.array;
-        let in_type = self.plan.types[*input];
-        let out = self.plan.types[layer.conv];
-        let in_map = match layer.source {
-            Source::Image => MapLayout::image(&array, &in_type),
-            Source::Layer(from) => self.maps[from],
-        };
-        let channels = ChannelMap::new(&array, layer.source == Source::Image, in_type.channels);
-        let window = Window { map: in_map, channels: &channels, kernel: *kernel, stride: *stride };
-        let steps = steps::schedule(&window, weights.bits());
-        let col_tiles = out.channels.div_ceil(array.cols);
-        let weight_base = self.columns.push_weights(layer, weights, &window, &steps, col_tiles);
-        let program_steps: Vec<_> = steps.iter().map(|s| s.step).collect();
-        let step_base = self.steps.insert(&program_steps);
-
-        let pooled_shortcut =
-            matches!(layer.output, Output::Stream { shortcut: Some(Shortcut::Pool { .. }), .. });
-        let reads = if pooled_shortcut { 4 } else { 1 };
-        let drain = array.rows * (reads + array.write_beats() - 1);
-        let pools = matches!(layer.output, Output::Stream { pool: Some(_), .. });
-        let in_words = in_map.row_words();
-        let mut d = LayerDescriptor {
-            steps: self.half(layer, "steps", steps.len()),
-            step_base: self.half(layer, "--step-words", step_base),
-            weight_base: self.half(layer, "--weight-words", weight_base),
-            col_tiles: self.half(layer, "column tiles", col_tiles),
-            row_tiles: self.half(layer, "row tiles", out.width.div_ceil(array.rows)),
-            out_height: self.half(layer, "height", out.height),
-            out_width: self.half(layer, "width", out.width),
-            in_height: self.half(layer, "height", in_type.height),
-            in_width: self.half(layer, "width", in_type.width),
-            in_base: self.half(layer, "--activation-words", in_map.base),
-            in_y_words: self.half(layer, "--activation-words", stride * in_words),
-            in_xt_words: self.half(layer, "--activation-words", in_map.pixel_words()),
-            last_lanes: self.half(layer, "lanes", channels.last_lanes()),
-            fan_in: self.half(layer, "channels", in_type.channels),
-            tile_gap: self.half(layer, "drain", drain.saturating_sub(steps.len())),
-            col_gap: if pools {
-                self.half(layer, "drain", POOL_GAP + 8 * array.write_beats())
-            } else {
-                0
-            },
-            drain_wait: self.half(
-                layer,
-                "drain",
-                drain + array.popcount_latency() + array.rows + array.cols + PIPELINE_TAIL,
-            ),
-            ..LayerDescriptor::default()
-        };
-        d.flags.source_image = layer.source == Source::Image;
-        d.flags.stride_2 = *stride == 2;
-        d.flags.last_layer = index + 1 == self.plan.layers.len();
-        self.output(index, &out, &mut d);
-        d.param_base = {
-            let base = self.columns.push_parameters(self.network, layer, col_tiles);
-            self.half(layer, "--parameter-words", base)
-        };
-        self.release(index);
-        d
-    }
-
-    /// Fills in what the layer writes, and allocates it.
-    fn output(&mut self, index: usize, out: &ValueType, d: &mut LayerDescriptor) {
-        let layer = &self.plan.layers[index];
-        let writes_map = layer.map_last_use > index;
-        let mut planes = 1;
-        d.clip = grid::STREAM_MAX.unsigned_abs().try_into().expect("bug: 15 bits");
-        d.flags.write_bits = writes_map;
-        match &layer.output {
-            Output::Bits { .. } => {}
-            Output::Logits { .. } => d.flags.logits = true,
-            Output::Stream { requantize, shortcut, pool, .. } => {
-                let OpKind::Requantize { shift, clip, .. } = &self.network.ops[*requantize].kind
-                else {
-                    unreachable!("bug: a stream is written by requantize");
-                };
-                d.shift = *shift;
-                d.clip = u16::try_from(*clip).expect("bug: validated");
-                if let Some(pool) = pool {
-                    let OpKind::GlobalPool { shift, bits, .. } = &self.network.ops[*pool].kind
-                    else {
-                        unreachable!("bug: a pool is global_pool");
-                    };
-                    d.pool_shift = *shift;
-                    d.flags.pool = true;
-                    d.flags.write_bits = false;
-                    planes = *bits as usize;
-                }
-                self.stream(index, out, *shortcut, d);
-            }
-        }
-        let map = if planes == 1 { *out } else { ValueType { height: 1, width: 1, ..*out } };
-        let mut layout = MapLayout::new(&self.array, &map, layer.out_stride, planes);
-        if writes_map {
-            layout.base = self.activation.allocate(layout.words(), layer.map_last_use);
-        }
-        self.maps.push(layout);
-        d.flags.out_stride_2 = layer.out_stride == 2;
-        d.out_base = self.half(layer, "--activation-words", layout.base);
-        d.out_y_words = self.half(layer, "--activation-words", layout.row_words());
-        d.out_phase_words = self.half(layer, "--activation-words", layout.phase_words());
-        d.out_xt_words = self.half(layer, "--activation-words", layout.plane_words());
-    }
-
-    /// Fills in the shortcut that is read and the stream that is written.
-    fn stream(
-        &mut self,
-        index: usize,
-        out: &ValueType,
-        shortcut: Option<Shortcut>,
-        d: &mut LayerDescriptor,
-    ) {
-        let layer = &self.plan.layers[index];
-        let plane = out.height * out.width;
-        let words = plane * out.channels.div_ceil(self.array.cols);
-        d.stream_out_row = self.half(layer, "width", out.width);
-        d.stream_out_plane = self.half(layer, "--stream-words", plane);
-        let (from, scale) = match shortcut {
-            None => (None, 1),
-            Some(Shortcut::Identity { from }) => {
-                d.flags.shortcut_identity = true;
-                (Some(from), 1)
-            }
-            Some(Shortcut::Pool { from, .. }) => {
-                d.flags.shortcut_pool = true;
-                (Some(from), 2)
-            }
-        };
-        if let Some(from) = from {
-            d.stream_in_base = self.half(layer, "--stream-words", self.stream_bases[from]);
-            d.stream_in_row = self.half(layer, "width", scale * out.width);
-            d.stream_in_plane = self.half(layer, "--stream-words", scale * scale * plane);
-            let channels = self.plan.layers[from].out_order.len();
-            d.shortcut_channels = self.half(layer, "channels", channels);
-        }
-        d.flags.write_stream = layer.stream_last_use > index;
-        // The array reads a pixel of the shortcut before it writes that pixel of the result, so
-        // the result may take the place of a stream that nobody else needs.
-        let in_place = from.filter(|&f| scale == 1 && self.plan.layers[f].stream_last_use == index);
-        let base = if !d.flags.write_stream {
-            0
-        } else if let Some(from) = in_place {
-            self.stream.extend(self.stream_bases[from], layer.stream_last_use);
-            self.stream_bases[from]
-        } else {
-            self.stream.allocate(words, layer.stream_last_use)
-        };
-        d.stream_out_base = self.half(layer, "--stream-words", base);
-        // Indexed by layer; layers without a stream never are a shortcut's source.
-        self.stream_bases.resize(index, 0);
-        self.stream_bases.push(base);
-    }
-
-    /// Frees what no later layer reads.
-    fn release(&mut self, index: usize) {
-        self.activation.release(index);
-        self.stream.release(index);
-    }
-
-    /// Narrows a field, or remembers that it does not fit 16 bits.
-    fn half(&mut self, layer: &Layer, resource: &'static str, value: usize) -> u16 {
-        u16::try_from(value).unwrap_or_else(|_| {
-            self.oversize.push(Misfit {
-                resource,
-                layer: Some(layer.name.clone()),
-                needed: value as u64,
-                available: u64::from(u16::MAX),
-            });
-            0
-        })
-    }
-}
-
 /// The flags of a layer in words, for reports.
 pub fn describe_flags(flags: &LayerFlags) -> Vec<&'static str> {
     [
         (flags.source_image, "image"),
         (flags.stride_2, "stride 2"),
-        (flags.shortcut_identity, "identity shortcut"),
-        (flags.shortcut_pool, "pooled shortcut"),
+        (flags.write_levels, "levels"),
+        (flags.out_flat, "flattened"),
         (flags.pool, "global pool"),
         (flags.logits, "logits"),
     ]

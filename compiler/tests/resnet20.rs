@@ -87,7 +87,7 @@ fn builds_are_read_back_and_replaced_whole() {
     let directory = tempfile::tempdir().expect("temporary directory");
     let path = directory.path().join("build");
     let network = network();
-    for shape in ["8x8x16", "4x3x70"] {
+    for shape in ["8x8x16", "4x8x32", "4x3x70"] {
         let compiled = compile(&network, &target(shape)).expect("fits");
         build::write(&path, &network, &compiled, &[]).expect("writable");
         let read = build::read(&path).expect("readable");
@@ -95,11 +95,11 @@ fn builds_are_read_back_and_replaced_whole() {
         assert_eq!(read.compiled, compiled);
     }
     assert_eq!(std::fs::read_dir(directory.path()).expect("readable").count(), 1);
-    let steps = path.join("mem/steps.hex");
+    let steps = path.join("mem/steps_0.hex");
     let text = std::fs::read_to_string(&steps).expect("readable");
     std::fs::write(&steps, format!("g{}", &text[1..])).expect("writable");
     let error = build::read(&path).expect_err("damaged").to_string();
-    assert!(error.contains("steps.hex") && error.contains("line 1"), "{error}");
+    assert!(error.contains("steps_0.hex") && error.contains("line 1"), "{error}");
 }
 
 #[test]

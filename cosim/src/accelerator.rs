@@ -66,7 +66,7 @@ struct Ports {
 }
 
 /// Ports that are recorded at every event.
-const WATCHED: [&str; 15] = [
+const WATCHED: [&str; 17] = [
     "mon_state",
     "mon_layer",
     "mon_valid",
@@ -77,12 +77,17 @@ const WATCHED: [&str; 15] = [
     "mon_shortcut",
     "mon_stream",
     "mon_logit",
+    "mon_value",
+    "mon_bit",
     "mon_pool_valid",
     "mon_pool",
     "out_valid",
     "out_data",
     "out_last",
 ];
+
+/// Recorded behind [`WATCHED`] where the port exists.
+const LEVELS: &str = "mon_level";
 
 /// Positions in [`WATCHED`].
 #[derive(Clone, Copy)]
@@ -97,11 +102,15 @@ enum Watched {
     Shortcut,
     Stream,
     Logit,
+    Value,
+    Bit,
     PoolValid,
     Pool,
     OutValid,
     OutData,
     OutLast,
+    /// [`LEVELS`], which only extended hardware has.
+    Level,
 }
 
 impl Ports {
@@ -110,7 +119,8 @@ impl Ports {
             |names: &[&str]| names.iter().map(|n| model.port(n)).collect::<Result<Vec<_>, _>>();
         let load = many(&["load_en", "load_target", "load_index", "load_addr", "load_data"])?;
         let image = many(&["in_valid", "in_data", "in_ready"])?;
-        let watched = many(&WATCHED)?;
+        let mut watched = many(&WATCHED)?;
+        watched.extend(model.port(LEVELS));
         let mut offsets = Vec::new();
         // The cycle number comes first.
         let mut record_words = 2;
@@ -187,8 +197,10 @@ impl Accelerator {
         for (addr, word) in program.encode().into_iter().enumerate() {
             self.load_word(PROGRAM, 0, addr, &[word.into()])?;
         }
-        for (addr, step) in program.steps.iter().enumerate() {
-            self.load_word(STEPS, 0, addr, &[step.encode().into()])?;
+        for (group, steps) in program.steps.iter().enumerate() {
+            for (addr, &word) in steps.iter().enumerate() {
+                self.load_word(STEPS, group, addr, &[word.into()])?;
+            }
         }
         for (col, weights) in program.weights.iter().enumerate() {
             for addr in 0..weights.len() {
@@ -197,7 +209,7 @@ impl Accelerator {
         }
         for (col, parameters) in program.parameters.iter().enumerate() {
             for (addr, parameter) in parameters.iter().enumerate() {
-                self.load_word(PARAMETERS, col, addr, &[parameter.encode()])?;
+                self.load_word(PARAMETERS, col, addr, &parameter.encode())?;
             }
         }
         self.model.set(self.ports.load[0], 0);
@@ -352,9 +364,13 @@ impl<'a> Collector<'a> {
     fn new(program: &'a Program, ports: &'a Ports) -> Self {
         let unseen = |layer| {
             let mut output = LayerOutput::for_layer(layer, program.array.cols);
-            for tensor in
-                [&mut output.sums, &mut output.shortcut, &mut output.stream, &mut output.logits]
-            {
+            for tensor in [
+                &mut output.sums,
+                &mut output.shortcut,
+                &mut output.stream,
+                &mut output.logits,
+                &mut output.value,
+            ] {
                 tensor.fill(UNSEEN);
             }
             output
@@ -421,6 +437,12 @@ impl<'a> Collector<'a> {
             output.shortcut[base + col] = field(port(Watched::Shortcut), col, 16);
             output.stream[base + col] = field(port(Watched::Stream), col, 16);
             output.logits[base + col] = field(port(Watched::Logit), col, 32);
+            output.value[base + col] = field(port(Watched::Value), col, 16);
+            output.bits[base + col] = field(port(Watched::Bit), col, 1) != 0;
+        }
+        // Only layers that write levels have any, and only extended hardware shows them.
+        for (col, level) in output.levels.iter_mut().skip(base).take(array.cols).enumerate() {
+            *level = field(port(Watched::Level), col, 8).to_le_bytes()[0];
         }
     }
 

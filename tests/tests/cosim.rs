@@ -32,9 +32,19 @@ fn toolchain() -> Toolchain {
     })
 }
 
-fn run(accelerator: &mut Accelerator, problem: &Problem, shape: ArrayShape) -> Result<(), String> {
+fn run(
+    accelerator: &mut Accelerator,
+    problem: &Problem,
+    array: &ArrayConfig,
+) -> Result<(), String> {
     let network = problem.network();
-    let target = Target { shape, acc_bits: Some(ACC_BITS), depths: Some(DEPTHS) };
+    let target = Target {
+        shape: ArrayShape { rows: array.rows, cols: array.cols, lanes: array.lanes },
+        taps: Some(array.taps),
+        extended: Some(array.extended),
+        acc_bits: Some(array.acc_bits),
+        depths: Some(DEPTHS),
+    };
     let compiled = compile(&network, &target).map_err(|e| e.to_string())?;
     accelerator.load(&compiled.program).map_err(|e| e.to_string())?;
     // Back to back, without a reset: the second image meets what the first one left behind.
@@ -57,10 +67,9 @@ fn run(accelerator: &mut Accelerator, problem: &Problem, shape: ArrayShape) -> R
 
 /// Runs random networks through one model of an array; a failure names its problem.
 #[track_caller]
-fn check_array(shape: &str, networks: usize) {
-    let shape: ArrayShape = shape.parse().expect("an array");
-    let ArrayShape { rows, cols, lanes } = shape;
-    let array = ArrayConfig { rows, cols, lanes, acc_bits: ACC_BITS };
+fn check_array(shape: &str, taps: usize, extended: bool, networks: usize) {
+    let ArrayShape { rows, cols, lanes } = shape.parse().expect("an array");
+    let array = ArrayConfig { rows, cols, lanes, taps, acc_bits: ACC_BITS, extended };
     let model = Build::new(accelerator_design(&array, &DEPTHS))
         .compile(&toolchain())
         .expect("the Verilog compiles")
@@ -70,51 +79,61 @@ fn check_array(shape: &str, networks: usize) {
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     for _ in 0..networks {
-        let mut tree = problems(18).new_tree(&mut runner).expect("a problem");
-        let Err(mut error) = run(&mut accelerator, &tree.current(), shape) else { continue };
+        let mut tree = problems(18, extended).new_tree(&mut runner).expect("a problem");
+        let Err(mut error) = run(&mut accelerator, &tree.current(), &array) else { continue };
         // Shrink as long as it fails, at most so often.
         for _ in 0..200 {
             if !tree.simplify() {
                 break;
             }
-            match run(&mut accelerator, &tree.current(), shape) {
+            match run(&mut accelerator, &tree.current(), &array) {
                 Err(smaller) => error = smaller,
                 Ok(()) if !tree.complicate() => break,
                 Ok(()) => {}
             }
         }
-        panic!("{shape}: {error}\n{:#?}", tree.current());
+        panic!("{array:?}: {error}\n{:#?}", tree.current());
     }
 }
 
 #[test]
 fn array_with_one_pe_agrees() {
-    check_array("1x1x4", 12);
+    check_array("1x1x4", 1, true, 12);
 }
 
 #[test]
 fn array_with_odd_sizes_agrees() {
-    check_array("3x5x11", 40);
+    check_array("3x5x11", 1, true, 40);
 }
 
 #[test]
 fn array_with_more_columns_than_lanes_agrees() {
-    check_array("2x7x4", 30);
+    check_array("2x7x4", 1, true, 30);
 }
 
 #[test]
 fn array_with_several_slices_a_word_agrees() {
-    check_array("4x3x37", 40);
+    check_array("4x3x37", 1, false, 40);
 }
 
 #[test]
 fn array_wider_than_a_machine_word_agrees() {
-    check_array("2x4x70", 20);
+    check_array("2x4x70", 1, true, 20);
+}
+
+#[test]
+fn array_with_two_lane_groups_agrees() {
+    check_array("3x4x16", 2, true, 30);
+}
+
+#[test]
+fn array_with_four_lane_groups_agrees() {
+    check_array("4x8x64", 4, false, 30);
 }
 
 #[test]
 fn demo_array_agrees() {
-    check_array("8x8x16", 40);
+    check_array("8x8x16", 1, false, 40);
 }
 
 proptest! {
@@ -123,7 +142,7 @@ proptest! {
     /// Memories sized for the network, on arrays of any shape.
     #[test]
     fn random_arrays_agree(
-        problem in problems(12),
+        problem in problems(12, true),
         (rows, cols, lanes) in (1..=6usize, 1..=6usize, 4..=24usize),
     ) {
         let network = problem.network();

@@ -2,7 +2,7 @@
 //! layer's cycles.
 
 use heartbit_compiler::schedule::{Target, compile};
-use heartbit_ir::program::ArrayShape;
+use heartbit_ir::program::{ArrayConfig, ArrayShape};
 use heartbit_sim::Simulator;
 use heartbit_tests::ladder;
 use heartbit_tests::problem::{Problem, problems};
@@ -16,9 +16,19 @@ fn shapes() -> impl Strategy<Value = ArrayShape> {
     })
 }
 
-fn check(problem: &Problem, shape: ArrayShape) -> Result<(), TestCaseError> {
+fn check(
+    problem: &Problem,
+    shape: ArrayShape,
+    taps: usize,
+    extended: bool,
+) -> Result<(), TestCaseError> {
     let network = problem.network();
-    let compiled = compile(&network, &Target::sized_for_network(shape)).expect("fits");
+    let ArrayShape { rows, cols, lanes } = shape;
+    let array = ArrayConfig { rows, cols, lanes, taps, acc_bits: 1, extended };
+    // Where the lanes cannot be divided so, the compiler chooses.
+    let taps = Some(taps).filter(|&taps| array.divides_into(taps));
+    let target = Target { taps, extended: Some(extended), ..Target::sized_for_network(shape) };
+    let compiled = compile(&network, &target).expect("fits");
     let mut simulator = Simulator::new(&compiled.program).expect("a valid program");
     // The second image meets what the first one left in the memories.
     for image in problem.images(2) {
@@ -33,9 +43,16 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4_096, ..ProptestConfig::default() })]
 
     #[test]
-    fn simulator_agrees_with_interpreter_and_cycle_model(
-        problem in problems(20), shape in shapes(),
+    fn plain_arrays_agree_with_interpreter_and_cycle_model(
+        problem in problems(20, false), shape in shapes(), taps in 0..=2u32,
     ) {
-        check(&problem, shape)?;
+        check(&problem, shape, 1 << taps, false)?;
+    }
+
+    #[test]
+    fn extended_arrays_agree_with_interpreter_and_cycle_model(
+        problem in problems(20, true), shape in shapes(), taps in 0..=2u32,
+    ) {
+        check(&problem, shape, 1 << taps, true)?;
     }
 }

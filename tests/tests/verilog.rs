@@ -31,8 +31,9 @@ fn designs() -> impl Iterator<Item = Design> {
         step: 200,
         program: 82,
     };
-    SHAPES.into_iter().map(move |(rows, cols, lanes, acc_bits)| {
-        accelerator_design(&ArrayConfig { rows, cols, lanes, acc_bits }, &depths)
+    SHAPES.into_iter().map(move |(rows, cols, lanes, taps, acc_bits, extended)| {
+        let array = ArrayConfig { rows, cols, lanes, taps, acc_bits, extended };
+        accelerator_design(&array, &depths)
     })
 }
 

@@ -1,24 +1,18 @@
 //! Where a map lies in the banks: microarchitecture.md, sections 1 and 2.
 
-use heartbit_ir::network::ValueType;
-use heartbit_ir::program::{ArrayConfig, IMAGE_CHANNELS};
+use heartbit_ir::program::ArrayConfig;
 
 /// Physical position of channels in the words of a pixel.
 #[derive(Clone, Debug)]
 pub(super) struct ChannelMap {
-    /// Word and lane of each physical channel.
+    /// Word and lane of each physical channel, in the first copy.
     positions: Vec<(usize, usize)>,
 }
 
 impl ChannelMap {
-    /// Channels as the array writes them, or as an image word holds them: the constant in the
-    /// lane after the last possible pixel channel.
-    pub(super) fn new(array: &ArrayConfig, image: bool, channels: usize) -> Self {
+    /// Channels as the array writes them.
+    pub(super) fn new(array: &ArrayConfig, channels: usize) -> Self {
         let position = |p: usize| {
-            if image {
-                let constant = p + 1 == channels;
-                return (0, if constant { IMAGE_CHANNELS } else { p });
-            }
             let (tile, col) = (p / array.cols, p % array.cols);
             let slice = tile * array.write_beats() + col / array.slice_bits();
             let lane =
@@ -50,16 +44,31 @@ impl ChannelMap {
     }
 }
 
-/// Addresses of a map.
+/// How a map is written and read.
 #[derive(Clone, Copy, Debug)]
+pub(super) struct MapShape {
+    /// Rows, columns and channels.
+    pub(super) shape: [usize; 3],
+    /// Stride of its reader.
+    pub(super) stride: usize,
+    /// Bit planes.
+    pub(super) planes: usize,
+    /// Whether it is read as one pixel.
+    pub(super) flat: bool,
+}
+
+/// Addresses of a map.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct MapLayout {
     /// First word.
     pub(super) base: usize,
-    /// Whether it is the image.
-    pub(super) image: bool,
     /// Bit planes.
     pub(super) planes: usize,
+    /// Copies of each pixel in its word.
+    pub(super) copies: usize,
     height: usize,
+    /// Columns of a flattened map.
+    flat_width: Option<usize>,
     /// 2 if even and odd columns are apart.
     phases: usize,
     /// Words of a bank for one row and phase, in pixels.
@@ -68,30 +77,20 @@ pub(super) struct MapLayout {
 }
 
 impl MapLayout {
-    /// A map that the array writes, for a consumer with this stride.
-    pub(super) fn new(array: &ArrayConfig, map: &ValueType, stride: usize, planes: usize) -> Self {
-        let slices = map.channels.div_ceil(array.cols) * array.write_beats();
+    /// A map that the array writes.
+    pub(super) fn new(array: &ArrayConfig, map: &MapShape) -> Self {
+        let [height, width, channels] = map.shape;
+        let slices = channels.div_ceil(array.cols) * array.write_beats();
+        let bits_only = map.planes == 1 && !map.flat;
         Self {
             base: 0,
-            image: false,
-            planes,
-            height: map.height,
-            phases: stride,
-            tiles: map.width.div_ceil(stride).div_ceil(array.rows),
+            planes: map.planes,
+            copies: if bits_only { copies(array, slices) } else { 1 },
+            height,
+            flat_width: map.flat.then_some(width),
+            phases: map.stride,
+            tiles: width.div_ceil(map.stride).div_ceil(array.rows),
             plane_words: slices.div_ceil(array.slices_per_word()),
-        }
-    }
-
-    /// The image: one word a pixel, the plane is chosen behind the memory.
-    pub(super) fn image(array: &ArrayConfig, map: &ValueType) -> Self {
-        Self {
-            base: 0,
-            image: true,
-            planes: 8,
-            height: map.height,
-            phases: 1,
-            tiles: map.width.div_ceil(array.rows),
-            plane_words: 1,
         }
     }
 
@@ -102,21 +101,29 @@ impl MapLayout {
 
     /// Words of a pixel with all planes, the distance between tiles of a row.
     pub(super) fn pixel_words(&self) -> usize {
-        self.plane_words * if self.image { 1 } else { self.planes }
+        self.plane_words * self.planes
     }
 
-    /// Words of one phase of a row.
-    pub(super) fn phase_words(&self) -> usize {
-        self.tiles * self.pixel_words()
+    /// Words of one phase of a row; in a flattened map, from the first to the last row of the
+    /// array.
+    pub(super) fn phase_words(&self, rows: usize) -> usize {
+        let pixels = if self.flat_width.is_some() { rows - 1 } else { self.tiles };
+        pixels * self.pixel_words()
     }
 
     /// Words of a row.
     pub(super) fn row_words(&self) -> usize {
-        self.phases * self.phase_words()
+        self.flat_width.unwrap_or(self.phases * self.tiles) * self.pixel_words()
     }
 
     /// Words of a bank.
     pub(super) fn words(&self) -> usize {
         self.height * self.row_words()
     }
+}
+
+/// The most copies of a pixel of so many slices that a word holds, 4 or 2 or 1.
+pub(super) fn copies(array: &ArrayConfig, slices: usize) -> usize {
+    let holds = |f: &usize| *f <= array.taps && slices * f <= array.slices_per_word();
+    [4, 2].into_iter().find(holds).unwrap_or(1)
 }

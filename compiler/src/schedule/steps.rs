@@ -1,7 +1,7 @@
 //! The order of the steps of a tile: microarchitecture.md, section 3.2.
 
 use super::layout::{ChannelMap, MapLayout};
-use heartbit_ir::program::Step;
+use heartbit_ir::program::{ArrayConfig, Step};
 
 /// What a convolution reads.
 pub(super) struct Window<'a> {
@@ -13,103 +13,167 @@ pub(super) struct Window<'a> {
     pub(super) kernel: usize,
     /// 1 or 2.
     pub(super) stride: usize,
+    /// Pixels of a flattened map, which are then the taps.
+    pub(super) flat: Option<usize>,
 }
 
-/// One step with what the weight image needs to know of it.
+impl Window<'_> {
+    /// Number of taps.
+    pub(super) fn taps(&self) -> usize {
+        self.flat.unwrap_or(self.kernel * self.kernel)
+    }
+}
+
+/// One step, with what the weight image needs to know of it.
 pub(super) struct ScheduledStep {
-    /// The entry of the step table.
-    pub(super) step: Step,
+    /// The entry of each lane group's step memory.
+    pub(super) words: Vec<u32>,
     /// Bit plane of the weights.
     pub(super) weight_plane: usize,
-    /// `ky · kernel + kx`.
-    pub(super) tap: usize,
+    /// First lane and number of each tap, `ky · kernel + kx`.
+    pub(super) taps: Vec<(usize, usize)>,
     /// Word of the pixel.
     pub(super) word: usize,
 }
 
 /// Lists the steps of a tile: plane pairs of falling weight, taps, words.
-pub(super) fn schedule(window: &Window<'_>, weight_bits: u32) -> Vec<ScheduledStep> {
+pub(super) fn schedule(
+    array: &ArrayConfig,
+    window: &Window<'_>,
+    weight_bits: u32,
+) -> Vec<ScheduledStep> {
     let (planes, weight_planes) = (window.map.planes, weight_bits as usize);
+    let copies = window.map.copies;
+    let all: Vec<usize> = (0..window.taps()).collect();
     let mut steps = Vec::new();
-    for weight in (0..planes + weight_planes - 1).rev() {
-        let first_of_weight = steps.len();
-        for plane in (0..planes).rev() {
-            let Some(weight_plane) = weight.checked_sub(plane).filter(|&j| j < weight_planes)
-            else {
-                continue;
-            };
-            for tap in 0..window.kernel * window.kernel {
-                for word in 0..window.channels.used_words() {
-                    steps.push(ScheduledStep {
-                        step: step(window, plane, tap, word),
+    for (weight, plane, weight_plane) in plane_pairs(planes, weight_planes) {
+        for taps in all.chunks(copies) {
+            for word in 0..window.channels.used_words() {
+                steps.push((
+                    weight,
+                    ScheduledStep {
+                        words: (0..array.taps)
+                            .map(|group| group_step(array, window, plane, taps, word, group))
+                            .map(|step| step.encode())
+                            .collect(),
                         weight_plane,
-                        tap,
+                        taps: taps
+                            .iter()
+                            .enumerate()
+                            .map(|(copy, tap)| (copy * array.lanes / copies, *tap))
+                            .collect(),
                         word,
-                    });
-                }
+                    },
+                ));
             }
         }
-        if first_of_weight > 0 {
-            steps[first_of_weight].step.double = true;
-        }
     }
+    double_where_weight_falls(steps)
+}
+
+/// Plane pairs in the order of Horner's rule: their common weight, the plane of the activations
+/// and that of the weights.
+pub(super) fn plane_pairs(
+    planes: usize,
+    weight_planes: usize,
+) -> impl Iterator<Item = (usize, usize, usize)> {
+    (0..planes + weight_planes - 1).rev().flat_map(move |weight| {
+        (0..planes).rev().filter_map(move |plane| {
+            let weight_plane = weight.checked_sub(plane).filter(|&j| j < weight_planes)?;
+            Some((weight, plane, weight_plane))
+        })
+    })
+}
+
+/// Sets `double` in the first step of each new weight.
+fn double_where_weight_falls(steps: Vec<(usize, ScheduledStep)>) -> Vec<ScheduledStep> {
+    let mut before = steps.first().map(|(weight, _)| *weight);
     steps
+        .into_iter()
+        .map(|(weight, mut step)| {
+            if before.replace(weight) != Some(weight) {
+                for word in &mut step.words {
+                    *word = Step { double: true, ..Step::decode(*word) }.encode();
+                }
+            }
+            step
+        })
+        .collect()
 }
 
-fn step(window: &Window<'_>, plane: usize, tap: usize, word: usize) -> Step {
-    let signed = |n: usize| i64::try_from(n).expect("bug: small sizes");
-    let pad = signed((window.kernel - 1) / 2);
-    let dy = signed(tap / window.kernel) - pad;
-    let dx = signed(tap % window.kernel) - pad;
-    let (phase, shift) = match (window.stride, dx) {
-        (1, dx) => (0, dx),
-        (_, 0) => (0, 0),
-        (_, 1) => (1, 0),
-        (_, _) => (1, -1),
+/// What one lane group does in a step that takes these taps.
+fn group_step(
+    array: &ArrayConfig,
+    window: &Window<'_>,
+    plane: usize,
+    taps: &[usize],
+    word: usize,
+    group: usize,
+) -> Step {
+    let copies = window.map.copies;
+    let groups_of_copy = array.taps / copies;
+    let Some(&tap) = taps.get(group / groups_of_copy) else {
+        return Step { off: true, ..Step::default() };
     };
-    let map = &window.map;
-    let plane_offset = if map.image { 0 } else { plane * map.plane_words() };
-    let offset = dy * signed(map.row_words())
-        + phase * signed(map.phase_words())
-        + signed(plane_offset + word);
+    let first_of_copy = group.is_multiple_of(groups_of_copy);
+    let signed = |n: usize| i64::try_from(n).expect("bug: small sizes");
     let narrow = |v: i64| i8::try_from(v).expect("bug: kernels are small");
-    Step {
-        // Addresses wrap around at 16 bits, so an offset may; a map that does not fit 16-bit
-        // addresses is refused with the descriptor's fields.
-        offset: u16::try_from(offset.rem_euclid(1 << 16)).expect("bug: 16 bits").cast_signed(),
-        dy: narrow(dy),
-        dx: narrow(dx),
-        shift: narrow(shift),
-        plane: if map.image { u8::try_from(plane).expect("bug: 8 planes") } else { 0 },
-        double: false,
-        tap_first: word == 0,
+    let map = &window.map;
+    let at_pixel = signed(plane * map.plane_words() + word);
+    let mut step = Step {
+        tap_first: word == 0 && first_of_copy,
         last_word: word + 1 == window.channels.used_words(),
-    }
+        ..Step::default()
+    };
+    let offset = if window.flat.is_some() {
+        signed(tap * map.pixel_words()) + at_pixel
+    } else {
+        let pad = signed((window.kernel - 1) / 2);
+        let (dy, dx) = (signed(tap / window.kernel) - pad, signed(tap % window.kernel) - pad);
+        let (phase, shift) = match (window.stride, dx) {
+            (1, dx) => (0, dx),
+            (_, 0) => (0, 0),
+            (_, 1) => (1, 0),
+            (_, _) => (1, -1),
+        };
+        (step.dy, step.dx, step.shift) = (narrow(dy), narrow(dx), narrow(shift));
+        dy * signed(map.row_words()) + phase * signed(map.phase_words(array.rows)) + at_pixel
+    };
+    // Addresses wrap around at 16 bits, so an offset may; a map that does not fit 16-bit
+    // addresses is refused with the descriptor's fields.
+    step.offset = u16::try_from(offset.rem_euclid(1 << 16)).expect("bug: 16 bits").cast_signed();
+    step
 }
 
-/// The step memory: layers with the same steps share them.
-#[derive(Debug, Default)]
+/// The step memories: layers with the same steps share them.
+#[derive(Debug)]
 pub(super) struct StepTable {
-    steps: Vec<Step>,
+    /// Rows of one word for each lane group.
+    rows: Vec<Vec<u32>>,
+    groups: usize,
 }
 
 impl StepTable {
+    pub(super) fn new(groups: usize) -> Self {
+        Self { rows: Vec::new(), groups }
+    }
+
     /// Returns where these steps are, adding them if need be.
-    pub(super) fn insert(&mut self, steps: &[Step]) -> usize {
-        let found = self.steps.windows(steps.len()).position(|w| w == steps);
+    pub(super) fn insert(&mut self, steps: &[Vec<u32>]) -> usize {
+        let found = self.rows.windows(steps.len()).position(|w| w == steps);
         found.unwrap_or_else(|| {
-            self.steps.extend_from_slice(steps);
-            self.steps.len() - steps.len()
+            self.rows.extend_from_slice(steps);
+            self.rows.len() - steps.len()
         })
     }
 
     /// Number of steps.
     pub(super) fn len(&self) -> usize {
-        self.steps.len()
+        self.rows.len()
     }
 
-    /// Returns the memory's contents.
-    pub(super) fn into_steps(self) -> Vec<Step> {
-        self.steps
+    /// Returns the contents of each lane group's memory.
+    pub(super) fn into_memories(self) -> Vec<Vec<u32>> {
+        (0..self.groups).map(|g| self.rows.iter().map(|row| row[g]).collect()).collect()
     }
 }

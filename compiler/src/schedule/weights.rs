@@ -1,10 +1,16 @@
-//! Contents of the weight and parameter columns: microarchitecture.md, section 4.
+//! Contents of the weight and parameter columns: microarchitecture.md, sections 3.3 and 4.3.
 
+use super::stem::{StemOffsets, StemStep};
 use super::steps::{ScheduledStep, Window};
-use crate::plan::{Layer, Output};
+use crate::plan::{Convolution, Layer, ShortcutKind, WrittenMap};
 use heartbit_ir::levels::Levels;
-use heartbit_ir::network::{Network, OpKind, Threshold};
+use heartbit_ir::network::{Element, Extreme, Network, OpKind, Threshold, ValueType};
 use heartbit_ir::program::{ArrayConfig, LaneMemory, Parameter};
+
+/// Largest threshold of a stream that means something; beyond it lies no value.
+const THRESHOLD_LIMIT: i32 = 1 << 15;
+/// Sums are far below, so a larger threshold compares like this one.
+const SUM_LIMIT: i32 = 1 << 30;
 
 /// Weight and parameter words of every column.
 pub(super) struct ColumnMemories {
@@ -33,23 +39,49 @@ impl ColumnMemories {
     /// Adds the weights of a layer in the order of its steps; returns the first word.
     pub(super) fn push_weights(
         &mut self,
-        layer: &Layer,
+        convolution: &Convolution,
+        out_order: &[usize],
         weights: &Levels,
         window: &Window<'_>,
         steps: &[ScheduledStep],
-        col_tiles: usize,
     ) -> usize {
-        let base = self.weight_words();
-        for column in &mut self.weights {
-            column.extend_ones(col_tiles * steps.len());
-        }
-        let taps = window.kernel * window.kernel;
-        for (tile, col, &channel) in tiles(&self.array, col_tiles, &layer.out_order) {
+        let base = self.extend(out_order, steps.len());
+        // A flattened map's taps are columns of its weights, other taps are rows.
+        let (rows, columns) = match window.flat {
+            Some(_) => (1, convolution.in_order.len()),
+            None => (window.taps(), 0),
+        };
+        for (tile, col, &channel) in tiles(&self.array, out_order) {
             for (index, step) in steps.iter().enumerate() {
                 let word = base + tile * steps.len() + index;
-                let row = channel * taps + step.tap;
-                for (p, lane) in window.channels.in_word(step.word) {
-                    if !weights.planes()[step.weight_plane].get(row, layer.in_order[p]) {
+                for &(first_lane, tap) in &step.taps {
+                    let row = channel * rows + if window.flat.is_some() { 0 } else { tap };
+                    for (p, lane) in window.channels.in_word(step.word) {
+                        let column = tap * columns + convolution.in_order[p];
+                        if !weights.planes()[step.weight_plane].get(row, column) {
+                            self.weights[col].set(word, first_lane + lane, false);
+                        }
+                    }
+                }
+            }
+        }
+        base
+    }
+
+    /// Adds the weights of the stem; returns the first word.
+    pub(super) fn push_stem(
+        &mut self,
+        out_order: &[usize],
+        weights: &Levels,
+        taps: usize,
+        steps: &[StemStep],
+    ) -> usize {
+        let base = self.extend(out_order, steps.len());
+        for (tile, col, &channel) in tiles(&self.array, out_order) {
+            for (index, step) in steps.iter().enumerate() {
+                let word = base + tile * steps.len() + index;
+                for &(lane, plane, tap, c) in &step.lanes {
+                    if !weights.planes()[plane].get(channel * taps + tap, c) {
                         self.weights[col].set(word, lane, false);
                     }
                 }
@@ -58,19 +90,44 @@ impl ColumnMemories {
         base
     }
 
-    /// Adds the parameters of a layer; returns the first word.
+    /// Makes sure that a pass, whose one step counts nothing, finds a word for each column tile.
+    pub(super) fn reserve(&mut self, words: usize) {
+        let missing = words.saturating_sub(self.weight_words());
+        self.weights.iter_mut().for_each(|column| column.extend_ones(missing));
+    }
+
+    fn extend(&mut self, out_order: &[usize], steps: usize) -> usize {
+        let base = self.weight_words();
+        let words = out_order.len().div_ceil(self.array.cols) * steps;
+        self.weights.iter_mut().for_each(|column| column.extend_ones(words));
+        base
+    }
+
+    /// Adds the parameters of a layer, for the stem those of each border class; returns the first
+    /// word.
     pub(super) fn push_parameters(
         &mut self,
         network: &Network,
+        types: &[ValueType],
         layer: &Layer,
-        col_tiles: usize,
+        stem: Option<&StemOffsets>,
     ) -> usize {
         let base = self.parameter_words();
+        let classes = stem.map_or(1, |stem| stem.borders.classes());
+        let col_tiles = layer.out_order.len().div_ceil(self.array.cols);
         for column in &mut self.parameters {
-            column.resize(base + col_tiles, Parameter::default());
+            column.resize(base + col_tiles * classes, Parameter::default());
         }
-        for (tile, col, &channel) in tiles(&self.array, col_tiles, &layer.out_order) {
-            self.parameters[col][base + tile] = parameter(network, layer, channel);
+        for (tile, col, &channel) in tiles(&self.array, &layer.out_order) {
+            let mut parameter = parameter(network, types, layer, channel);
+            let bias = parameter.bias;
+            for class in 0..classes {
+                if let Some(stem) = stem {
+                    let offset = stem.offsets[class * layer.out_order.len() + channel];
+                    parameter.bias = bias + i64::from(parameter.mul) * offset;
+                }
+                self.parameters[col][base + tile * classes + class] = parameter;
+            }
         }
         base
     }
@@ -83,24 +140,52 @@ impl ColumnMemories {
 /// Column tile, column and logical channel of every output channel.
 fn tiles<'a>(
     array: &ArrayConfig,
-    col_tiles: usize,
     order: &'a [usize],
 ) -> impl Iterator<Item = (usize, usize, &'a usize)> {
     let cols = array.cols;
-    debug_assert!(order.len() <= col_tiles * cols, "bug: more channels than columns");
     order.iter().enumerate().map(move |(p, channel)| (p / cols, p % cols, channel))
 }
 
-/// A threshold is a requantization by ±1 whose sign is the comparison; logits are one by 1.
-fn parameter(network: &Network, layer: &Layer, channel: usize) -> Parameter {
-    let value = match layer.output {
-        Output::Stream { requantize: id, .. }
-        | Output::Bits { threshold: id }
-        | Output::Logits { logits: id } => id,
-    };
-    // Sums are far below 2^30, so a larger threshold compares like 2^30.
-    let limit = |t: i32| t.clamp(-(1 << 30), 1 << 30);
-    let (mul, bias) = match &network.ops[value].kind {
+fn parameter(network: &Network, types: &[ValueType], layer: &Layer, channel: usize) -> Parameter {
+    let kind = |id: usize| &network.ops[id].kind;
+    let mut parameter = Parameter::default();
+    if let Some(convolution) = &layer.convolution {
+        let (mul, bias) = affine(kind(convolution.affine), channel);
+        parameter.mul = i16::try_from(mul).expect("bug: validated");
+        parameter.bias = bias.into();
+    }
+    if let Some(shortcut) = layer.shortcut
+        && let ShortcutKind::Extreme { value } = shortcut.kind
+        && let OpKind::MaxPool { take, .. } = kind(value)
+    {
+        parameter.minimum = take[channel] == Extreme::Min;
+    }
+    if let Some(prelu) = layer.prelu
+        && let OpKind::Prelu { before, slope, after, .. } = kind(prelu)
+    {
+        parameter.before = before[channel];
+        parameter.slope = i16::try_from(slope[channel]).expect("bug: validated");
+        parameter.after = after[channel];
+    }
+    if let Some(WrittenMap::Bits(id)) = layer.map
+        && let OpKind::Threshold { input, thresholds } = kind(id)
+        && types[*input].element == Element::Stream
+    {
+        let limit = |t: i32| t.clamp(-THRESHOLD_LIMIT, THRESHOLD_LIMIT);
+        (parameter.threshold, parameter.at_most) = match thresholds[channel] {
+            Threshold::AtLeast(t) => (limit(t), false),
+            Threshold::AtMost(t) => (limit(t), true),
+            Threshold::Constant(plus) => (if plus { -1 } else { 1 } * THRESHOLD_LIMIT, false),
+        };
+    }
+    parameter
+}
+
+/// Multiplier and bias of an operation on sums. A threshold is a requantization by ±1 whose sign
+/// is the comparison; logits are one by 1.
+fn affine(kind: &OpKind, channel: usize) -> (i32, i32) {
+    let limit = |t: i32| t.clamp(-SUM_LIMIT, SUM_LIMIT);
+    match kind {
         OpKind::Requantize { mul, bias, .. } => (mul[channel], bias[channel]),
         OpKind::Logits { bias, .. } => (1, bias[channel]),
         OpKind::Threshold { thresholds, .. } => match thresholds[channel] {
@@ -108,7 +193,6 @@ fn parameter(network: &Network, layer: &Layer, channel: usize) -> Parameter {
             Threshold::AtMost(t) => (-1, limit(t)),
             Threshold::Constant(plus) => (0, if plus { 0 } else { -1 }),
         },
-        _ => unreachable!("bug: a plan's output is one of these"),
-    };
-    Parameter { mul: i16::try_from(mul).expect("bug: validated"), bias }
+        _ => unreachable!("bug: a plan's affine operation is one of these"),
+    }
 }

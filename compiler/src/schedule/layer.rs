@@ -1,0 +1,376 @@
+//! Descriptors and memory images, layer by layer.
+
+use super::Misfit;
+use super::layout::{ChannelMap, MapLayout, MapShape};
+use super::memory::Allocator;
+use super::stem::{StemOffsets, StemStep};
+use super::steps::{self, StepTable, Window};
+use super::weights::ColumnMemories;
+use crate::plan::{Convolution, Layer, Plan, ShortcutKind, Source, WrittenMap};
+use heartbit_ir::grid;
+use heartbit_ir::network::{Network, OpKind};
+use heartbit_ir::program::{
+    ArrayConfig, Join, LaneMemory, LayerDescriptor, MemoryDepths, Parameter, Shortcut, Step,
+};
+
+/// Cycles of the longest end of global pooling: shifts, planes and the copy.
+const POOL_GAP: usize = 40;
+/// Cycles of the pipeline beside array, drain and nonlinearity.
+const PIPELINE_TAIL: usize = 8;
+/// Bits of a level before its lower planes are left out.
+const FULL_LEVEL_BITS: u32 = 8;
+
+/// What all layers together need.
+pub(super) struct Scheduled {
+    /// Words of the memories whose contents are made here.
+    pub(super) depths: MemoryDepths,
+    pub(super) steps: Vec<Vec<u32>>,
+    pub(super) weights: Vec<LaneMemory>,
+    pub(super) parameters: Vec<Vec<Parameter>>,
+    pub(super) stem: StemOffsets,
+    /// Fields that exceed their bits.
+    pub(super) oversize: Vec<Misfit>,
+}
+
+/// Schedules one layer after the other.
+pub(super) struct Scheduler<'a> {
+    network: &'a Network,
+    plan: &'a Plan,
+    array: ArrayConfig,
+    activation: Allocator,
+    stream: Allocator,
+    columns: ColumnMemories,
+    steps: StepTable,
+    stem: StemOffsets,
+    /// Where each layer wrote its map.
+    maps: Vec<MapLayout>,
+    /// Where each layer wrote its stream.
+    stream_bases: Vec<usize>,
+    oversize: Vec<Misfit>,
+}
+
+impl<'a> Scheduler<'a> {
+    pub(super) fn new(network: &'a Network, plan: &'a Plan, array: ArrayConfig) -> Self {
+        Self {
+            network,
+            plan,
+            array,
+            activation: Allocator::default(),
+            stream: Allocator::default(),
+            columns: ColumnMemories::new(array),
+            steps: StepTable::new(array.taps),
+            stem: StemOffsets::default(),
+            maps: Vec::new(),
+            stream_bases: Vec::new(),
+            oversize: Vec::new(),
+        }
+    }
+
+    pub(super) fn finish(self) -> Scheduled {
+        let depths = MemoryDepths {
+            image: 1,
+            activation: self.activation.high_water().max(1),
+            weight: self.columns.weight_words().max(1),
+            parameter: self.columns.parameter_words().max(1),
+            stream: self.stream.high_water().max(1),
+            logit: 1,
+            step: self.steps.len(),
+            program: 1,
+        };
+        let (weights, parameters) = self.columns.into_memories();
+        Scheduled {
+            depths,
+            steps: self.steps.into_memories(),
+            weights,
+            parameters,
+            stem: self.stem,
+            oversize: self.oversize,
+        }
+    }
+
+    pub(super) fn layer(&mut self, index: usize) -> LayerDescriptor {
+        let plan = self.plan;
+        let layer = &plan.layers[index];
+        let [height, width, channels] = layer.shape;
+        let mut d = LayerDescriptor {
+            col_tiles: self.half(layer, "column tiles", channels.div_ceil(self.array.cols)),
+            row_tiles: self.half(layer, "row tiles", width.div_ceil(self.array.rows)),
+            out_height: self.half(layer, "height", height),
+            out_width: self.half(layer, "width", width),
+            clip: half_clip(grid::STREAM_MAX),
+            value_clip: half_clip(grid::STREAM_MAX),
+            in_copies: 1,
+            out_copies: 1,
+            ..LayerDescriptor::default()
+        };
+        d.flags.last_layer = index + 1 == plan.layers.len();
+        let mut stem = None;
+        match &layer.convolution {
+            None => self.pass(layer, &mut d),
+            Some(convolution) if convolution.source == Source::Image => {
+                stem = Some(self.stem(layer, convolution, &mut d));
+            }
+            Some(convolution) => self.convolution(layer, convolution, &mut d),
+        }
+        self.affine(layer, &mut d);
+        self.map(index, &mut d);
+        self.stream(index, &mut d);
+        self.timing(layer, &mut d);
+        if let Some(stem) = stem {
+            d.borders = stem.borders;
+            self.stem = stem;
+        }
+        let stem = layer.source().filter(|s| *s == Source::Image).map(|_| &self.stem);
+        let base = self.columns.push_parameters(self.network, &plan.types, layer, stem);
+        d.param_base = self.half(layer, "--parameter-words", base);
+        self.activation.release(index);
+        self.stream.release(index);
+        d
+    }
+
+    /// One step without a tap.
+    fn pass(&mut self, layer: &Layer, d: &mut LayerDescriptor) {
+        let off = Step { off: true, ..Step::default() }.encode();
+        let base = self.steps.insert(&[vec![off; self.array.taps]]);
+        self.columns.reserve(d.col_tiles.into());
+        d.steps = 1;
+        d.step_base = self.half(layer, "--step-words", base);
+    }
+
+    fn stem(
+        &mut self,
+        layer: &Layer,
+        convolution: &Convolution,
+        d: &mut LayerDescriptor,
+    ) -> StemOffsets {
+        let array = self.array;
+        let stem = super::stem(self.network, self.plan, &array);
+        let steps = stem.steps();
+        let words: Vec<_> = steps.iter().map(|s: &StemStep| s.step.words.clone()).collect();
+        let base = self.steps.insert(&words);
+        d.steps = self.half(layer, "steps", steps.len());
+        d.step_base = self.half(layer, "--step-words", base);
+        let taps = stem.kernel * stem.kernel;
+        let base = self.columns.push_stem(&layer.out_order, stem.weights, taps, &steps);
+        d.weight_base = self.half(layer, "--weight-words", base);
+        d.in_height = self.half(layer, "height", stem.image.height);
+        d.in_width = self.half(layer, "width", stem.image.width);
+        d.fan_in = self.half(layer, "lanes", super::Stem::fan_in(&steps));
+        d.flags.source_image = true;
+        d.flags.stride_2 = convolution.stride == 2;
+        stem.offsets(&steps)
+    }
+
+    fn convolution(&mut self, layer: &Layer, convolution: &Convolution, d: &mut LayerDescriptor) {
+        let OpKind::Conv { kernel, weights, .. } = &self.network.ops[convolution.conv].kind else {
+            unreachable!("bug: a convolution");
+        };
+        let Source::Layer(from) = convolution.source else {
+            unreachable!("bug: the stem is scheduled apart");
+        };
+        let map = self.maps[from];
+        let [height, width, channels] = self.plan.layers[from].shape;
+        let channel_map = ChannelMap::new(&self.array, channels);
+        let window = Window {
+            map,
+            channels: &channel_map,
+            kernel: *kernel,
+            stride: convolution.stride,
+            flat: convolution.flat,
+        };
+        let steps = steps::schedule(&self.array, &window, weights.bits());
+        let words: Vec<_> = steps.iter().map(|s| s.words.clone()).collect();
+        let base = self.steps.insert(&words);
+        d.steps = self.half(layer, "steps", steps.len());
+        d.step_base = self.half(layer, "--step-words", base);
+        let order = &layer.out_order;
+        let base = self.columns.push_weights(convolution, order, weights, &window, &steps);
+        d.weight_base = self.half(layer, "--weight-words", base);
+        let (height, width) = if convolution.flat.is_some() { (1, 1) } else { (height, width) };
+        d.in_height = self.half(layer, "height", height);
+        d.in_width = self.half(layer, "width", width);
+        let words = "--activation-words";
+        d.in_base = self.half(layer, words, map.base);
+        d.in_y_words = self.half(layer, words, convolution.stride * map.row_words());
+        d.in_xt_words = self.half(layer, words, map.pixel_words());
+        d.last_lanes = self.half(layer, "lanes", channel_map.last_lanes());
+        d.fan_in = self.half(layer, "channels", channels);
+        d.in_copies = u8::try_from(map.copies).expect("bug: at most 4 copies");
+        d.flags.stride_2 = convolution.stride == 2;
+    }
+
+    /// Shifts and limits of the operations behind the sums.
+    fn affine(&self, layer: &Layer, d: &mut LayerDescriptor) {
+        let kind = |id: usize| &self.network.ops[id].kind;
+        if let Some(convolution) = &layer.convolution {
+            match kind(convolution.affine) {
+                OpKind::Requantize { shift, clip, .. } => {
+                    d.shift = *shift;
+                    d.clip = half_clip(*clip);
+                }
+                OpKind::Logits { .. } => d.flags.logits = true,
+                _ => {}
+            }
+        }
+        if let Some(prelu) = layer.prelu
+            && let OpKind::Prelu { shift, clip, .. } = kind(prelu)
+        {
+            d.value_shift = *shift;
+            d.value_clip = half_clip(*clip);
+        }
+    }
+
+    /// What the layer writes to the activation memory, and where.
+    fn map(&mut self, index: usize, d: &mut LayerDescriptor) {
+        let layer = &self.plan.layers[index];
+        let read = layer.map_last_use > index;
+        let mut map =
+            MapShape { shape: layer.shape, stride: layer.out_stride, planes: 1, flat: layer.flat };
+        match layer.map.filter(|_| read) {
+            None => {
+                self.maps.push(MapLayout::default());
+                return;
+            }
+            Some(WrittenMap::Bits(_)) => d.flags.write_bits = true,
+            Some(WrittenMap::Levels(id)) => {
+                d.flags.write_levels = true;
+                map.planes = self.levels(layer, id, d);
+            }
+            Some(WrittenMap::Pooled(id)) => {
+                d.flags.pool = true;
+                map.planes = self.levels(layer, id, d);
+                map.shape = [1, 1, layer.shape[2]];
+            }
+        }
+        let mut layout = MapLayout::new(&self.array, &map);
+        layout.base = self.activation.allocate(layout.words(), layer.map_last_use);
+        self.maps.push(layout);
+        d.flags.out_stride_2 = layer.out_stride == 2;
+        d.flags.out_flat = layer.flat;
+        d.out_copies = u8::try_from(layout.copies).expect("bug: at most 4 copies");
+        let words = "--activation-words";
+        d.out_base = self.half(layer, words, layout.base);
+        d.out_y_words = self.half(layer, words, layout.row_words());
+        d.out_phase_words = self.half(layer, words, layout.phase_words(self.array.rows));
+        d.out_xt_words = self.half(layer, words, layout.pixel_words());
+        d.out_plane_words = self.half(layer, words, layout.plane_words());
+    }
+
+    /// Bits and shift of the levels of an operation; the array makes 8-bit levels and leaves out
+    /// the lower planes. Returns the number of planes.
+    fn levels(&mut self, layer: &Layer, id: usize, d: &mut LayerDescriptor) -> usize {
+        let (OpKind::Quantize { shift, bits, .. } | OpKind::GlobalPool { shift, bits, .. }) =
+            self.network.ops[id].kind
+        else {
+            unreachable!("bug: levels are written by one of these");
+        };
+        let left_out = FULL_LEVEL_BITS - bits;
+        d.level_bits = bits;
+        d.level_shift = shift.checked_sub(left_out).unwrap_or_else(|| {
+            self.oversize.push(Misfit {
+                resource: "level bits of a small shift",
+                layer: Some(layer.name.clone()),
+                needed: (FULL_LEVEL_BITS - shift).into(),
+                available: bits.into(),
+            });
+            0
+        });
+        bits as usize
+    }
+
+    /// The stream that joins the layer and the one that is written.
+    fn stream(&mut self, index: usize, d: &mut LayerDescriptor) {
+        let layer = &self.plan.layers[index];
+        let mut in_place = None;
+        if let Some(shortcut) = layer.shortcut {
+            d.shortcut = self.window(shortcut.kind);
+            let from = &self.plan.layers[shortcut.from];
+            let [height, width, channels] = from.shape;
+            if layer.is_pass() {
+                d.in_height = self.half(layer, "height", height);
+                d.in_width = self.half(layer, "width", width);
+            }
+            let base = self.stream_bases[shortcut.from];
+            d.stream_in_base = self.half(layer, "--stream-words", base);
+            d.stream_in_row = self.half(layer, "--stream-words", width.div_ceil(2));
+            d.stream_in_plane = self.half(layer, "--stream-words", height * width.div_ceil(2));
+            d.shortcut_channels = self.half(layer, "channels", channels);
+            // The array reads a pixel of the shortcut before it writes that pixel of the result,
+            // so the result may take the place of a stream that nobody else needs.
+            let same = shortcut.kind == ShortcutKind::Identity { stride: 1 };
+            in_place = Some(base).filter(|_| same && from.stream_last_use == index);
+        }
+        let [height, width, channels] = layer.shape;
+        let plane = height * width.div_ceil(2);
+        let words = plane * channels.div_ceil(self.array.cols);
+        d.flags.write_stream = layer.stream_last_use > index;
+        let base = if !d.flags.write_stream {
+            0
+        } else if let Some(base) = in_place {
+            self.stream.extend(base, layer.stream_last_use);
+            base
+        } else {
+            self.stream.allocate(words, layer.stream_last_use)
+        };
+        self.stream_bases.push(base);
+        if d.flags.write_stream {
+            d.stream_out_base = self.half(layer, "--stream-words", base);
+            d.stream_out_row = self.half(layer, "--stream-words", width.div_ceil(2));
+            d.stream_out_plane = self.half(layer, "--stream-words", plane);
+        }
+    }
+
+    fn window(&self, kind: ShortcutKind) -> Shortcut {
+        match kind {
+            ShortcutKind::Identity { stride } => {
+                Shortcut { join: Join::Add, stride_2: stride == 2, ..Shortcut::default() }
+            }
+            ShortcutKind::Average { .. } => {
+                Shortcut { join: Join::Average, window: 2, stride_2: true, padding: false }
+            }
+            ShortcutKind::Extreme { value } => {
+                let OpKind::MaxPool { kernel, stride, padding, .. } = self.network.ops[value].kind
+                else {
+                    unreachable!("bug: an extreme is max_pool");
+                };
+                Shortcut {
+                    join: Join::Extreme,
+                    window: u8::try_from(kernel).expect("bug: validated"),
+                    stride_2: stride == 2,
+                    padding: padding == 1,
+                }
+            }
+        }
+    }
+
+    /// Idle cycles: microarchitecture.md, sections 5.2 to 5.4.
+    fn timing(&mut self, layer: &Layer, d: &mut LayerDescriptor) {
+        let array = self.array;
+        let planes = if d.flags.write_levels { d.level_bits as usize } else { 1 };
+        let beats = d.shortcut.reads() + planes * array.write_beats() - 1;
+        let drain = array.rows * beats;
+        d.tile_gap = self.half(layer, "drain", drain.saturating_sub(d.steps.into()));
+        if d.flags.pool {
+            d.col_gap = self.half(layer, "drain", POOL_GAP + 8 * array.write_beats());
+        }
+        let pipeline = array.popcount_latency() + array.nonlinear_stages() + PIPELINE_TAIL;
+        d.drain_wait = self.half(layer, "drain", drain + array.rows + array.cols + pipeline);
+    }
+
+    /// Narrows a field, or remembers that it does not fit 16 bits.
+    fn half(&mut self, layer: &Layer, resource: &'static str, value: usize) -> u16 {
+        u16::try_from(value).unwrap_or_else(|_| {
+            self.oversize.push(Misfit {
+                resource,
+                layer: Some(layer.name.clone()),
+                needed: value as u64,
+                available: u64::from(u16::MAX),
+            });
+            0
+        })
+    }
+}
+
+fn half_clip(clip: i32) -> u16 {
+    u16::try_from(clip).expect("bug: validated")
+}

@@ -1,0 +1,240 @@
+//! The stem: steps that read three rows of the image at once, and what its sums lack.
+//!
+//! Microarchitecture.md, section 4.2. The array sums the pixels of all taps, those outside the
+//! image as -255, and knows nothing of the constant channel. For the pixels of one border class
+//! the difference from the network's sum is a constant of the output channel; it goes into the
+//! bias, and [`StemOffsets`] keeps it for whoever looks at the sums.
+
+use super::steps::{ScheduledStep, plane_pairs};
+use heartbit_ir::levels::Levels;
+use heartbit_ir::network::ValueType;
+use heartbit_ir::program::{ArrayConfig, Borders, IMAGE_CHANNELS, ImageStep};
+
+/// Bits of a pixel.
+const PIXEL_BITS: usize = 8;
+/// Value of a pixel outside the image as the array sees it, and the negative of the constant.
+const OUTSIDE: i64 = -255;
+
+/// What has to be added to the array's sums of the stem, for each border class and channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StemOffsets {
+    /// Which pixels are in which class.
+    pub borders: Borders,
+    /// `class · channels + channel`.
+    pub offsets: Vec<i64>,
+}
+
+/// A stem on an array.
+pub(super) struct Stem<'a> {
+    pub(super) array: &'a ArrayConfig,
+    pub(super) image: ValueType,
+    pub(super) out: ValueType,
+    pub(super) weights: &'a Levels,
+    pub(super) kernel: usize,
+    pub(super) stride: usize,
+}
+
+/// A step and the lanes of its weights.
+pub(super) struct StemStep {
+    /// As for a map; its `taps` are empty.
+    pub(super) step: ScheduledStep,
+    /// Lane, weight plane, tap `ky · kernel + kx`, and channel.
+    pub(super) lanes: Vec<(usize, usize, usize, usize)>,
+}
+
+/// A step before its lanes are known: the bit planes and the first row.
+struct Part {
+    pairs: [Option<(usize, usize)>; 2],
+    ky: usize,
+    n_rows: usize,
+    part: usize,
+}
+
+impl Stem<'_> {
+    fn pad(&self) -> usize {
+        (self.kernel - 1) / 2
+    }
+
+    fn pixel_channels(&self) -> usize {
+        self.image.channels - 1
+    }
+
+    /// Lists the steps of a tile.
+    pub(super) fn steps(&self) -> Vec<StemStep> {
+        let mut steps = Vec::new();
+        let pairs: Vec<_> = plane_pairs(PIXEL_BITS, self.weights.bits() as usize).collect();
+        for same_weight in pairs.chunk_by(|a, b| a.0 == b.0) {
+            let before = steps.len();
+            for pairs in self.share_steps(same_weight) {
+                for ky in (0..self.kernel).step_by(3) {
+                    let n_rows = (self.kernel - ky).min(3);
+                    self.push_parts(&pairs, ky, n_rows, &mut steps);
+                }
+            }
+            if before > 0 {
+                let first: &mut StemStep = &mut steps[before];
+                for word in &mut first.step.words {
+                    *word = ImageStep { double: true, ..ImageStep::decode(*word) }.encode();
+                }
+            }
+        }
+        steps
+    }
+
+    /// Groups plane pairs of one weight into steps: with two slot groups, one of even and one of
+    /// odd planes; neighbours differ in parity.
+    fn share_steps(&self, pairs: &[(usize, usize, usize)]) -> Vec<[Option<(usize, usize)>; 2]> {
+        let pair = |p: &(usize, usize, usize)| (p.1, p.2);
+        if self.array.stem_planes() == 1 {
+            return pairs.iter().map(|p| [Some(pair(p)), None]).collect();
+        }
+        pairs
+            .chunks(2)
+            .map(|chunk| {
+                let mut slots = [None; 2];
+                for p in chunk {
+                    slots[p.1 % 2] = Some(pair(p));
+                }
+                slots
+            })
+            .collect()
+    }
+
+    /// Adds the steps of these planes and rows that use a lane.
+    fn push_parts(
+        &self,
+        pairs: &[Option<(usize, usize)>; 2],
+        ky: usize,
+        n_rows: usize,
+        steps: &mut Vec<StemStep>,
+    ) {
+        let span = self.array.stem_planes() * self.array.stem_group_stride(self.kernel);
+        for part in 0..span.div_ceil(self.array.lanes) {
+            let part = Part { pairs: *pairs, ky, n_rows, part };
+            let lanes = self.lanes(&part);
+            if !lanes.is_empty() {
+                let words = vec![self.word(&part).encode(); self.array.taps];
+                let step = ScheduledStep { words, weight_plane: 0, taps: Vec::new(), word: 0 };
+                steps.push(StemStep { step, lanes });
+            }
+        }
+    }
+
+    fn word(&self, part: &Part) -> ImageStep {
+        let narrow = |v: usize| u8::try_from(v).expect("bug: small");
+        let signed = |v: usize| i8::try_from(v).expect("bug: small");
+        ImageStep {
+            planes: part.pairs.map(|pair| pair.map(|(plane, _)| narrow(plane))),
+            n_rows: narrow(part.n_rows),
+            part: narrow(part.part),
+            dy: signed(part.ky) - signed(self.pad()),
+            double: false,
+            tap_first: true,
+        }
+    }
+
+    fn lanes(&self, part: &Part) -> Vec<(usize, usize, usize, usize)> {
+        let group_stride = self.array.stem_group_stride(self.kernel);
+        let mut lanes = Vec::new();
+        for (e, pair) in part.pairs.iter().enumerate() {
+            let Some((_, weight_plane)) = *pair else { continue };
+            for d in 0..part.n_rows {
+                for kx in 0..self.kernel {
+                    for c in 0..self.pixel_channels() {
+                        let row = d * IMAGE_CHANNELS * self.kernel;
+                        let at = e * group_stride + row + IMAGE_CHANNELS * kx + c;
+                        if at / self.array.lanes == part.part {
+                            let tap = (part.ky + d) * self.kernel + kx;
+                            lanes.push((at % self.array.lanes, weight_plane, tap, c));
+                        }
+                    }
+                }
+            }
+        }
+        lanes
+    }
+
+    /// Products that every step counts: at least as many as its lanes, so that neither count of a
+    /// sum exceeds the other's bits.
+    pub(super) fn fan_in(steps: &[StemStep]) -> usize {
+        steps.iter().map(|step| step.lanes.len()).max().unwrap_or(0)
+    }
+
+    /// The largest count that an accumulator holds.
+    pub(super) fn largest_count(steps: &[StemStep]) -> i64 {
+        let fan_in = i64::try_from(Self::fan_in(steps)).expect("bug: small");
+        steps.iter().fold(0, |count, step| {
+            let double = ImageStep::decode(step.step.words[0]).double;
+            if double { 2 * count + fan_in } else { count + fan_in }
+        })
+    }
+
+    /// Rows and columns whose windows leave the image.
+    pub(super) fn borders(&self) -> Borders {
+        let along = |out: usize, size: usize| {
+            let before = (0..out).filter(|y| y * self.stride < self.pad()).count();
+            let after = (0..out).filter(|y| y * self.stride + self.pad() >= size).count();
+            let narrow = |n: usize| u8::try_from(n).expect("bug: at most 3 rows of a 7x7 kernel");
+            (narrow(before), narrow(after))
+        };
+        let (top, bottom) = along(self.out.height, self.image.height);
+        let (left, right) = along(self.out.width, self.image.width);
+        Borders { top, bottom, left, right }
+    }
+
+    /// What the array's sums lack.
+    pub(super) fn offsets(&self, steps: &[StemStep]) -> StemOffsets {
+        let borders = self.borders();
+        let channels = self.out.channels;
+        let mut offsets = vec![0; borders.classes() * channels];
+        let weights = self.weights.to_values();
+        let levels = |o: usize, tap: usize, c: usize| {
+            let row = o * self.kernel * self.kernel + tap;
+            i64::from(weights[row * self.image.channels + c])
+        };
+        let counted = Self::largest_count(steps) - self.products();
+        for (y, x) in self.representatives(&borders) {
+            let class = borders.class(y, x, self.out.height, self.out.width);
+            for o in 0..channels {
+                let mut offset = counted;
+                for tap in 0..self.kernel * self.kernel {
+                    offset += if self.inside(y, x, tap) {
+                        -OUTSIDE * levels(o, tap, self.pixel_channels())
+                    } else {
+                        let pixels = (0..self.pixel_channels()).map(|c| levels(o, tap, c));
+                        -OUTSIDE * pixels.sum::<i64>()
+                    };
+                }
+                offsets[class * channels + o] = offset;
+            }
+        }
+        StemOffsets { borders, offsets }
+    }
+
+    /// Products of the lanes of all steps, with their weights.
+    fn products(&self) -> i64 {
+        let (pixel, weight) = ((1 << PIXEL_BITS) - 1, (1_i64 << self.weights.bits()) - 1);
+        let lanes = self.kernel * self.kernel * self.pixel_channels();
+        pixel * weight * i64::try_from(lanes).expect("bug: small")
+    }
+
+    /// One pixel of each class.
+    fn representatives(&self, borders: &Borders) -> Vec<(usize, usize)> {
+        let along = |out: usize, before: u8, after: u8| {
+            let middle = usize::from(before);
+            let kept = move |y: &usize| *y <= middle || *y + usize::from(after) >= out;
+            (0..out).filter(kept).collect::<Vec<_>>()
+        };
+        let rows = along(self.out.height, borders.top, borders.bottom);
+        let columns = along(self.out.width, borders.left, borders.right);
+        rows.iter().flat_map(|&y| columns.iter().map(move |&x| (y, x))).collect()
+    }
+
+    fn inside(&self, y: usize, x: usize, tap: usize) -> bool {
+        let within = |at: usize, k: usize, size: usize| {
+            (at * self.stride + k).checked_sub(self.pad()).is_some_and(|at| at < size)
+        };
+        within(y, tap / self.kernel, self.image.height)
+            && within(x, tap % self.kernel, self.image.width)
+    }
+}
