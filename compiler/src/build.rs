@@ -164,7 +164,7 @@ fn write_into(
     }
     for (col, parameters) in program.parameters.iter().enumerate() {
         let bits = program.array.parameter_bits();
-        let text = hex_words(parameters.iter().map(|p| parameter_word(p, bits)), bits);
+        let text = hex_words(parameters.iter().map(|p| p.encode_bits(bits)), bits);
         save(mem.join(format!("parameters_{col:03}.hex")), &text)?;
     }
     if !rtl.is_empty() {
@@ -329,15 +329,6 @@ fn parse_word(line: &str, bits: usize) -> Option<Vec<u64>> {
         let top = bits - (limbs.len() - 1) * 64;
         top == 64 || limbs[limbs.len() - 1] >> top == 0
     })
-}
-
-/// The word of a parameter; plain hardware has only the first bits.
-fn parameter_word(parameter: &Parameter, bits: usize) -> [u64; 3] {
-    let mut limbs = parameter.encode();
-    if bits < 64 {
-        limbs = [limbs[0] & ((1 << bits) - 1), 0, 0];
-    }
-    limbs
 }
 
 fn parameter(limbs: &[u64]) -> Parameter {

@@ -209,7 +209,8 @@ impl Accelerator {
         }
         for (col, parameters) in program.parameters.iter().enumerate() {
             for (addr, parameter) in parameters.iter().enumerate() {
-                self.load_word(PARAMETERS, col, addr, &parameter.encode())?;
+                let bits = program.array.parameter_bits();
+                self.load_word(PARAMETERS, col, addr, &parameter.encode_bits(bits))?;
             }
         }
         self.model.set(self.ports.load[0], 0);

@@ -2,10 +2,19 @@
 
 use heartbit_compiler::compare::{Difference, compare};
 use heartbit_compiler::predict::predict;
-use heartbit_compiler::schedule::Compiled;
+use heartbit_compiler::schedule::{Compiled, Target};
 use heartbit_ir::interp::Interpreter;
 use heartbit_ir::network::Network;
-use heartbit_ir::program::Execution;
+use heartbit_ir::program::{ArrayConfig, ArrayShape, Execution};
+
+/// A target of this shape; where the lanes cannot be divided into so many groups, the compiler
+/// chooses.
+pub fn target(shape: ArrayShape, taps: usize, extended: bool) -> Target {
+    let ArrayShape { rows, cols, lanes } = shape;
+    let array = ArrayConfig { rows, cols, lanes, taps, acc_bits: 1, extended };
+    let taps = Some(taps).filter(|&taps| array.divides_into(taps));
+    Target { taps, extended: Some(extended), ..Target::sized_for_network(shape) }
+}
 
 /// Returns the tensors that differ, in order of execution.
 ///

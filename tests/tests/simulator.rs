@@ -1,8 +1,8 @@
 //! Rung 4: interpreter and simulator agree on every tensor; simulator and cycle model on every
 //! layer's cycles.
 
-use heartbit_compiler::schedule::{Target, compile};
-use heartbit_ir::program::{ArrayConfig, ArrayShape};
+use heartbit_compiler::schedule::compile;
+use heartbit_ir::program::ArrayShape;
 use heartbit_sim::Simulator;
 use heartbit_tests::ladder;
 use heartbit_tests::problem::{Problem, problems};
@@ -23,11 +23,7 @@ fn check(
     extended: bool,
 ) -> Result<(), TestCaseError> {
     let network = problem.network();
-    let ArrayShape { rows, cols, lanes } = shape;
-    let array = ArrayConfig { rows, cols, lanes, taps, acc_bits: 1, extended };
-    // Where the lanes cannot be divided so, the compiler chooses.
-    let taps = Some(taps).filter(|&taps| array.divides_into(taps));
-    let target = Target { taps, extended: Some(extended), ..Target::sized_for_network(shape) };
+    let target = ladder::target(shape, taps, extended);
     let compiled = compile(&network, &target).expect("fits");
     let mut simulator = Simulator::new(&compiled.program).expect("a valid program");
     // The second image meets what the first one left in the memories.

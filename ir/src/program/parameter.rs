@@ -67,6 +67,19 @@ impl Parameter {
         word.limbs
     }
 
+    /// Returns the first bits of the word, as many as the hardware has: 56 or 135.
+    ///
+    /// # Panics
+    /// As [`Parameter::encode`].
+    pub fn encode_bits(&self, bits: usize) -> [u64; 3] {
+        let kept = |i: usize| match bits.saturating_sub(64 * i) {
+            0 => 0,
+            n => u64::MAX >> (64 - n.min(64)),
+        };
+        let limbs = self.encode();
+        std::array::from_fn(|i| limbs[i] & kept(i))
+    }
+
     /// Reads the word of the extended parameter memory.
     pub fn decode(limbs: [u64; 3]) -> Self {
         let mut word = Word { limbs, at: 0 };
@@ -143,7 +156,8 @@ mod tests {
         assert_eq!(parameter.encode()[2] >> 7, 0, "135 bits");
         let plain = Parameter { mul: 3, bias: -5, ..Parameter::default() };
         assert!(plain.is_plain() && !parameter.is_plain());
-        let word = plain.encode()[0] & ((1 << 56) - 1);
-        assert_eq!(Parameter::decode_plain(word), plain);
+        assert_eq!(Parameter::decode_plain(plain.encode_bits(56)[0]), plain);
+        assert_eq!(plain.encode_bits(56)[1..], [0, 0]);
+        assert_eq!(parameter.encode_bits(135), parameter.encode());
     }
 }
