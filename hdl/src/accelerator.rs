@@ -39,7 +39,9 @@ mod position;
 mod post;
 mod sequencer;
 mod sizes;
+mod stem;
 mod store;
+mod windows;
 mod writer;
 
 use heartbit_ir::program::{ArrayConfig, MemoryDepths};
@@ -52,6 +54,9 @@ const PROGRAM: u64 = 0;
 const STEPS: u64 = 1;
 const WEIGHTS: u64 = 2;
 const PARAMETERS: u64 = 3;
+
+/// The bit of header word 1 that tells a `stem_kernel` of 7 from one of 3.
+const STEM_7: u32 = 18;
 
 /// Describes the accelerator of a configuration, the module `heartbit`.
 ///
@@ -122,10 +127,17 @@ impl<'m> Top<'m> {
             reg.next_when(passes(word), self.load.data.slice(low, 16));
             *reg
         };
+        let field = |name: &str, low: u32, width: u32| {
+            let reg = m.reg_without_reset(name, width);
+            reg.next_when(passes(1), self.load.data.slice(low, width));
+            *reg
+        };
         Header {
             image_height: half("image_height", 0, 0),
             image_width: half("image_width", 0, 16),
             classes: half("classes", 1, 0),
+            image_tiles: field("image_tiles", 21, 11),
+            stem_7: self.sizes.extended.then(|| field("stem_7", STEM_7, 1)),
         }
     }
 
@@ -135,11 +147,20 @@ impl<'m> Top<'m> {
         image
             .set("height", header.image_height)
             .set("width", header.image_width)
+            .set("tiles", header.image_tiles)
+            .set("source_image", self.fields.out("source_image"))
+            .set("tile_end", self.sequencer.out("last"))
             .set("in_valid", m.input("in_valid", 1, "a pixel is there"))
             .set("in_data", m.input("in_data", 24, "pixel, channel 0 in the low byte"))
             .set("free", self.sequencer.out("free"));
+        if let Some(stem_7) = header.stem_7 {
+            image.set("stem_7", stem_7);
+        }
+        for name in ["load", "line_end", "ct_end"] {
+            image.set(name, self.sequencer.out(name));
+        }
         self.sequencer.set("image_full", image.out("full"));
-        m.output("in_ready", image.out("in_ready"), "no complete image waits");
+        m.output("in_ready", image.out("in_ready"), "a pixel is accepted");
         image
     }
 
@@ -218,16 +239,16 @@ impl<'m> Top<'m> {
     /// Feeder, activation and weight memories, array: the matches at D0.
     fn compute(&self, image: Instance<'m>) -> Results<'m> {
         let (m, sizes, sequencer) = (self.m, self.sizes, self.sequencer);
-        let step = memories::shared("step_words", "Step memory.", 32, sizes.depths.step);
-        let step = self.load_words(m.inst("steps", &step), STEPS);
-        step.set("from", sequencer.out("step_addr"));
+        let steps = m.inst("steps", &memories::steps(sizes));
+        self.load_columns(steps, STEPS, 32).set("from", sequencer.out("step_addr"));
+        image.set("step_word", steps.out("word_0"));
 
         let feeder = m.inst("feeder", &feeder::feeder(sizes));
         let activations = m.inst("activations", &memories::activations(sizes));
         for name in ["load", "issue", "first", "last", "line_end", "ct_end"] {
             feeder.set(name, sequencer.out(name));
         }
-        feeder.set("tile_end", sequencer.out("last")).set("step_word", step.out("word"));
+        feeder.set("tile_end", sequencer.out("last"));
         let feeder_fields = [
             "in_base",
             "in_y_words",
@@ -239,17 +260,25 @@ impl<'m> Top<'m> {
             "last_lanes",
         ];
         self.connect_fields(feeder, &feeder_fields);
-        for b in 0..sizes.rows {
-            let name = |what: &str| format!("{what}_{b}");
-            image.set(&name("addr"), feeder.out(&name("addr")));
-            activations.set(&name("addr"), feeder.out(&name("addr")));
+        if sizes.taps > 1 {
+            self.connect_fields(feeder, &["in_copies"]);
+        }
+        for g in 0..sizes.taps {
+            feeder.set(&format!("step_{g}"), steps.out(&format!("word_{g}")));
+            for b in 0..sizes.rows {
+                let name = format!("addr_{b}_{g}");
+                activations.set(&name, feeder.out(&name));
+            }
+        }
+        for r in 0..sizes.rows {
+            let name = |what: &str| format!("{what}_{r}");
             feeder
                 .set(&name("word"), activations.out(&name("word")))
-                .set(&name("pixel"), image.out(&name("pixel")));
+                .set(&name("image"), image.out(&name("row")));
         }
         activations
             .set("bank_en", self.writer.out("bank_en"))
-            .set("group_en", self.writer.out("group_en"))
+            .set("slice_en", self.writer.out("group_en"))
             .set("to", self.writer.out("bits_addr"))
             .set("bits", self.writer.out("bits"));
 
@@ -270,13 +299,16 @@ impl<'m> Top<'m> {
 
         let array = m.inst("array", &array::array(sizes));
         array
-            .set("valid", feeder.out("valid"))
             .set("tap_first", feeder.out("tap_first"))
             .set("first", feeder.out("first_step"))
             .set("double_sum", feeder.out("double_sum"))
             .set("last", feeder.out("last_step"))
             .set("fan_in", self.fields.out("fan_in"))
             .set("shift", drain.out("shift"));
+        for g in 0..sizes.taps {
+            let name = format!("valid_{g}");
+            array.set(&name, feeder.out(&name));
+        }
         for r in 0..sizes.rows {
             array.set(&format!("a_{r}"), feeder.out(&format!("a_{r}")));
         }
@@ -426,7 +458,7 @@ impl<'m> LoadPort<'m> {
         Self {
             enable: m.input("load_en", 1, "write a word; only while idle"),
             target: m.input("load_target", 3, "0 program, 1 steps, 2 weights, 3 parameters"),
-            index: m.input("load_index", 16, "column"),
+            index: m.input("load_index", 16, "column or lane group"),
             address: m.input("load_addr", 16, "word"),
             data: m.input("load_data", sizes.load_bits, "word"),
         }
@@ -442,6 +474,9 @@ struct Header<'m> {
     image_height: Sig<'m>,
     image_width: Sig<'m>,
     classes: Sig<'m>,
+    image_tiles: Sig<'m>,
+    /// The stem has a kernel of side 7 and stride 2; only extended hardware can.
+    stem_7: Option<Sig<'m>>,
 }
 
 /// A pixel at D0.

@@ -8,8 +8,8 @@
 //! | port        | dir | width      | meaning                                               |
 //! | ----------- | --- | ---------- | ----------------------------------------------------- |
 //! | `a_{r}`     | in  | `lanes`    | activation word of row `r`                            |
-//! | `valid`     | in  | `rows`     | the tap of row `r` is inside the map                  |
-//! | `tap_first` | in  | 1          | a tap begins                                          |
+//! | `valid_{g}` | in  | `rows`     | the tap of row `r` in lane group `g` is valid         |
+//! | `tap_first` | in  | `taps`     | a tap of the lane group begins                        |
 //! | `first`     | in  | 1          | first step of a tile                                  |
 //! | `double_sum` | in | 1          | the accumulators double first                         |
 //! | `last`      | in  | 1          | last step of a tile                                   |
@@ -24,14 +24,8 @@
 
 use super::count_cell::count_cell;
 use super::pe::{LAST, pe};
-use super::sizes::{Sizes, delay, fit};
+use super::sizes::{Sizes, bits_for, delay, fit};
 use crate::build::{Builder, Instance, Module, Sig};
-
-/// Tokens on their way down the rows: those of the PE but `valid`, and `tap_first` in its place.
-struct Tokens<'m> {
-    tap: Sig<'m>,
-    others: Sig<'m>,
-}
 
 /// Describes the module `array`.
 pub(super) fn array(sizes: &Sizes) -> Module {
@@ -39,8 +33,10 @@ pub(super) fn array(sizes: &Sizes) -> Module {
     let m = Builder::new("array", &doc);
     let words: Vec<_> =
         (0..sizes.rows).map(|r| m.input(&format!("a_{r}"), sizes.lanes, "activation")).collect();
-    let valid = m.input("valid", sizes.rows, "taps inside the map");
-    let tap_first = m.input("tap_first", 1, "a tap begins");
+    let valid: Vec<_> = (0..sizes.taps)
+        .map(|g| m.input(&format!("valid_{g}"), sizes.rows, "taps inside the map"))
+        .collect();
+    let tap_first = m.input("tap_first", sizes.taps, "a tap begins");
     let first = m.input("first", 1, "first step of a tile");
     let double = m.input("double_sum", 1, "double first");
     let last = m.input("last", 1, "last step of a tile");
@@ -49,41 +45,44 @@ pub(super) fn array(sizes: &Sizes) -> Module {
     let fan_in = fit(m.input("fan_in", 16, "products of one tap"), sizes.acc_bits);
     let shift = m.input("shift", sizes.rows, "drain registers that take the one above");
 
-    let pe = pe(sizes.lanes, sizes.acc_bits);
-    let cell = count_cell(sizes.acc_bits);
-    let latency = sizes.popcount_latency;
-    let others = m.concat(&[last, double, first]);
-    debug_assert_eq!(LAST, 3, "bug: the order above");
-    let mut tokens = Tokens {
-        tap: delay(&m, "tap", tap_first, latency),
-        others: delay(&m, "others", others, latency),
-    };
+    let pe = pe(sizes);
+    let cell = count_cell(sizes);
+    debug_assert_eq!(LAST, 2, "bug: the order of the tokens");
+    let mut tap_first = delay(&m, "tap", tap_first, pe.valid_delay);
+    let tokens = m.concat(&[last, double, first]);
+    let mut tokens = delay(&m, "tokens", tokens, sizes.popcount_latency);
     let mut weights = weights;
     let mut north = vec![m.lit(sizes.acc_bits, 0); sizes.cols as usize];
     let mut north_count = m.lit(sizes.acc_bits, 0);
     for r in 0..sizes.rows {
         if r > 0 {
-            tokens.tap = m.pipe(&format!("tap_r{r}"), tokens.tap);
-            tokens.others = m.pipe(&format!("others_r{r}"), tokens.others);
+            tap_first = m.pipe(&format!("tap_r{r}"), tap_first);
+            tokens = m.pipe(&format!("tokens_r{r}"), tokens);
         }
-        let valid = delay(&m, &format!("valid_{r}"), valid.bit(r), latency + r);
+        let valid: Vec<_> = valid.iter().rev().map(|group| group.bit(r)).collect();
+        let valid = delay(&m, &format!("valid_{r}"), m.concat(&valid), pe.valid_delay + r);
+        let begins = ones(tap_first & valid);
+        let wait = sizes.popcount_latency - pe.valid_delay;
         north_count = m
             .inst(&format!("count_{r}"), &cell)
             .set("fan_in", fan_in)
-            .set("tokens", m.concat(&[tokens.others, tokens.tap & valid]))
+            .set("begins", delay(&m, &format!("begins_{r}"), begins, wait))
+            .set("tokens", tokens)
             .set("shift", shift.bit(r))
             .set("north", north_count)
             .out("drain");
         let mut east = East {
             word: delay(&m, &format!("a_{r}"), words[r as usize], r),
-            tokens: m.concat(&[tokens.others, valid]),
+            valid,
+            tokens,
             shift: shift.bit(r),
         };
         for c in 0..sizes.cols {
             let at = c as usize;
-            let pe = m.inst(&format!("pe_{r}_{c}"), &pe);
+            let pe = m.inst(&format!("pe_{r}_{c}"), &pe.module);
             pe.set("a", east.word)
                 .set("w", weights[at])
+                .set("valid", east.valid)
                 .set("tokens", east.tokens)
                 .set("shift", east.shift)
                 .set("north", north[at]);
@@ -104,20 +103,34 @@ pub(super) fn array(sizes: &Sizes) -> Module {
     m.finish()
 }
 
+/// Number of bits that are 1, of a few.
+fn ones(bits: Sig<'_>) -> Sig<'_> {
+    let width = bits_for(bits.width());
+    let bit = |i: u32| bits.bit(i).zero_extend(width);
+    (1..bits.width()).fold(bit(0), |sum, i| sum + bit(i))
+}
+
 /// What passes from PE to PE along a row.
 struct East<'m> {
     word: Sig<'m>,
+    valid: Sig<'m>,
     tokens: Sig<'m>,
     shift: Sig<'m>,
 }
 
 impl<'m> East<'m> {
     fn of(pe: Instance<'m>) -> Self {
-        Self { word: pe.out("a_out"), tokens: pe.out("tokens_out"), shift: pe.out("shift_out") }
+        Self {
+            word: pe.out("a_out"),
+            valid: pe.out("valid_out"),
+            tokens: pe.out("tokens_out"),
+            shift: pe.out("shift_out"),
+        }
     }
 
     fn discard(&self, m: &'m Builder) {
         m.discard(self.word);
+        m.discard(self.valid);
         m.discard(self.tokens);
         m.discard(self.shift);
     }
@@ -125,8 +138,7 @@ impl<'m> East<'m> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::drain::drain;
-    use super::super::sizes::test_sizes;
+    use super::super::sizes::{Sizes, test_sizes_of};
     use super::array;
     use crate::{Simulator, test_random};
     use std::collections::BTreeMap;
@@ -138,80 +150,115 @@ mod tests {
         products: Vec<u64>,
     }
 
+    impl Tile {
+        fn new(sizes: &Sizes) -> Self {
+            let zero = vec![0; sizes.rows as usize];
+            let hits = vec![zero.clone(); sizes.cols as usize];
+            Self { last: 0, hits, products: zero }
+        }
+
+        fn add(&mut self, sizes: &Sizes, step: &Step) {
+            for (r, word) in step.words.iter().enumerate() {
+                let valid = |group: u32| step.valid[group as usize] >> r & 1;
+                let matches = |weight: u64| -> u64 {
+                    let equal = |lane: u32| !(word ^ weight) >> lane & 1;
+                    (0..sizes.lanes).map(|l| equal(l) * valid(l / sizes.group_lanes)).sum()
+                };
+                let add = |sum: &mut u64, more: u64| *sum = (*sum << step.double) + more;
+                for (hits, weight) in self.hits.iter_mut().zip(&step.weights) {
+                    add(&mut hits[r], matches(*weight));
+                }
+                let begins = |group: u32| step.tap_first >> group & valid(group) & 1;
+                add(&mut self.products[r], (0..sizes.taps).map(begins).sum::<u64>() * FAN_IN);
+            }
+        }
+    }
+
+    /// What enters the array in a step.
+    struct Step {
+        words: Vec<u64>,
+        weights: Vec<u64>,
+        /// The valid rows of each lane group.
+        valid: Vec<u64>,
+        tap_first: u64,
+        double: u32,
+    }
+
+    impl Step {
+        fn random(sizes: &Sizes, may_double: bool, seed: &mut u64) -> Self {
+            let mut random = |bits: u32| test_random(seed) >> (64 - bits);
+            Self {
+                words: (0..sizes.rows).map(|_| random(sizes.lanes)).collect(),
+                weights: (0..sizes.cols).map(|_| random(sizes.lanes)).collect(),
+                valid: (0..sizes.taps).map(|_| random(sizes.rows)).collect(),
+                tap_first: random(sizes.taps),
+                double: u32::from(may_double && random(3) == 0),
+            }
+        }
+    }
+
+    const FAN_IN: u64 = 9;
+
     /// Runs tiles without a gap between them, each as short as its drain allows.
     #[track_caller]
-    fn check_tiles(rows: usize, cols: usize, lanes: usize, pooled: bool) {
-        let sizes = test_sizes(rows, cols, lanes);
-        let (mut array, mut drain) =
-            (Simulator::new(&array(&sizes)), Simulator::new(&drain(&sizes)));
-        let beats = sizes.write_beats as usize + if pooled { 3 } else { 0 };
-        let latency = sizes.popcount_latency as usize;
-        let (steps, n_tiles, fan_in) = (rows * beats, 4, 9);
+    fn check_tiles(sizes: &Sizes, beats: usize) {
+        let mut array = Simulator::new(&array(sizes));
+        let (rows, cols) = (sizes.rows as usize, sizes.cols as usize);
+        // Section 5.2, with the tile's last step at `last = t_L + 3`.
+        let drained = |last: usize| last + sizes.popcount_latency as usize + rows;
+        let (steps, n_tiles) = (rows * beats, 4);
         let mut seed = (rows * 100 + cols) as u64;
-        let mut random = |bits: usize| test_random(&mut seed) >> (64 - bits);
-        drain.set("pooled", pooled.into());
-        array.set("fan_in", fan_in);
+        array.set("fan_in", FAN_IN);
 
-        let mut tiles = Vec::new();
+        let mut tiles: Vec<Tile> = Vec::new();
         let mut weights = BTreeMap::new();
+        let mut shifts = BTreeMap::new();
         let mut expected = BTreeMap::new();
-        let end = n_tiles * steps + latency + 2 * rows + cols + rows * beats + 5;
+        let end = drained(n_tiles * steps) + rows + cols + rows * beats + 5;
         for cycle in 0..end {
-            let step = cycle % steps;
+            let at = cycle % steps;
             let issued = cycle < n_tiles * steps;
-            let (first, last) = (issued && step == 0, issued && step == steps - 1);
-            let double = issued && step > 0 && random(3) == 0;
-            let tap_first = issued && random(1) == 1;
-            let valid = if issued { random(rows) } else { 0 };
-            let words: Vec<u64> = (0..rows).map(|_| random(lanes)).collect();
-            let column: Vec<u64> = (0..cols).map(|_| random(lanes)).collect();
+            let (first, last) = (issued && at == 0, issued && at == steps - 1);
+            let mut step = Step::random(sizes, !first, &mut seed);
+            if !issued {
+                step = Step { valid: vec![0; step.valid.len()], tap_first: 0, double: 0, ..step };
+            }
             if first {
-                let zero = vec![0; rows];
-                tiles.push(Tile { last: 0, hits: vec![zero.clone(); cols], products: zero });
+                tiles.push(Tile::new(sizes));
             }
             if let (true, Some(tile)) = (issued, tiles.last_mut()) {
-                for (r, word) in words.iter().enumerate() {
-                    let taken = valid >> r & 1;
-                    let add = |sum: &mut u64, count: u64| {
-                        *sum = (*sum << u64::from(double)) + count * taken;
-                    };
-                    let mask = u64::MAX >> (64 - lanes);
-                    for (c, weight) in column.iter().enumerate() {
-                        let ones = (!(word ^ weight) & mask).count_ones();
-                        add(&mut tile.hits[c][r], ones.into());
-                    }
-                    add(&mut tile.products[r], if tap_first { fan_in } else { 0 });
-                }
+                tile.add(sizes, &step);
                 tile.last = cycle;
             }
-            for (r, word) in words.iter().enumerate() {
+            for (r, word) in step.words.iter().enumerate() {
                 array.set(&format!("a_{r}"), *word);
             }
-            for (c, word) in column.into_iter().enumerate() {
+            for (c, word) in step.weights.into_iter().enumerate() {
                 weights.insert((cycle + c, c), word);
                 let now = weights.get(&(cycle, c)).copied().unwrap_or(0);
                 array.set(&format!("w_{c}"), now);
             }
-            array.set("valid", valid);
-            array.set("tap_first", tap_first.into());
+            for (g, valid) in step.valid.iter().enumerate() {
+                array.set(&format!("valid_{g}"), *valid);
+            }
+            array.set("tap_first", step.tap_first);
             array.set("first", first.into());
-            array.set("double_sum", double.into());
+            array.set("double_sum", step.double.into());
             array.set("last", last.into());
-            let start = tiles
-                .iter()
-                .any(|t| t.last % steps == steps - 1 && t.last + latency + rows - 1 == cycle);
-            drain.set("start", start.into());
-            array.set("shift", drain.get("shift"));
             if last {
                 let tile = tiles.last().expect("bug: a tile");
                 for r in 0..rows {
+                    // Row `rows - j` is shown before its shift, of the rows from `j` on.
+                    let j = rows - r;
+                    let shown = drained(cycle) + (j - 1) * beats;
+                    shifts.insert(shown + beats - 1, u64::MAX << j & ((1 << rows) - 1));
                     for beat in 0..beats {
-                        let at = cycle + latency + rows + (rows - 1 - r) * beats + beat + cols - 1;
                         let hits: Vec<u64> = tile.hits.iter().map(|h| h[r]).collect();
-                        expected.insert(at, (hits, tile.products[r]));
+                        expected.insert(shown + beat + cols - 1, (hits, tile.products[r]));
                     }
                 }
             }
+            array.set("shift", shifts.remove(&cycle).unwrap_or(0));
             if let Some((hits, products)) = expected.remove(&cycle) {
                 for (c, hits) in hits.into_iter().enumerate() {
                     assert_eq!(array.get(&format!("hits_{c}")), hits, "column {c}, cycle {cycle}");
@@ -219,7 +266,6 @@ mod tests {
                 assert_eq!(array.get("products"), products, "cycle {cycle}");
             }
             array.step();
-            drain.step();
         }
         assert!(expected.is_empty(), "bug: the test ends too early");
     }
@@ -227,9 +273,19 @@ mod tests {
     #[test]
     fn tiles_drain_in_order_and_on_time() {
         for (rows, cols, lanes) in [(1, 1, 4), (2, 2, 4), (5, 3, 8), (3, 7, 4), (4, 2, 37)] {
-            for pooled in [false, true] {
-                check_tiles(rows, cols, lanes, pooled);
+            let sizes = test_sizes_of(rows, cols, lanes, 1, false);
+            for reads in [1, 2, 9] {
+                check_tiles(&sizes, reads - 1 + sizes.write_beats as usize);
             }
+        }
+    }
+
+    #[test]
+    fn lane_groups_count_on_their_own() {
+        for (rows, cols, lanes, taps) in
+            [(2, 4, 8, 2), (3, 2, 4, 2), (1, 1, 4, 4), (2, 3, 12, 4), (3, 2, 8, 4), (2, 8, 64, 4)]
+        {
+            check_tiles(&test_sizes_of(rows, cols, lanes, taps, false), 1);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Feeds the rows of the array: addresses, valid bits, rotation, masks.
 //!
-//! Microarchitecture.md, section 4; nothing is multiplied, the products of the page grow with the
-//! tile counters of the sequencer.
+//! Microarchitecture.md, section 4.1, for each lane group with its own word of the step; nothing
+//! is multiplied, the products of the page grow with the tile counters of the sequencer. The words
+//! of a layer that reads the image come from `image`.
 //!
 //! | port        | dir | width   | stage  | meaning                                            |
 //! | ----------- | --- | ------- | ------ | -------------------------------------------------- |
@@ -9,42 +10,59 @@
 //! | `issue`, `first`, `last` | in | 1 | `t` | a step, the first, the last of its tile           |
 //! | `tile_end`, `line_end`, `ct_end` | in | 1 | `t` | with `last`: also of its line, column tile |
 //! | fields of the descriptor | in | .. | layer | by their names                               |
-//! | `step_word` | in  | 32      | `t+1`  | word of the step memory                            |
-//! | `addr_{b}`  | out | 16      | `t+1`  | address of bank `b` of image and activations       |
+//! | `step_{g}`  | in  | 32      | `t+1`  | word of the step memory of lane group `g`          |
+//! | `addr_{b}_{g}` | out | 16   | `t+1`  | address of lane group `g` of activation bank `b`   |
 //! | `word_{b}`  | in  | `lanes` | `t+2`  | word of the activation bank                        |
-//! | `pixel_{b}` | in  | 24      | `t+2`  | word of the image bank                             |
+//! | `image_{r}` | in  | `lanes` | `t+2`  | word of row `r` from the image, 0 for a map        |
 //! | `a_{r}`     | out | `lanes` | `t+3`  | word of row `r`, not yet skewed                    |
-//! | `valid`     | out | `rows`  | `t+3`  | the tap of row `r` is inside the map               |
-//! | `tap_first`, `double_sum`, `first_step`, `last_step` | out | 1 | `t+3` | tokens                |
+//! | `valid_{g}` | out | `rows`  | `t+3`  | row `r` counts in lane group `g`                   |
+//! | `tap_first` | out | `taps`  | `t+3`  | a tap of the lane group begins                     |
+//! | `double_sum`, `first_step`, `last_step` | out | 1 | `t+3` | tokens                          |
 //!
 //! Timing: `t` is the cycle of `issue`. Words of steps that are not issued are ignored.
 
-use super::sizes::{Sizes, bits_for, delay, delay_control, thermometer};
+use super::sizes::{Sizes, bits_for, delay, delay_control, inside, thermometer};
 use crate::build::{Builder, Module, Sig};
 
 /// Bits of a signed input position; a line of 65535 pixels and a tile beyond it fit.
-const POSITION_BITS: u32 = 20;
+pub(super) const POSITION_BITS: u32 = 20;
 
 /// Describes the module `feeder`.
 pub(super) fn feeder(sizes: &Sizes) -> Module {
     let m = Builder::new("feeder", "Addresses, valid bits, rotation and masks of the rows.");
-    let step = Step::of(m.input("step_word", 32, "word of the step memory, t+1"));
     let issue = delay_control(&m, "issue", m.input("issue", 1, "a step, t"), 1);
+    let from_image = m.input("source_image", 1, "flag");
+    let steps: Vec<_> = (0..sizes.taps)
+        .map(|g| Step::of(m.input(&format!("step_{g}"), 32, "word of the step memory, t+1")))
+        .collect();
     let counters = Counters::describe(&m, sizes);
+    let map = Map {
+        height: m.input("in_height", 16, "lines of the map").zero_extend(POSITION_BITS),
+        width: m.input("in_width", 16, "columns of the map").zero_extend(POSITION_BITS),
+    };
 
-    addresses(&m, sizes, &step, &counters);
-    let valid = valid(&m, sizes, &step, &counters) & issue.repeat(sizes.rows);
-    m.output("valid", delay(&m, "valid", valid, 2), "taps inside the map, t+3");
+    let mut begins = Vec::new();
+    for (group, step) in (0..).zip(&steps) {
+        addresses(&m, sizes, group, step, &counters);
+        let valid = valid(&m, sizes, step, &counters, &map) | from_image.repeat(sizes.rows);
+        let valid = valid & issue.repeat(sizes.rows);
+        let name = format!("valid_{group}");
+        m.output(&name, delay(&m, &name, valid, 2), "rows that count, t+3");
+        // From the image, group 0 counts for all.
+        let counts = if group == 0 { issue } else { issue & !from_image };
+        begins.insert(0, step.tap_first & counts);
+    }
+    m.output("tap_first", delay(&m, "tap_first", m.concat(&begins), 2), "a tap begins, t+3");
     let tokens = [
-        ("tap_first", step.tap_first & issue, 2),
-        ("double_sum", step.double & issue, 2),
+        ("double_sum", steps[0].double & issue, 2),
         ("first_step", m.input("first", 1, "first step of a tile, t"), 3),
         ("last_step", m.input("last", 1, "last step of a tile, t"), 3),
     ];
     for (name, value, cycles) in tokens {
         m.output(name, delay(&m, name, value, cycles), "token, t+3");
     }
-    operands(&m, sizes, &step);
+    steps[1..].iter().for_each(|step| m.discard(step.double));
+    operands(&m, sizes, &steps, from_image);
     m.finish()
 }
 
@@ -54,7 +72,7 @@ struct Step<'m> {
     dy: Sig<'m>,
     dx: Sig<'m>,
     shift: Sig<'m>,
-    plane: Sig<'m>,
+    off: Sig<'m>,
     double: Sig<'m>,
     tap_first: Sig<'m>,
     last_word: Sig<'m>,
@@ -62,17 +80,24 @@ struct Step<'m> {
 
 impl<'m> Step<'m> {
     fn of(word: Sig<'m>) -> Self {
+        word.builder().discard(word.slice(27, 2));
         Self {
             offset: word.slice(0, 16),
             dy: word.slice(16, 4),
             dx: word.slice(20, 4),
             shift: word.slice(24, 2),
-            plane: word.slice(26, 3),
+            off: word.bit(26),
             double: word.bit(29),
             tap_first: word.bit(30),
             last_word: word.bit(31),
         }
     }
+}
+
+/// Size of the map, in the width of positions.
+struct Map<'m> {
+    height: Sig<'m>,
+    width: Sig<'m>,
 }
 
 /// Where the tile of the step at `t+1` is.
@@ -116,9 +141,9 @@ impl<'m> Counters<'m> {
     }
 }
 
-/// The address of each bank: one for all but the first and the last bank.
-fn addresses<'m>(m: &'m Builder, sizes: &Sizes, step: &Step<'m>, tile: &Counters<'m>) {
-    let common = (tile.address + step.offset).named("common");
+/// The addresses of a lane group: one for all but the first and the last bank.
+fn addresses<'m>(m: &'m Builder, sizes: &Sizes, group: u32, step: &Step<'m>, tile: &Counters<'m>) {
+    let common = (tile.address + step.offset).named(&format!("common_{group}"));
     let (east, west) = (step.shift.eq(1), step.shift.eq(3));
     let mask = |condition: Sig<'m>| tile.xt_words & condition.repeat(16);
     for bank in 0..sizes.rows {
@@ -129,66 +154,75 @@ fn addresses<'m>(m: &'m Builder, sizes: &Sizes, step: &Step<'m>, tile: &Counters
         if bank == sizes.rows - 1 {
             address = address - mask(west);
         }
-        m.output(&format!("addr_{bank}"), address, "address of the bank, t+1");
+        m.output(&format!("addr_{bank}_{group}"), address, "address of the bank, t+1");
     }
 }
 
 /// For each row, whether its tap is inside the map.
-fn valid<'m>(m: &'m Builder, sizes: &Sizes, step: &Step<'m>, tile: &Counters<'m>) -> Sig<'m> {
+fn valid<'m>(
+    m: &'m Builder,
+    sizes: &Sizes,
+    step: &Step<'m>,
+    tile: &Counters<'m>,
+    map: &Map<'m>,
+) -> Sig<'m> {
     let position = |of: Sig<'m>| of.sign_extend(POSITION_BITS);
-    let size = |name: &str| m.input(name, 16, "size of the map").zero_extend(POSITION_BITS);
     // A negative line is a large one.
-    let inside = (tile.y + position(step.dy)).lt(size("in_height")).named("line_inside");
-    // Row `r` is at `x + r·stride`: the rows from `begin` on and before `end` are inside.
-    let x = (tile.x + position(step.dx)).named("tap_x");
-    let halve = |value: Sig<'m>| m.mux(tile.stride_2, (value + 1).sar(1), value);
-    let end = halve(size("in_width") - x).named("line_end_distance");
-    let bits = bits_for(sizes.rows);
-    let many = end.slice(bits, POSITION_BITS - bits).any();
-    let before_end = thermometer(m, end.slice(0, bits), sizes.rows) | many.repeat(sizes.rows);
-    // A tap reaches at most 8 pixels to the west.
-    let begin = halve((m.lit(5, 0) - x.keep(0, 5)).named("outside")).keep(0, 4);
-    let before_begin = thermometer(m, begin, sizes.rows) & x.msb().repeat(sizes.rows);
-    before_end & !before_begin & (inside & !end.msb()).repeat(sizes.rows)
+    let line = (tile.y + position(step.dy)).lt(map.height);
+    // Row `r` is at `x + r·stride`.
+    let x = tile.x + position(step.dx);
+    let columns = inside(m, x, map.width, Some(tile.stride_2), sizes.rows);
+    columns & (line & !step.off).repeat(sizes.rows)
 }
 
 /// Words of the banks to words of the rows.
-fn operands<'m>(m: &'m Builder, sizes: &Sizes, step: &Step<'m>) {
-    let shift = m.pipe("shift_2", step.shift);
-    let plane = m.pipe("plane_2", step.plane);
-    let last_word = m.pipe("last_word_2", step.last_word);
-    let lanes = sizes.lanes;
-    let from_image = m.input("source_image", 1, "flag");
-    let last_lanes = m.input("last_lanes", 16, "lanes with a channel in the last word");
-    let used = thermometer(m, last_lanes.keep(0, bits_for(lanes)), lanes).named("used_lanes");
-    let mask = (used | (!last_word).repeat(lanes)).named("mask");
-
+fn operands<'m>(m: &'m Builder, sizes: &Sizes, steps: &[Step<'m>], from_image: Sig<'m>) {
+    let lanes = sizes.group_lanes;
+    let used = used_lanes(m, sizes);
     let banks: Vec<_> = (0..sizes.rows)
-        .map(|bank| {
-            let word = m.input(&format!("word_{bank}"), lanes, "word of the activations, t+2");
-            let pixel = m.input(&format!("pixel_{bank}"), 24, "word of the image, t+2");
-            let channel = |c: u32| {
-                let bits: Vec<_> = (0..8).map(|i| pixel.bit(8 * c + i)).collect();
-                m.select(plane, &bits)
-            };
-            let image = m.concat(&[m.lit(1, 1), channel(2), channel(1), channel(0)]);
-            m.mux(from_image, image.zero_extend(lanes), word).named(&format!("operand_{bank}"))
-        })
+        .map(|bank| m.input(&format!("word_{bank}"), sizes.lanes, "word of the activations, t+2"))
         .collect();
-    // With one or two rows not every shift is a choice.
-    m.discard(shift);
     let n = banks.len();
-    for row in 0..n {
-        let (same, east, west) = (banks[row], banks[(row + 1) % n], banks[(row + n - 1) % n]);
-        let rotated = m.mux(shift.bit(0), m.mux(shift.bit(1), west, east), same);
-        let word = rotated & mask;
+    // The words of the lane groups of each row, the last group first.
+    let mut rows = vec![Vec::new(); n];
+    for (group, step) in (0..).zip(steps) {
+        let shift = m.pipe(&format!("shift_{group}"), step.shift);
+        let last_word = m.pipe(&format!("last_word_{group}"), step.last_word);
+        let part = |word: Sig<'m>| word.slice(group * lanes, lanes);
+        let mask = part(used) | (!last_word).repeat(lanes);
+        let mask = (mask & (!from_image).repeat(lanes)).named(&format!("mask_{group}"));
+        // With one or two rows not every shift is a choice.
+        m.discard(shift);
+        for (row, words) in rows.iter_mut().enumerate() {
+            let (east, west) = (part(banks[(row + 1) % n]), part(banks[(row + n - 1) % n]));
+            let shifted = m.mux(shift.bit(1), west, east);
+            words.insert(0, m.mux(shift.bit(0), shifted, part(banks[row])) & mask);
+        }
+    }
+    for (row, words) in rows.iter().enumerate() {
+        let image = m.input(&format!("image_{row}"), sizes.lanes, "word from the image, t+2");
+        let word = m.concat(words) | image;
         m.output(&format!("a_{row}"), m.pipe(&format!("a_{row}_q"), word), "word of the row, t+3");
     }
 }
 
+/// The lanes below `last_lanes` of each copy.
+fn used_lanes<'m>(m: &'m Builder, sizes: &Sizes) -> Sig<'m> {
+    let lanes = sizes.lanes;
+    let last_lanes = m.input("last_lanes", 16, "lanes with a channel in the last word");
+    let used = thermometer(m, last_lanes.keep(0, bits_for(lanes)), lanes);
+    if sizes.taps == 1 {
+        return used.named("used_lanes");
+    }
+    let copies = m.input("in_copies", bits_for(sizes.taps / 2), "log2 of the copies of a pixel");
+    let of_copies = |log2: u32| used.slice(0, lanes >> log2).repeat(1 << log2);
+    let choices: Vec<_> = (0..=sizes.taps.trailing_zeros()).map(of_copies).collect();
+    m.select(copies, &choices).named("used_lanes")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::sizes::test_sizes;
+    use super::super::sizes::test_sizes_of;
     use super::feeder;
     use crate::{Simulator, test_random};
     use heartbit_ir::program::Step;
@@ -201,6 +235,7 @@ mod tests {
     struct Layer {
         rows: usize,
         lanes: usize,
+        taps: usize,
         stride: i64,
         height: i64,
         width: i64,
@@ -209,27 +244,31 @@ mod tests {
         y_words: i64,
         xt_words: i64,
         image: bool,
+        copies: usize,
         last_lanes: usize,
     }
 
-    /// What a step should make of its tile.
+    /// What a step should make of its tile: addresses of the banks and valid rows of each group.
     struct Expected {
-        addresses: Vec<u64>,
-        valid: u64,
-        step: Step,
+        addresses: Vec<Vec<u64>>,
+        valid: Vec<u64>,
+        steps: Vec<Step>,
         first: bool,
         last: bool,
     }
 
     impl Layer {
-        fn random(rows: usize, lanes: usize, seed: &mut u64) -> Self {
+        fn random(rows: usize, lanes: usize, taps: usize, seed: &mut u64) -> Self {
             let mut random =
                 |below: u64| i64::try_from(test_random(seed) % below).expect("bug: small");
             let (stride, width) = (1 + random(2), 1 + random(4 * rows as u64 + 3));
             let out_width = (width + stride - 1) / stride;
+            let copies = [1, 2, 4][usize::try_from(random(3)).expect("bug: small")].min(taps);
+            let last_lanes = 1 + random((lanes / copies) as u64);
             Self {
                 rows,
                 lanes,
+                taps,
                 stride,
                 height: 1 + random(6),
                 width,
@@ -237,44 +276,67 @@ mod tests {
                 base: random(65_536),
                 y_words: random(65_536),
                 xt_words: random(65_536),
-                image: random(2) == 1,
-                last_lanes: usize::try_from(1 + random(lanes as u64)).expect("bug: small"),
+                image: random(3) == 1,
+                copies,
+                last_lanes: usize::try_from(last_lanes).expect("bug: small"),
             }
         }
 
-        fn expect(&self, step: Step, y: i64, xt: i64) -> Expected {
-            let rows = int(self.rows);
-            let tile = self.base + y * self.y_words + xt * self.xt_words + i64::from(step.offset);
-            let address = |bank: i64| {
-                let west = if step.shift == -1 && bank == rows - 1 { self.xt_words } else { 0 };
-                let east = if step.shift == 1 && bank == 0 { self.xt_words } else { 0 };
-                (tile - west + east).rem_euclid(65_536).cast_unsigned()
+        fn set(&self, sim: &mut Simulator) {
+            let value = |v: i64| v.cast_unsigned();
+            for (name, v) in [
+                ("in_base", value(self.base)),
+                ("in_y_words", value(self.y_words)),
+                ("in_xt_words", value(self.xt_words)),
+                ("stride_2", u64::from(self.stride == 2)),
+                ("in_height", value(self.height)),
+                ("in_width", value(self.width)),
+                ("source_image", u64::from(self.image)),
+                ("last_lanes", self.last_lanes as u64),
+            ] {
+                sim.set(name, v);
+            }
+            if self.taps > 1 {
+                sim.set("in_copies", u64::from(self.copies.trailing_zeros()));
+            }
+        }
+
+        fn expect(&self, steps: Vec<Step>, y: i64, xt: i64) -> Expected {
+            let address = |step: &Step, bank: i64| {
+                let tile = y * self.y_words + xt * self.xt_words + i64::from(step.offset);
+                let west = step.shift == -1 && bank == int(self.rows) - 1;
+                let east = step.shift == 1 && bank == 0;
+                let adjust = (i64::from(east) - i64::from(west)) * self.xt_words;
+                (self.base + tile + adjust).rem_euclid(65_536).cast_unsigned()
             };
-            let valid = |row: i64| {
+            let valid = |step: &Step, row: i64| {
                 let y = y * self.stride + i64::from(step.dy);
-                let x = (xt * rows + row) * self.stride + i64::from(step.dx);
+                let x = (xt * int(self.rows) + row) * self.stride + i64::from(step.dx);
                 let inside = (0..self.height).contains(&y) && (0..self.width).contains(&x);
-                u64::from(inside) << row
+                u64::from(self.image || inside && !step.off) << row
             };
+            let rows = 0..int(self.rows);
+            let addresses = |step| rows.clone().map(|bank| address(step, bank)).collect();
+            let valid = |step| rows.clone().map(|row| valid(step, row)).sum();
             Expected {
-                addresses: (0..rows).map(address).collect(),
-                valid: (0..rows).map(valid).sum(),
-                step,
+                addresses: steps.iter().map(addresses).collect(),
+                valid: steps.iter().map(valid).collect(),
+                steps,
                 first: false,
                 last: false,
             }
         }
 
-        /// The word of a row, from the words and pixels of all banks.
-        fn operand(&self, row: usize, step: Step, words: &[u64], pixels: &[u64]) -> u64 {
-            let n = int(self.rows);
-            let bank = (int(row) + i64::from(step.shift)).rem_euclid(n);
-            let bank = usize::try_from(bank).expect("bug: a bank");
-            let bit = |c: u32| pixels[bank] >> (8 * c + u32::from(step.plane)) & 1;
-            let image = bit(0) | bit(1) << 1 | bit(2) << 2 | 1 << 3;
-            let word = if self.image { image } else { words[bank] };
-            let kept = if step.last_word { self.last_lanes } else { self.lanes };
-            word & (u64::MAX >> (64 - kept))
+        /// The word of a row, from the words of all banks.
+        fn operand(&self, row: usize, steps: &[Step], words: &[u64]) -> u64 {
+            let lane = |lane: usize| {
+                let step = &steps[lane / (self.lanes / self.taps)];
+                let bank = (int(row) + i64::from(step.shift)).rem_euclid(int(self.rows));
+                let of_copy = lane % (self.lanes / self.copies);
+                let used = !step.last_word || of_copy < self.last_lanes;
+                words[usize::try_from(bank).expect("bug: a bank")] & u64::from(used) << lane
+            };
+            (0..self.lanes).map(lane).sum()
         }
     }
 
@@ -287,29 +349,34 @@ mod tests {
             dy: small(0),
             dx: small(4),
             shift: [0, 1, -1, 0][usize::from(field(8, 3))],
-            plane: field(10, 7),
+            off: field(10, 7) == 0,
             double: field(13, 1) == 1,
             tap_first: field(14, 1) == 1,
             last_word: field(15, 1) == 1,
         }
     }
 
+    /// Compares tokens and valid rows, at `t+3`, with a step or with none.
+    #[track_caller]
+    fn check_tokens(sim: &mut Simulator, layer: &Layer, expected: Option<&Expected>) {
+        let tokens =
+            ["tap_first", "double_sum", "first_step", "last_step"].map(|name| sim.get(name));
+        let valid: Vec<_> = (0..layer.taps).map(|g| sim.get(&format!("valid_{g}"))).collect();
+        let Some(e) = expected else {
+            assert_eq!((tokens, valid), ([0; 4], vec![0; layer.taps]));
+            return;
+        };
+        let counts = |g: usize| e.steps[g].tap_first && (g == 0 || !layer.image);
+        let tap_first = (0..layer.taps).map(|g| u64::from(counts(g)) << g).sum();
+        let flags = [e.steps[0].double, e.first, e.last].map(u64::from);
+        assert_eq!(tokens, [tap_first, flags[0], flags[1], flags[2]]);
+        assert_eq!(valid, e.valid, "{:?}", e.steps);
+    }
+
     #[track_caller]
     fn check_layer(sim: &mut Simulator, layer: &Layer, seed: &mut u64) {
-        let value = |v: i64| v.cast_unsigned();
-        for (name, v) in [
-            ("in_base", value(layer.base)),
-            ("in_y_words", value(layer.y_words)),
-            ("in_xt_words", value(layer.xt_words)),
-            ("stride_2", u64::from(layer.stride == 2)),
-            ("in_height", value(layer.height)),
-            ("in_width", value(layer.width)),
-            ("source_image", u64::from(layer.image)),
-            ("last_lanes", layer.last_lanes as u64),
-            ("issue", 0),
-        ] {
-            sim.set(name, v);
-        }
+        layer.set(sim);
+        sim.set("issue", 0);
         sim.set("load", 1);
         sim.step();
         sim.set("load", 0);
@@ -333,59 +400,64 @@ mod tests {
                 sim.set("tile_end", last.into());
                 sim.set("line_end", (last && line_end).into());
                 sim.set("ct_end", (last && line_end && ct_end).into());
-                let noise = random_step(seed).encode();
-                let word = past[0].as_ref().map_or(noise, |e| e.step.encode());
-                sim.set("step_word", word.into());
-                if let Some(expected) = &past[0] {
-                    for (bank, address) in expected.addresses.iter().enumerate() {
-                        assert_eq!(sim.get(&format!("addr_{bank}")), *address, "bank {bank}");
+                for g in 0..layer.taps {
+                    let noise = random_step(seed).encode();
+                    let word = past[0].as_ref().map_or(noise, |e| e.steps[g].encode());
+                    sim.set(&format!("step_{g}"), word.into());
+                }
+                for (g, addresses) in past[0].iter().flat_map(|e| e.addresses.iter().enumerate()) {
+                    for (bank, address) in addresses.iter().enumerate() {
+                        assert_eq!(sim.get(&format!("addr_{bank}_{g}")), *address, "bank {bank}");
                     }
                 }
                 let mut random = |bits: usize| test_random(seed) >> (64 - bits);
                 let words: Vec<_> = (0..layer.rows).map(|_| random(layer.lanes)).collect();
-                let pixels: Vec<_> = (0..layer.rows).map(|_| random(24)).collect();
+                let mut images = vec![0; layer.rows];
+                if layer.image {
+                    images.fill_with(|| random(layer.lanes));
+                }
                 for b in 0..layer.rows {
                     sim.set(&format!("word_{b}"), words[b]);
-                    sim.set(&format!("pixel_{b}"), pixels[b]);
+                    sim.set(&format!("image_{b}"), images[b]);
                 }
-                let token = |sim: &mut Simulator, name| sim.get(name) == 1;
-                let tokens = ["tap_first", "double_sum", "first_step", "last_step"]
-                    .map(|name| token(sim, name));
-                match &past[2] {
-                    None => assert_eq!((tokens, sim.get("valid")), ([false; 4], 0)),
-                    Some(e) => {
-                        let step = e.step;
-                        assert_eq!(tokens, [step.tap_first, step.double, e.first, e.last]);
-                        assert_eq!(sim.get("valid"), e.valid, "{step:?}");
-                        let rows = shown.as_ref().expect("bug: words of the step before");
-                        for (row, word) in rows.iter().enumerate() {
-                            assert_eq!(sim.get(&format!("a_{row}")), *word, "row {row} {step:?}");
-                        }
-                    }
+                check_tokens(sim, layer, past[2].as_ref());
+                for (row, word) in shown.iter().flat_map(|rows| rows.iter().enumerate()) {
+                    assert_eq!(sim.get(&format!("a_{row}")), *word, "row {row}");
                 }
-                shown = past[1].as_ref().map(|e| {
-                    (0..layer.rows).map(|r| layer.operand(r, e.step, &words, &pixels)).collect()
+                shown = past[1].as_ref().map(|e| match layer.image {
+                    true => images.clone(),
+                    false => (0..layer.rows).map(|r| layer.operand(r, &e.steps, &words)).collect(),
                 });
                 past.rotate_right(1);
-                past[0] = issue.then(|| Expected {
-                    first,
-                    last,
-                    ..layer.expect(random_step(seed), y, xt)
-                });
+                let words = (0..layer.taps).map(|_| random_step(seed)).collect();
+                past[0] = issue.then(|| Expected { first, last, ..layer.expect(words, y, xt) });
                 sim.step();
             }
         }
     }
 
+    #[track_caller]
+    fn check_random_layers(rows: usize, cols: usize, lanes: usize, taps: usize) {
+        let mut seed = (rows * 100 + lanes + taps) as u64;
+        for _ in 0..12 {
+            let layer = Layer::random(rows, lanes, taps, &mut seed);
+            let sizes = test_sizes_of(rows, cols, lanes, taps, false);
+            let mut sim = Simulator::new(&feeder(&sizes));
+            check_layer(&mut sim, &layer, &mut seed);
+        }
+    }
+
     #[test]
     fn rows_get_the_words_of_the_page() {
-        let mut seed = 11;
         for (rows, lanes) in [(1, 4), (2, 16), (3, 4), (5, 37), (8, 64)] {
-            for _ in 0..12 {
-                let layer = Layer::random(rows, lanes, &mut seed);
-                let mut sim = Simulator::new(&feeder(&test_sizes(rows, 2, lanes)));
-                check_layer(&mut sim, &layer, &mut seed);
-            }
+            check_random_layers(rows, 2, lanes, 1);
+        }
+    }
+
+    #[test]
+    fn lane_groups_get_the_words_of_their_taps() {
+        for (rows, cols, lanes, taps) in [(1, 2, 4, 2), (3, 1, 4, 4), (5, 2, 8, 4), (2, 4, 64, 4)] {
+            check_random_layers(rows, cols, lanes, taps);
         }
     }
 }

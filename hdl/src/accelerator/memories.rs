@@ -21,46 +21,67 @@ impl<'m> Load<'m> {
     fn inputs(m: &'m Builder, data_bits: u32) -> Self {
         Self {
             enable: m.input("load_en", 1, "write a word"),
-            index: m.input("load_index", 16, "column"),
+            index: m.input("load_index", 16, "column or lane group"),
             address: m.input("load_addr", 16, "word"),
             data: m.input("load_data", data_bits, "word"),
         }
     }
 
-    fn column(&self, column: u32) -> Sig<'m> {
-        self.enable & self.index.eq(u64::from(column))
+    fn element(&self, index: u32) -> Sig<'m> {
+        self.enable & self.index.eq(u64::from(index))
     }
 }
 
-/// Describes the module `activations`: `rows` banks of `slices` slices.
+/// Describes the module `activations`: `rows` banks of `slices` slices in `taps` lane groups.
 ///
-/// | port       | dir | width        | meaning                                          |
-/// | ---------- | --- | ------------ | ------------------------------------------------ |
-/// | `bank_en`  | in  | `rows`       | banks that are written                           |
-/// | `group_en` | in  | `slices`     | slices of them that are written                  |
-/// | `to`       | in  | 16           | write address                                    |
-/// | `bits`     | in  | `slice_bits` | the slice                                        |
-/// | `addr_{b}` | in  | 16           | read address of bank `b`                         |
-/// | `word_{b}` | out | `lanes`      | its word, one cycle later; 0 above the slices    |
+/// | port           | dir | width        | meaning                                          |
+/// | -------------- | --- | ------------ | ------------------------------------------------ |
+/// | `bank_en`      | in  | `rows`       | banks that are written                           |
+/// | `slice_en`     | in  | `slices`     | slices of them that are written                  |
+/// | `to`           | in  | 16           | write address                                    |
+/// | `bits`         | in  | `slice_bits` | the slice                                        |
+/// | `addr_{b}_{g}` | in  | 16           | read address of lane group `g` of bank `b`       |
+/// | `word_{b}`     | out | `lanes`      | its word, one cycle later; 0 above the slices    |
 pub(super) fn activations(sizes: &Sizes) -> Module {
     let m = Builder::new("activations", "Activation memory: banks of slices.");
     let bank_en = m.input("bank_en", sizes.rows, "banks that are written");
-    let group_en = m.input("group_en", sizes.slices, "slices that are written");
+    let slice_en = m.input("slice_en", sizes.slices, "slices that are written");
     let to = m.input("to", 16, "write address");
     let bits = m.input("bits", sizes.slice_bits, "slice");
     for b in 0..sizes.rows {
-        let from = m.input(&format!("addr_{b}"), 16, "read address");
+        let from: Vec<_> = (0..sizes.taps)
+            .map(|g| m.input(&format!("addr_{b}_{g}"), 16, "read address"))
+            .collect();
         let slices: Vec<_> = (0..sizes.slices)
             .rev()
-            .map(|g| {
-                let name = format!("bank_{b}_{g}");
+            .map(|s| {
+                let name = format!("bank_{b}_{s}");
                 let memory = Store::new(&m, &name, sizes.slice_bits, sizes.depths.activation);
-                memory.write(bank_en.bit(b) & group_en.bit(g), to, bits);
-                memory.read(from)
+                memory.write(bank_en.bit(b) & slice_en.bit(s), to, bits);
+                memory.read(from[(s / (sizes.slices / sizes.taps)) as usize])
             })
             .collect();
         let word = m.concat(&slices).zero_extend(sizes.lanes);
         m.output(&format!("word_{b}"), word, "word of the bank");
+    }
+    m.finish()
+}
+
+/// Describes the module `steps`: the step memory of each lane group.
+///
+/// | port       | dir | width | meaning                                         |
+/// | ---------- | --- | ----- | ----------------------------------------------- |
+/// | `load_*`   | in  | ..    | the load port, for this target; index = group   |
+/// | `from`     | in  | 16    | the step                                        |
+/// | `word_{g}` | out | 32    | its word for lane group `g`, one cycle later    |
+pub(super) fn steps(sizes: &Sizes) -> Module {
+    let m = Builder::new("steps", "Step memories of the lane groups.");
+    let load = Load::inputs(&m, 32);
+    let from = m.input("from", 16, "step");
+    for g in 0..sizes.taps {
+        let memory = Store::new(&m, &format!("group_{g}"), 32, sizes.depths.step);
+        memory.write(load.element(g), load.address, load.data);
+        m.output(&format!("word_{g}"), memory.read(from), "word of the lane group");
     }
     m.finish()
 }
@@ -83,7 +104,7 @@ pub(super) fn weights(sizes: &Sizes) -> Module {
     for c in 0..sizes.cols {
         from = m.pipe(&format!("from_{c}"), from);
         let memory = Store::new(&m, &format!("column_{c}"), sizes.lanes, words);
-        memory.write(load.column(c), load.address, load.data);
+        memory.write(load.element(c), load.address, load.data);
         m.output(&format!("w_{c}"), memory.read(from), "weight");
     }
     m.finish()
@@ -104,7 +125,7 @@ pub(super) fn parameters(sizes: &Sizes) -> Module {
     let from = m.input("address", 16, "word").keep(0, address_bits(words));
     let later = m.pipe("from_later", from);
     for c in 0..sizes.cols {
-        let enable = load.column(c);
+        let enable = load.element(c);
         let mul = Store::new(&m, &format!("mul_column_{c}"), 16, words);
         mul.write(enable, load.address, load.data.slice(0, 16));
         m.output(&format!("mul_{c}"), mul.read(from), "multiplier");
@@ -134,4 +155,81 @@ pub(super) fn shared(name: &str, doc: &str, width: u32, words: u32) -> Module {
     memory.write(enable, to, data);
     m.output("word", memory.read(from), "columns, column 0 in the low bits");
     m.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sizes::test_sizes_of;
+    use super::{activations, steps};
+    use crate::{Simulator, test_random};
+
+    /// Writes random slices, also several at once, and reads all lane groups at their addresses.
+    #[track_caller]
+    fn check_activations(rows: usize, cols: usize, lanes: usize, taps: usize) {
+        let sizes = test_sizes_of(rows, cols, lanes, taps, false);
+        let mut sim = Simulator::new(&activations(&sizes));
+        let mut seed = (rows * 100 + lanes) as u64;
+        let words = 8;
+        let (slice_bits, slices) = (sizes.slice_bits as usize, sizes.slices as usize);
+        let mut memory = vec![vec![0_u64; words]; rows];
+        for _ in 0..300 {
+            let mut random = |bits: usize| test_random(&mut seed) >> (64 - bits);
+            let (bank_en, slice_en) = (random(rows), random(slices));
+            let (to, bits) = (random(3), random(slice_bits));
+            sim.set("bank_en", bank_en);
+            sim.set("slice_en", slice_en);
+            sim.set("to", to);
+            sim.set("bits", bits);
+            let addresses: Vec<Vec<u64>> =
+                (0..rows).map(|_| (0..taps).map(|_| random(3)).collect()).collect();
+            for (b, addresses) in addresses.iter().enumerate() {
+                for (g, address) in addresses.iter().enumerate() {
+                    sim.set(&format!("addr_{b}_{g}"), *address);
+                }
+            }
+            sim.step();
+            for (b, addresses) in addresses.iter().enumerate() {
+                let lane = |lane: usize| {
+                    let address = addresses[lane / (lanes / taps)];
+                    memory[b][usize::try_from(address).expect("bug: small")] & 1 << lane
+                };
+                let expected: u64 = (0..lanes).map(lane).sum();
+                assert_eq!(sim.get(&format!("word_{b}")), expected, "bank {b}");
+                for s in (0..slices).filter(|s| bank_en >> b & slice_en >> s & 1 == 1) {
+                    let word = &mut memory[b][usize::try_from(to).expect("bug: small")];
+                    let mask = ((1 << slice_bits) - 1) << (s * slice_bits);
+                    *word = *word & !mask | bits << (s * slice_bits);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn slices_are_written_alone_and_groups_read_alone() {
+        for (rows, cols, lanes, taps) in
+            [(1, 1, 4, 1), (2, 3, 16, 1), (3, 7, 4, 1), (2, 4, 8, 2), (1, 2, 8, 4), (3, 4, 32, 4)]
+        {
+            check_activations(rows, cols, lanes, taps);
+        }
+    }
+
+    #[test]
+    fn steps_are_loaded_for_each_lane_group() {
+        let mut sim = Simulator::new(&steps(&test_sizes_of(1, 1, 4, 4, false)));
+        let word = |group: u64, step: u64| group << 24 | step * 3;
+        sim.set("load_en", 1);
+        for (group, step) in (0..5).flat_map(|group| (0..9).map(move |step| (group, step))) {
+            sim.set("load_index", group);
+            sim.set("load_addr", step);
+            sim.set("load_data", word(group, step));
+            sim.step();
+        }
+        for step in 0..9 {
+            sim.set("from", step);
+            sim.step();
+            for group in 0..4 {
+                assert_eq!(sim.get(&format!("word_{group}")), word(group, step));
+            }
+        }
+    }
 }

@@ -1,0 +1,209 @@
+//! Reads the image for the rows of the array.
+//!
+//! Microarchitecture.md, section 4.2. Image row and tile are counted like a map's in `feeder`;
+//! nothing is multiplied or divided: `floor(y·s / 3)·X` and `y·s mod 3` grow with the lines, and a
+//! step adds one of a few multiples of `X`.
+//!
+//! | port         | dir | width   | stage | meaning                                              |
+//! | ------------ | --- | ------- | ----- | ---------------------------------------------------- |
+//! | `height`, `tiles` | in | 16, 11 |    | rows of the image, windows of a row: `X`             |
+//! | `stem_7`     | in  | 1       |       | k = 7, s = 2 instead of k = 3, s = 1; extended       |
+//! | `load`       | in  | 1       |       | the layer begins                                     |
+//! | `tile_end`, `line_end`, `ct_end` | in | 1 | `t` | last step of a tile, a line, a column tile  |
+//! | `source_image` | in | 1      | layer | flag                                                 |
+//! | `step_word`  | in  | 32      | `t+1` | word of the step memory                              |
+//! | `addr_{m}_{e}` | out | ..    | `t+1` | address of the bank of rows `m` (mod 3), parity `e`  |
+//! | `word_{m}_{e}` | in | 3 `V`  | `t+2` | its word                                             |
+//! | `row_{r}`    | out | `lanes` | `t+2` | word of row `r`, 0 unless `source_image`             |
+
+use super::feeder::POSITION_BITS;
+use super::image::SLOT_ROWS;
+use super::sizes::{Sizes, delay_control, fit, inside, thermometer};
+use super::store::address_bits;
+use crate::build::{Builder, Module, Sig};
+
+/// Describes the module `stem`.
+pub(super) fn stem(sizes: &Sizes) -> Module {
+    let m = Builder::new("stem", "Reads the image for the rows of the array.");
+    let stem_7 = match sizes.extended {
+        true => m.input("stem_7", 1, "k = 7 and s = 2"),
+        false => m.lit(1, 0),
+    };
+    let source_image = m.input("source_image", 1, "flag");
+    let step = Step::of(m.input("step_word", 32, "word of the step memory, t+1"));
+    let height = m.input("height", 16, "rows of the image").zero_extend(POSITION_BITS);
+    let word_bits = (8 / sizes.stem_planes).trailing_zeros();
+    let index_bits = address_bits(sizes.depths.image).saturating_sub(word_bits).max(1);
+    let tiles = fit(m.input("tiles", 11, "windows of a row"), index_bits);
+    let counters = Counters::describe(&m, tiles, stem_7);
+
+    // The first of the three rows: its place among three, and the groups of three before it.
+    let (thirds, rest) = third(&m, step.dy);
+    let rest = counters.rest.zero_extend(3) + rest;
+    let carry = rest.ge(3).named("carry");
+    let first = m.mux(carry, rest - 3, rest).keep(0, 2).named("first_row");
+    let thirds = (thirds + carry.zero_extend(3)).named("thirds");
+    // Rows in banks before the first one's are in the next group.
+    let multiples = multiples(&m, tiles);
+    let index = |from: usize| counters.tile + m.select(thirds, &multiples[from..from + 8]);
+    let (same, next) = (index(0).named("same"), index(1).named("next"));
+    for bank in 0..SLOT_ROWS {
+        let before = first.ge(u64::from(bank) + 1);
+        let index = if bank + 1 == SLOT_ROWS { same } else { m.mux(before, next, same) };
+        for (e, plane) in (0..sizes.stem_planes).zip(step.planes) {
+            let word = plane.keep(3 - word_bits, word_bits);
+            m.output(&format!("addr_{bank}_{e}"), m.concat(&[index, word]), "address, t+1");
+        }
+    }
+
+    let top = counters.y + step.dy.sign_extend(POSITION_BITS);
+    let rows = inside(&m, top, height, None, SLOT_ROWS);
+    let rows = rows & thermometer(&m, step.n_rows, SLOT_ROWS) & source_image.repeat(SLOT_ROWS);
+    let slots = slots(&m, sizes, &step, rows.named("rows"), first);
+    let part = m.pipe("part", step.part);
+    m.discard(part);
+    for r in 0..sizes.rows {
+        let word = operand(&m, sizes, 3, r, &slots, part);
+        let word = match sizes.extended {
+            true => m.mux(stem_7, operand(&m, sizes, 7, r, &slots, part), word),
+            false => word,
+        };
+        m.output(&format!("row_{r}"), word, "word of the row, t+2");
+    }
+    m.finish()
+}
+
+/// The fields of an image step, at `t+1`.
+struct Step<'m> {
+    planes: [Sig<'m>; 2],
+    used: Sig<'m>,
+    n_rows: Sig<'m>,
+    part: Sig<'m>,
+    dy: Sig<'m>,
+}
+
+impl<'m> Step<'m> {
+    fn of(word: Sig<'m>) -> Self {
+        word.builder().discard(word);
+        Self {
+            planes: [word.slice(0, 3), word.slice(3, 3)],
+            used: word.slice(6, 2),
+            n_rows: word.slice(8, 2),
+            part: word.slice(10, 4),
+            dy: word.slice(16, 4),
+        }
+    }
+}
+
+/// Where the tile of the step at `t+1` is in the image.
+struct Counters<'m> {
+    /// `y·s`.
+    y: Sig<'m>,
+    /// `y·s mod 3`.
+    rest: Sig<'m>,
+    /// `floor(y·s / 3)·X + xt`.
+    tile: Sig<'m>,
+}
+
+impl<'m> Counters<'m> {
+    fn describe(m: &'m Builder, tiles: Sig<'m>, stem_7: Sig<'m>) -> Self {
+        let event = |name: &str| delay_control(m, name, m.input(name, 1, "event, t"), 1);
+        let load = m.input("load", 1, "the layer begins");
+        let (tile_end, line_end, ct_end) = (event("tile_end"), event("line_end"), event("ct_end"));
+        let restart = (load | ct_end).named("restart");
+        let stride = |width: u32| m.mux(stem_7, m.lit(width, 2), m.lit(width, 1));
+
+        let y = m.reg_without_reset("y", POSITION_BITS);
+        y.next_when(load | line_end, m.mux(restart, 0, *y + stride(POSITION_BITS)));
+        let rest = m.reg_without_reset("rest", 2);
+        let sum = rest.zero_extend(3) + stride(3);
+        let carry = sum.ge(3).named("line_carry");
+        let rest_next = m.mux(carry, sum - 3, sum).keep(0, 2);
+        rest.next_when(load | line_end, m.mux(restart, 0, rest_next));
+        let line = m.reg_without_reset("line", tiles.width());
+        let tile = m.reg_without_reset("tile", tiles.width());
+        let line_next = *line + (tiles & carry.repeat(tiles.width()));
+        let line_next = m.mux(restart, 0, line_next).named("line_next");
+        line.next_when(load | line_end, line_next);
+        tile.next_when(load | tile_end, m.mux(load | line_end, line_next, *tile + 1));
+        Self { y: *y, rest: *rest, tile: *tile }
+    }
+}
+
+/// `floor(dy / 3)` and `dy mod 3`, three bits each.
+fn third<'m>(m: &'m Builder, dy: Sig<'m>) -> (Sig<'m>, Sig<'m>) {
+    let table = |of: fn(i64) -> i64| {
+        let entry = |i: i64| of(if i < 8 { i } else { i - 16 }).cast_unsigned() & 7;
+        let entries: Vec<_> = (0..16).map(|i| m.lit(3, entry(i))).collect();
+        m.select(dy, &entries)
+    };
+    (table(|dy| dy.div_euclid(3)), table(|dy| dy.rem_euclid(3)))
+}
+
+/// The multiples of `x` by 0 to 3, one that is not used, and by -3 to 0: eight for an index of
+/// three signed bits, and, from the second one on, eight for such an index plus one.
+fn multiples<'m>(m: &'m Builder, x: Sig<'m>) -> [Sig<'m>; 9] {
+    let zero = m.lit(x.width(), 0);
+    let (two, four) = (x << 1, x << 2);
+    let three = two + x;
+    [zero, x, two, three, four, zero - three, zero - two, zero - x, zero]
+}
+
+/// The planes of each slot, at `t+2`: `slots[e][d]`.
+fn slots<'m>(
+    m: &'m Builder,
+    sizes: &Sizes,
+    step: &Step<'m>,
+    rows: Sig<'m>,
+    first: Sig<'m>,
+) -> Vec<Vec<Sig<'m>>> {
+    let width = 3 * sizes.window_pixels;
+    let of_group = |e: u32| {
+        let words: Vec<_> = (0..SLOT_ROWS)
+            .map(|bank| m.input(&format!("word_{bank}_{e}"), width, "word of the bank, t+2"))
+            .collect();
+        let slot = |d: u32| {
+            let live = step.used.bit(e) & rows.bit(d);
+            // Row `d` after the first one is in this bank.
+            let is_in = |bank: u32| first.eq(u64::from((bank + SLOT_ROWS - d) % SLOT_ROWS)) & live;
+            let word = |bank: u32| {
+                let chosen = m.pipe(&format!("chosen_{e}_{d}_{bank}"), is_in(bank));
+                words[bank as usize] & chosen.repeat(width)
+            };
+            (word(0) | word(1) | word(2)).named(&format!("slot_{e}_{d}"))
+        };
+        (0..SLOT_ROWS).map(slot).collect()
+    };
+    (0..sizes.stem_planes).map(of_group).collect()
+}
+
+/// The word of row `r` for a kernel of side `k`.
+fn operand<'m>(
+    m: &'m Builder,
+    sizes: &Sizes,
+    k: u32,
+    r: u32,
+    slots: &[Vec<Sig<'m>>],
+    part: Sig<'m>,
+) -> Sig<'m> {
+    let stride = if k == 7 { 2 } else { 1 };
+    let used = SLOT_ROWS * 3 * k;
+    let fits = sizes.stem_planes * used <= sizes.lanes;
+    let group_stride = if fits { used } else { sizes.lanes * used.div_ceil(sizes.lanes) };
+    let total = sizes.stem_planes * group_stride;
+    let parts = total.div_ceil(sizes.lanes);
+    // From the last element to the first one.
+    let mut vector = Vec::new();
+    if parts * sizes.lanes > total {
+        vector.push(m.lit(parts * sizes.lanes - total, 0));
+    }
+    for group in slots.iter().rev() {
+        if group_stride > used {
+            vector.push(m.lit(group_stride - used, 0));
+        }
+        vector.extend(group.iter().rev().map(|slot| slot.slice(3 * stride * r, 3 * k)));
+    }
+    let vector = m.concat(&vector);
+    let words: Vec<_> = (0..parts).map(|i| vector.slice(i * sizes.lanes, sizes.lanes)).collect();
+    m.select(part, &words)
+}
