@@ -19,6 +19,34 @@ pub enum Error {
         /// The other side of the rule.
         limit: u64,
     },
+    /// The lanes cannot be divided into so many groups.
+    #[error(
+        "program: array.taps is {taps}, must be 1, or 2 or 4 groups of {lanes} lanes that are \
+         {slices} slices of {slice_bits} bits"
+    )]
+    Taps {
+        /// Lane groups.
+        taps: usize,
+        /// Lanes.
+        lanes: usize,
+        /// Slices of a word.
+        slices: usize,
+        /// Bits of a slice.
+        slice_bits: usize,
+    },
+    /// There are no windows for this stem.
+    #[error(
+        "program: the stem is {kernel}x{kernel} with stride {stride}, must be 3x3 with stride 1, \
+         or 7x7 with stride 2 on extended hardware (extended: {extended})"
+    )]
+    Stem {
+        /// Side of the kernel.
+        kernel: u8,
+        /// Stride.
+        stride: u8,
+        /// Whether the hardware is extended.
+        extended: bool,
+    },
     /// The weight or parameter table of one column breaks a rule.
     #[error("column {column}: {field} is {value}, must be {rule} {limit}")]
     Column {
@@ -70,6 +98,30 @@ pub enum Error {
         low: i64,
         /// Largest value.
         high: i64,
+    },
+    /// A field of a parameter does not fit its bits.
+    #[error("parameter {word} of column {column}: {field} is {value}, must be in {low}..={high}")]
+    Parameter {
+        /// Index of the column.
+        column: usize,
+        /// Address of the parameter.
+        word: usize,
+        /// Name of the field.
+        field: &'static str,
+        /// Its value.
+        value: i64,
+        /// Smallest value.
+        low: i64,
+        /// Largest value.
+        high: i64,
+    },
+    /// A parameter has fields that plain hardware lacks.
+    #[error("parameter {word} of column {column}: plain hardware has `mul` and `bias` only")]
+    PlainParameter {
+        /// Index of the column.
+        column: usize,
+        /// Address of the parameter.
+        word: usize,
     },
     /// A layer would read or write outside of a memory.
     #[error("layer {layer}: {access} reaches words {first} to {last} of a memory of {depth}")]

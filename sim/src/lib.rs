@@ -8,8 +8,9 @@
 //! It is written from that page alone: agreement with the RTL is evidence only while the two share
 //! no code, so this crate must never depend on `heartbit-hdl`.
 //!
-//! * Where results come from: `sequencer` (when), `array` (matches), `post` (everything after the
-//!   drain), `memory` (what is kept between them).
+//! * Where results come from: `sequencer` (when), `step` and `operands` (what the rows meet),
+//!   `array` (matches), `post` (everything after the drain), `image` and `memory` (what is kept
+//!   between them).
 //! * What a program must satisfy: `check`. Programs that break the page's rules, or that would
 //!   read outside of a memory, are rejected with an [`Error`] before the first cycle.
 //!
@@ -22,11 +23,14 @@
 mod array;
 mod check;
 mod error;
+mod image;
 mod memory;
+mod operands;
 mod plan;
 mod post;
 mod sequencer;
 mod simulator;
+mod step;
 
 pub use check::{MAX_CYCLES, MAX_RESULTS};
 pub use error::Error;

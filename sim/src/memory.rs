@@ -2,65 +2,54 @@
 //!
 //! They are as large as the program reaches and start at 0; what an earlier image left stays.
 
+use crate::image::Image;
 use crate::plan::Plan;
-use heartbit_ir::program::IMAGE_CHANNELS;
-
-/// Planes of a pixel.
-const PLANES: usize = 8;
 
 /// Contents of the memories.
 #[derive(Clone, Debug)]
 pub(crate) struct Memories {
     rows: usize,
+    cols: usize,
     limbs: usize,
     slice_bits: usize,
-    /// The four low lanes of each plane: bank `b` of word `w` at `w·R + b`.
-    image: [Vec<u8>; PLANES],
+    pub(crate) image: Image,
     /// Limb `l` of bank `b` of word `w` at `(w·R + b)·limbs + l`.
     activation: Vec<u64>,
-    /// Column `c` of word `w` at `w·C + c`.
-    pub(crate) stream: Vec<i16>,
+    /// Column `c` of bank `b` of word `w` at `(w·2 + b)·C + c`.
+    stream: Vec<i16>,
     /// Column `c` of word `w` at `w·C + c`.
     pub(crate) logit: Vec<i32>,
 }
 
 impl Memories {
     pub(crate) fn new(plan: &Plan) -> Self {
-        let (rows, extent) = (plan.rows, &plan.extent);
+        let (rows, extent) = (plan.array.rows, &plan.extent);
         Self {
             rows,
+            cols: plan.cols,
             limbs: plan.limbs,
             slice_bits: plan.slice_bits,
-            // The constant lane is wired, not stored.
-            image: std::array::from_fn(|_| vec![1 << IMAGE_CHANNELS; extent.image * rows]),
+            image: Image::new(&plan.array, &plan.header),
             activation: vec![0; extent.activation * rows * plan.limbs],
-            stream: vec![0; extent.stream * plan.cols],
+            stream: vec![0; extent.stream * 2 * plan.cols],
             logit: vec![0; extent.logit * plan.cols],
         }
-    }
-
-    /// Stores an image of `width` columns and `channels <= 3` bytes a pixel, in raster order.
-    pub(crate) fn load_image(&mut self, bytes: &[u8], width: usize, channels: usize) {
-        let tiles = width.div_ceil(self.rows);
-        for (index, pixel) in bytes.chunks_exact(channels).enumerate() {
-            let (y, x) = (index / width, index % width);
-            let word = (y * tiles + x / self.rows) * self.rows + x % self.rows;
-            for (plane, memory) in self.image.iter_mut().enumerate() {
-                let bits = pixel.iter().rev().fold(1, |bits, byte| bits << 1 | byte >> plane & 1);
-                memory[word] = bits & ((1 << channels) - 1) | 1 << IMAGE_CHANNELS;
-            }
-        }
-    }
-
-    /// Returns the low lanes of a plane of `n` neighbouring banks.
-    pub(crate) fn image_words(&self, plane: usize, address: u16, bank: usize, n: usize) -> &[u8] {
-        &self.image[plane][usize::from(address) * self.rows + bank..][..n]
     }
 
     /// Returns the words of `n` neighbouring banks.
     pub(crate) fn activation_words(&self, address: u16, bank: usize, n: usize) -> &[u64] {
         let first = (usize::from(address) * self.rows + bank) * self.limbs;
         &self.activation[first..][..n * self.limbs]
+    }
+
+    /// Returns the stream words of the columns.
+    pub(crate) fn stream_words(&self, at: StreamAddress) -> &[i16] {
+        &self.stream[at.first(self.cols)..][..self.cols]
+    }
+
+    /// Returns the stream words of the columns, to be written.
+    pub(crate) fn stream_words_mut(&mut self, at: StreamAddress) -> &mut [i16] {
+        &mut self.stream[at.first(self.cols)..][..self.cols]
     }
 
     /// Writes one slice of a word; `bits` holds it from its lowest bit.
@@ -78,5 +67,18 @@ impl Memories {
                 word[limb + 1] = word[limb + 1] & !(mask >> high) | (bits & mask) >> high;
             }
         }
+    }
+}
+
+/// Where a position of the stream is: the word, and the bank by column parity.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StreamAddress {
+    pub(crate) word: u16,
+    pub(crate) bank: u8,
+}
+
+impl StreamAddress {
+    fn first(self, cols: usize) -> usize {
+        (usize::from(self.word) * 2 + usize::from(self.bank)) * cols
     }
 }

@@ -1,58 +1,13 @@
 //! The program, rearranged for speed: what every cycle needs is computed once here.
 //!
-//! Step tables become [`Op`]s with the output pixels for which their tap is valid (section 4 of
-//! microarchitecture.md), weight words of all columns lie side by side and complemented, so that
-//! one `^` is the XNOR of several columns, and the constants of sections 1 and 5.2 are evaluated.
+//! Step tables become [`Op`]s, weight words of all columns lie side by side and complemented, so
+//! that one `^` is the XNOR of several columns, border classes become tables, and the constants of
+//! sections 1 and 5.2 of microarchitecture.md are evaluated.
 //! Only programs that `check` accepted are planned.
 
 use crate::check::Extent;
-use heartbit_ir::program::{Header, LayerDescriptor, Parameter, Program, Step};
-use std::ops::Range;
-
-/// A step of the step table, with the output pixels whose tap is inside of the map.
-#[derive(Clone, Debug)]
-pub(crate) struct Op {
-    /// Added to the tile's address, modulo 2^16.
-    pub(crate) offset: u32,
-    /// Output rows with a valid tap.
-    pub(crate) y: Range<usize>,
-    /// Output columns with a valid tap.
-    pub(crate) x: Range<usize>,
-    /// Row `r` reads bank `r + shift`.
-    pub(crate) shift: i8,
-    /// Plane of the image.
-    pub(crate) plane: usize,
-    /// The accumulators double first.
-    pub(crate) double: bool,
-    /// Counts `fan_in` products.
-    pub(crate) tap_first: bool,
-    /// Lanes from `last_lanes` up are masked.
-    pub(crate) last_word: bool,
-}
-
-impl Op {
-    pub(crate) fn new(step: &Step, d: &LayerDescriptor) -> Self {
-        let stride = if d.flags.stride_2 { 2 } else { 1 };
-        Self {
-            offset: u32::from(step.offset.cast_unsigned()),
-            y: valid(step.dy, stride, d.in_height, d.out_height),
-            x: valid(step.dx, stride, d.in_width, d.out_width),
-            shift: step.shift,
-            plane: usize::from(step.plane),
-            double: step.double,
-            tap_first: step.tap_first,
-            last_word: step.last_word,
-        }
-    }
-}
-
-/// Returns the `i < outputs` with `0 <= i·stride + delta < inputs`.
-fn valid(delta: i8, stride: usize, inputs: u16, outputs: u16) -> Range<usize> {
-    let before = usize::from(delta.min(0).unsigned_abs());
-    let inside =
-        (usize::from(inputs) + before).saturating_sub(usize::from(delta.max(0).unsigned_abs()));
-    before.div_ceil(stride)..inside.div_ceil(stride).min(usize::from(outputs))
-}
+use crate::step::{Op, lane_bits};
+use heartbit_ir::program::{ArrayConfig, Header, Join, LayerDescriptor, Parameter, Program};
 
 /// One layer, ready to run.
 #[derive(Clone, Debug)]
@@ -61,17 +16,33 @@ pub(crate) struct LayerPlan {
     pub(crate) d: LayerDescriptor,
     /// Its steps.
     pub(crate) ops: Vec<Op>,
-    /// Stream reads of a row: 4 with `shortcut_pool`, else 1.
+    /// Stream reads of a row.
     pub(crate) reads: u64,
-    /// Cycles in which a row is drained: `reads + D - 1`.
+    /// Cycles in which a row is drained.
     pub(crate) beats: u64,
-    /// Lanes below `last_lanes`.
-    pub(crate) last_mask: Vec<u64>,
+    /// Planes that are written for each pixel.
+    pub(crate) planes: usize,
+    /// Copies of each pixel that are written.
+    pub(crate) copies: usize,
+    /// `class_y·n_x` of each output row.
+    row_classes: Vec<usize>,
+    /// `class_x` of each output column.
+    column_classes: Vec<usize>,
+}
+
+impl LayerPlan {
+    /// Returns the parameter word of an output pixel.
+    pub(crate) fn parameter_word(&self, ct: usize, y: usize, x: usize) -> usize {
+        let class = self.row_classes[y] + self.column_classes[x];
+        usize::from(self.d.param_base) + ct * classes(&self.d) + class
+    }
 }
 
 /// The whole program, ready to run; shared by all clones of a simulator.
 #[derive(Debug)]
 pub(crate) struct Plan {
+    /// The array.
+    pub(crate) array: ArrayConfig,
     /// `R`.
     pub(crate) rows: usize,
     /// `C`.
@@ -84,19 +55,19 @@ pub(crate) struct Plan {
     pub(crate) slice_bits: usize,
     /// `G`.
     pub(crate) slices: usize,
-    /// Bits of an accumulator.
-    pub(crate) acc_bits: u32,
     /// Cycles from the last step of a tile to row `R-1` at the post-processing:
     /// `P + R + 3 + C - 1`.
     pub(crate) drain_delay: u64,
+    /// Cycles from D0 of the last read to the first write: `4 + N`.
+    pub(crate) write_delay: u64,
     /// Image size and classes.
     pub(crate) header: Header,
     /// Layers in order.
     pub(crate) layers: Vec<LayerPlan>,
-    /// All lanes.
-    pub(crate) lane_mask: Vec<u64>,
     /// Bits of a column in a packed word: 16, 32 or 64, at least `L` where `L <= 64`.
     pub(crate) field_bits: usize,
+    /// A one in the lowest bit of each field.
+    pub(crate) repeat: u64,
     /// Packed words that hold all columns.
     pub(crate) packed: usize,
     /// Complemented weights: limb `l` of word `w` of the memory is at `(w·limbs + l)·packed`,
@@ -111,59 +82,90 @@ pub(crate) struct Plan {
 impl Plan {
     /// Rearranges a program that [`crate::check::check`] accepted.
     pub(crate) fn new(program: &Program, extent: Extent) -> Self {
-        let array = &program.array;
-        let limbs = array.lanes.div_ceil(64);
-        let lane_mask = low_lanes(array.lanes, limbs);
+        let array = program.array;
+        let lane_mask = lane_bits(array.lanes, |_| true);
         let field_bits = array.lanes.next_power_of_two().clamp(16, 64);
-        let packed = array.cols.div_ceil(64 / field_bits);
         Self {
             rows: array.rows,
             cols: array.cols,
-            limbs,
+            limbs: lane_mask.len(),
             write_beats: array.write_beats(),
             slice_bits: array.slice_bits(),
             slices: array.slices_per_word(),
-            acc_bits: array.acc_bits,
             drain_delay: (array.popcount_latency() + array.rows + 3 + array.cols - 1) as u64,
+            write_delay: 4 + array.nonlinear_stages() as u64,
             header: program.header,
-            layers: program.layers.iter().map(|d| plan_layer(d, program, limbs)).collect(),
+            layers: program.layers.iter().map(|d| plan_layer(d, program)).collect(),
             field_bits,
-            packed,
+            repeat: (0..64).step_by(field_bits).fold(0, |all, bit| all | 1 << bit),
+            packed: array.cols.div_ceil(64 / field_bits),
             weights: pack_weights(program, extent.weight, &lane_mask, field_bits),
             parameters: (0..extent.parameter)
                 .flat_map(|word| program.parameters.iter().map(move |column| column[word]))
                 .collect(),
-            lane_mask,
+            array,
             extent,
         }
     }
 }
 
-fn plan_layer(d: &LayerDescriptor, program: &Program, limbs: usize) -> LayerPlan {
+fn plan_layer(d: &LayerDescriptor, program: &Program) -> LayerPlan {
     let (base, steps) = (usize::from(d.step_base), usize::from(d.steps));
-    let reads = reads(d);
+    let b = &d.borders;
+    let n_x = usize::from(b.left) + 1 + usize::from(b.right);
+    let rows = border_classes(d.out_height.into(), b.top, b.bottom);
     LayerPlan {
         d: *d,
-        ops: program.steps[base..][..steps].iter().map(|step| Op::new(step, d)).collect(),
-        reads,
-        beats: reads + program.array.write_beats() as u64 - 1,
-        last_mask: low_lanes(usize::from(d.last_lanes), limbs),
+        ops: (base..base + steps).map(|index| Op::new(program, index, d)).collect(),
+        reads: reads(d),
+        beats: reads(d) + writes(d, &program.array) - 1,
+        planes: planes(d),
+        copies: usize::from(d.out_copies.max(1)),
+        row_classes: rows.into_iter().map(|class| class * n_x).collect(),
+        column_classes: border_classes(d.out_width.into(), b.left, b.right),
     }
 }
 
-/// Returns the stream reads of a row.
+/// Returns the stream reads of a row: section 5.2.
 pub(crate) fn reads(d: &LayerDescriptor) -> u64 {
-    if d.flags.shortcut_pool { 4 } else { 1 }
+    match d.shortcut.join {
+        Join::None | Join::Add => 1,
+        Join::Average => 2,
+        Join::Extreme => u64::from(d.shortcut.window).pow(2),
+    }
 }
 
-/// Returns a mask of the lanes below `lanes`.
-fn low_lanes(lanes: usize, limbs: usize) -> Vec<u64> {
-    (0..limbs)
-        .map(|limb| match lanes.saturating_sub(limb * 64) {
-            n @ 0..64 => (1 << n) - 1,
-            _ => u64::MAX,
-        })
-        .collect()
+/// Returns the cycles in which the results of a row are written.
+pub(crate) fn writes(d: &LayerDescriptor, array: &ArrayConfig) -> u64 {
+    let planes = if d.flags.write_levels { d.level_bits.into() } else { 1 };
+    array.write_beats() as u64 * planes
+}
+
+/// Returns the planes of the map that is written.
+fn planes(d: &LayerDescriptor) -> usize {
+    if d.flags.write_levels || d.flags.pool { d.level_bits as usize } else { 1 }
+}
+
+/// Returns the parameter words of a column tile.
+pub(crate) fn classes(d: &LayerDescriptor) -> usize {
+    let b = &d.borders;
+    (usize::from(b.top) + 1 + usize::from(b.bottom))
+        * (usize::from(b.left) + 1 + usize::from(b.right))
+}
+
+/// Returns the border class of every position along one side of a result.
+fn border_classes(size: usize, before: u8, after: u8) -> Vec<usize> {
+    let (before, after) = (usize::from(before), usize::from(after));
+    let class = |at: usize| {
+        if at < before {
+            at
+        } else if at + after >= size {
+            before + 1 + (at + after - size)
+        } else {
+            before
+        }
+    };
+    (0..size).map(class).collect()
 }
 
 fn pack_weights(program: &Program, words: usize, mask: &[u64], field_bits: usize) -> Vec<u64> {
@@ -186,24 +188,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn valid_outputs_agree_with_the_inequality() {
-        for (delta, stride) in [(-8, 1), (-1, 1), (0, 1), (1, 1), (7, 1), (-1, 2), (0, 2), (1, 2)] {
-            for (inputs, outputs) in [(1, 1), (2, 5), (3, 3), (7, 4), (8, 4), (9, 20)] {
-                let range = valid(delta, stride, inputs, outputs);
-                for i in 0..usize::from(outputs) {
-                    let at = i64::try_from(i * stride).expect("small") + i64::from(delta);
-                    let inside = (0..i64::from(inputs)).contains(&at);
-                    assert_eq!(range.contains(&i), inside, "{delta} {stride} {inputs} {i}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn low_lanes_cover_limbs_exactly() {
-        assert_eq!(low_lanes(0, 1), [0]);
-        assert_eq!(low_lanes(64, 2), [u64::MAX, 0]);
-        assert_eq!(low_lanes(65, 2), [u64::MAX, 1]);
-        assert_eq!(low_lanes(17, 1), [0x1_ffff]);
+    fn border_classes_count_from_both_sides() {
+        assert_eq!(border_classes(6, 2, 1), [0, 1, 2, 2, 2, 3]);
+        assert_eq!(border_classes(3, 1, 1), [0, 1, 2]);
+        assert_eq!(border_classes(3, 0, 0), [0, 0, 0]);
+        // No row between the borders, and borders that overlap: the first one wins.
+        assert_eq!(border_classes(2, 1, 1), [0, 2]);
+        assert_eq!(border_classes(2, 2, 2), [0, 1]);
     }
 }

@@ -6,8 +6,8 @@
 
 use crate::plan::Plan;
 
-/// Cycles of `Fetch`: 16 descriptor words and two for the last data.
-const FETCH_CYCLES: u32 = 18;
+/// Cycles of `Fetch`: 18 descriptor words and two for the last data.
+const FETCH_CYCLES: u32 = 20;
 
 /// What the sequencer does in one cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

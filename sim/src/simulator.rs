@@ -80,7 +80,7 @@ impl Simulator {
         if rest != 0 || !(1..=IMAGE_CHANNELS).contains(&channels) {
             return Err(Error::Image { bytes: image.len(), height, width });
         }
-        self.memories.load_image(image, width, channels);
+        self.memories.image.load(image, channels);
         Ok(())
     }
 

@@ -1,22 +1,29 @@
 //! The smallest compiler that can place a chain of layers: every map and stream at a new address.
+//!
+//! Here are descriptors and parameters; `taps` makes the steps of a map, `stem` those of the image.
 
-use crate::reference::{Conv, Net, Shortcut};
+mod stem;
+mod taps;
+
+use crate::reference::{Layer, Net, Output, Shortcut, result_size};
 use heartbit_ir::program::{
-    ArrayConfig, ArrayShape, Header, LaneMemory, LayerDescriptor, LayerFlags, MemoryDepths,
-    Parameter, Program, Step,
+    ArrayConfig, Borders, Header, Join, LaneMemory, LayerDescriptor, LayerFlags, MemoryDepths,
+    Parameter, Program, Shortcut as Window,
 };
 
-/// A map in the activation memory, or the image.
-#[derive(Clone, Copy)]
-struct Source {
-    image: bool,
+/// A map in the activation memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Source {
     base: usize,
+    /// Size before it was flattened.
     height: usize,
     width: usize,
     channels: usize,
     bits: usize,
     /// Words of a pixel and plane.
     px_words: usize,
+    copies: usize,
+    flat: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -27,67 +34,78 @@ struct Stream {
     channels: usize,
 }
 
-struct Compiler<'a> {
+/// A program, and what the stem's sums differ by from those of the network.
+pub(crate) struct Compiled {
+    pub(crate) program: Program,
+    /// Of channel `o` of class `class`, at `class·cout + o`.
+    pub(crate) offsets: Vec<i64>,
+}
+
+pub(super) struct Compiler<'a> {
     net: &'a Net,
     array: ArrayConfig,
+    /// Most copies of a map.
+    copies: usize,
     activation_words: usize,
     stream_words: usize,
     program: Program,
     weight_bits: Vec<Vec<Vec<bool>>>,
+    stem_offsets: Vec<i64>,
 }
 
-fn small<T: TryFrom<usize>>(value: usize) -> T {
+pub(super) fn small<T: TryFrom<usize>>(value: usize) -> T {
     T::try_from(value).unwrap_or_else(|_| panic!("{value} does not fit"))
 }
 
 /// Compiles a network; memories are exactly as large as needed.
-pub(crate) fn compile(net: &Net, shape: ArrayShape, acc_bits: u32) -> Program {
-    let array = ArrayConfig { rows: shape.rows, cols: shape.cols, lanes: shape.lanes, acc_bits };
+pub(crate) fn compile(net: &Net, array: ArrayConfig, copies: usize) -> Compiled {
+    let stem = net.layers[0].conv.as_ref().expect("a stem");
+    let tiles = net.width.div_ceil(stem.stride).div_ceil(array.rows);
     let depths = MemoryDepths {
-        image: net.height * net.width.div_ceil(array.rows),
+        image: net.height.div_ceil(3) * tiles * 8 / array.stem_planes(),
         activation: 0,
         weight: 0,
         parameter: 0,
         stream: 0,
         logit: 0,
         step: 0,
-        program: 2 + 16 * net.convs.len(),
+        program: 2 + 18 * net.layers.len(),
     };
-    let last = net.convs.last().expect("a network has layers");
     let header = Header {
         image_height: small(net.height),
         image_width: small(net.width),
-        classes: small(last.cout),
+        classes: small(net.layers.last().expect("a network has layers").cout),
+        stem_kernel: small(stem.kernel),
+        stem_stride: small(stem.stride),
+        image_tiles: small(tiles),
     };
     let program = Program {
         array,
         depths,
         header,
         layers: vec![],
-        steps: vec![],
+        steps: vec![vec![]; array.taps],
         weights: vec![],
         parameters: vec![vec![]; array.cols],
     };
-    let weight_bits = vec![vec![]; array.cols];
-    Compiler { net, array, activation_words: 0, stream_words: 0, program, weight_bits }.run()
+    let compiler = Compiler {
+        net,
+        array,
+        copies,
+        activation_words: 0,
+        stream_words: 0,
+        program,
+        weight_bits: vec![vec![]; array.cols],
+        stem_offsets: vec![],
+    };
+    compiler.run()
 }
 
 impl Compiler<'_> {
-    fn run(mut self) -> Program {
-        let net = self.net;
-        let mut source = Source {
-            image: true,
-            base: 0,
-            height: net.height,
-            width: net.width,
-            channels: net.channels + 1,
-            bits: 8,
-            px_words: 1,
-        };
-        let mut stream = Stream::default();
-        for (i, conv) in net.convs.iter().enumerate() {
-            let next = net.convs.get(i + 1);
-            (source, stream) = self.layer(conv, next, source, stream);
+    fn run(mut self) -> Compiled {
+        let (mut source, mut stream) = (Source::default(), Stream::default());
+        for index in 0..self.net.layers.len() {
+            self.layer(index, &mut source, &mut stream);
         }
         let lanes = self.array.lanes;
         for column in &self.weight_bits {
@@ -102,208 +120,210 @@ impl Compiler<'_> {
         depths.stream = self.stream_words;
         depths.weight = self.weight_bits[0].len();
         depths.parameter = self.program.parameters[0].len();
-        depths.step = self.program.steps.len();
+        depths.step = self.program.steps[0].len();
         depths.logit = self.program.layers.last().map_or(0, |d| d.col_tiles.into());
-        self.program
+        Compiled { program: self.program, offsets: self.stem_offsets }
     }
 
-    fn n_xt(&self, width: usize, stride: usize) -> usize {
-        width.div_ceil(stride).div_ceil(self.array.rows)
-    }
-
-    fn layer(
-        &mut self,
-        conv: &Conv,
-        next: Option<&Conv>,
-        source: Source,
-        stream: Stream,
-    ) -> (Source, Stream) {
-        let (rows, cols) = (self.array.rows, self.array.cols);
-        let (height, width) =
-            (source.height.div_ceil(conv.stride), source.width.div_ceil(conv.stride));
-        let tiles = conv.cout.div_ceil(cols);
-        let write_beats = self.array.write_beats();
-        let px_words = (tiles * write_beats).div_ceil(self.array.slices_per_word());
-        let in_px = if source.image { 1 } else { source.bits * source.px_words };
-        let in_row = conv.stride * self.n_xt(source.width, conv.stride) * in_px;
-        let (step_base, weight_base) = (self.program.steps.len(), self.weight_bits[0].len());
-        let param_base = self.program.parameters[0].len();
-        let last_lanes = self.steps_and_weights(conv, &source, tiles);
-        for ct in 0..tiles {
-            for c in 0..cols {
-                let o = ct * cols + c;
-                let parameter = match conv.mul.get(o) {
-                    Some(&mul) => Parameter { mul, bias: conv.bias[o] },
-                    None => Parameter::default(),
-                };
-                self.program.parameters[c].push(parameter);
-            }
-        }
-        let steps = self.program.steps.len() - step_base;
-        let reads = if conv.shortcut == Shortcut::Pool { 4 } else { 1 };
-        let drain = rows * (reads + write_beats - 1);
-
+    fn layer(&mut self, index: usize, source: &mut Source, stream: &mut Stream) {
+        let layer = &self.net.layers[index];
+        let array = self.array;
+        let tiles = layer.cout.div_ceil(array.cols);
+        let (step_base, weight_base) = (self.program.steps[0].len(), self.weight_bits[0].len());
+        let (param_base, last) =
+            (self.program.parameters[0].len(), index + 1 == self.net.layers.len());
         let mut d = LayerDescriptor {
-            flags: LayerFlags {
-                source_image: source.image,
-                stride_2: conv.stride == 2,
-                shortcut_identity: conv.shortcut == Shortcut::Identity,
-                shortcut_pool: conv.shortcut == Shortcut::Pool,
-                write_stream: conv.write_stream,
-                last_layer: next.is_none(),
-                logits: next.is_none(),
-                ..LayerFlags::default()
-            },
-            shift: conv.shift,
-            steps: small(steps),
             step_base: small(step_base),
             weight_base: small(weight_base),
             param_base: small(param_base),
             col_tiles: small(tiles),
-            row_tiles: small(width.div_ceil(rows)),
-            out_height: small(height),
-            out_width: small(width),
-            in_height: small(source.height),
-            in_width: small(source.width),
-            in_base: small(source.base),
-            in_y_words: small(conv.stride * in_row),
-            in_xt_words: small(in_px),
-            last_lanes: small(last_lanes),
-            fan_in: small(source.channels),
-            tile_gap: small(drain.saturating_sub(steps)),
-            drain_wait: small(drain + self.array.popcount_latency() + rows + cols + 8),
-            clip: conv.clip,
+            shift: layer.shift,
+            clip: layer.clip,
+            value_shift: layer.bend.as_ref().map_or(0, |bend| bend.shift),
+            value_clip: layer.bend.as_ref().map_or(32767, |bend| bend.clip),
+            in_copies: 1,
+            out_copies: 1,
+            flags: LayerFlags {
+                source_image: index == 0,
+                write_stream: true,
+                logits: last,
+                last_layer: last,
+                ..LayerFlags::default()
+            },
             ..LayerDescriptor::default()
         };
-        if conv.shortcut != Shortcut::None {
+        let (height, width) = match &layer.conv {
+            _ if index == 0 => self.stem(layer, &mut d),
+            Some(conv) => self.taps(layer.cout, conv, source, &mut d),
+            None => self.pass(layer, stream, &mut d),
+        };
+        self.parameters(layer, d.borders);
+        (d.out_height, d.out_width) = (small(height), small(width));
+        d.row_tiles = small(width.div_ceil(array.rows));
+        d.steps = small(self.program.steps[0].len() - step_base);
+        self.streams(layer, stream, &mut d);
+        self.map(index, source, &mut d);
+        schedule(&array, &mut d);
+        self.program.layers.push(d);
+    }
+
+    /// One step that is off, and weights that nobody counts.
+    fn pass(&mut self, layer: &Layer, stream: &Stream, d: &mut LayerDescriptor) -> (usize, usize) {
+        let off = heartbit_ir::program::Step { off: true, ..Default::default() };
+        self.program.steps.iter_mut().for_each(|group| group.push(off.encode()));
+        for column in &mut self.weight_bits {
+            column.extend(vec![vec![true; self.array.lanes]; d.col_tiles.into()]);
+        }
+        if let Shortcut::Extreme { .. } = layer.shortcut {
+            (d.in_height, d.in_width) = (small(stream.height), small(stream.width));
+        }
+        let size = |n| result_size(layer.shortcut, n);
+        (size(stream.height), size(stream.width))
+    }
+
+    /// Parameters of all column tiles and border classes.
+    fn parameters(&mut self, layer: &Layer, borders: Borders) {
+        let cols = self.array.cols;
+        let classes = borders.classes();
+        for (ct, class) in
+            (0..layer.cout.div_ceil(cols)).flat_map(|ct| (0..classes).map(move |class| (ct, class)))
+        {
+            for c in 0..cols {
+                let o = ct * cols + c;
+                let offset = self.stem_offsets.get(class * layer.cout + o).copied();
+                let offset = if classes > 1 { offset.unwrap_or(0) } else { 0 };
+                self.program.parameters[c].push(if o < layer.cout {
+                    parameter(layer, o, offset)
+                } else {
+                    Parameter::default()
+                });
+            }
+        }
+    }
+
+    fn streams(&mut self, layer: &Layer, stream: &mut Stream, d: &mut LayerDescriptor) {
+        let (tiles, height) = (usize::from(d.col_tiles), usize::from(d.out_height));
+        let row = usize::from(d.out_width).div_ceil(2);
+        let window = |join, window, stride, padding| Window {
+            join,
+            window: small(window),
+            stride_2: stride == 2,
+            padding: padding == 1,
+        };
+        d.shortcut = match layer.shortcut {
+            Shortcut::None => Window::default(),
+            Shortcut::Add { stride } => window(Join::Add, 1, stride, 0),
+            Shortcut::Average => window(Join::Average, 2, 2, 0),
+            Shortcut::Extreme { window: side, stride, padding } => {
+                window(Join::Extreme, side, stride, padding)
+            }
+        };
+        if layer.shortcut != Shortcut::None {
             d.stream_in_base = small(stream.base);
-            d.stream_in_row = small(stream.width);
-            d.stream_in_plane = small(stream.height * stream.width);
+            d.stream_in_row = small(stream.width.div_ceil(2));
+            d.stream_in_plane = small(stream.height * stream.width.div_ceil(2));
             d.shortcut_channels = small(stream.channels);
         }
-        let stream = if conv.write_stream {
-            let in_place =
-                conv.shortcut == Shortcut::Identity && stream.channels.div_ceil(cols) == tiles;
-            let base = if in_place { stream.base } else { self.stream_words };
-            self.stream_words = self.stream_words.max(base + tiles * height * width);
-            d.stream_out_base = small(base);
-            d.stream_out_row = small(width);
-            d.stream_out_plane = small(height * width);
-            Stream { base, height, width, channels: conv.cout }
-        } else {
-            stream
+        let in_place = layer.shortcut == (Shortcut::Add { stride: 1 })
+            && stream.channels.div_ceil(self.array.cols) == tiles;
+        let base = if in_place { stream.base } else { self.stream_words };
+        self.stream_words = self.stream_words.max(base + tiles * height * row);
+        d.stream_out_base = small(base);
+        d.stream_out_row = small(row);
+        d.stream_out_plane = small(height * row);
+        let width = d.out_width.into();
+        *stream = Stream { base, height, width, channels: layer.cout };
+    }
+
+    /// Where the next convolution finds the map.
+    fn map(&mut self, index: usize, source: &mut Source, d: &mut LayerDescriptor) {
+        let (layer, array) = (&self.net.layers[index], self.array);
+        let consumer = self.net.layers[index + 1..].iter().find_map(|layer| layer.conv.as_ref());
+        let stride = consumer.map_or(1, |conv| conv.stride);
+        let slices = usize::from(d.col_tiles) * array.write_beats();
+        let px_words = slices.div_ceil(array.slices_per_word());
+        let fits = |copies: &usize| {
+            let few = *copies <= self.copies.min(array.taps);
+            few && slices <= array.slices_per_word() / copies
         };
+        let copies = [4, 2].into_iter().find(fits).unwrap_or(1);
+        let (height, width) = (usize::from(d.out_height), usize::from(d.out_width));
+        d.out_base = small(self.activation_words);
+        let (bits, flat) = match layer.output {
+            Output::None => return,
+            Output::Bits { flat } => {
+                d.flags.write_bits = true;
+                (1, flat)
+            }
+            Output::Levels { bits, shift, flat } => {
+                d.flags.write_levels = true;
+                (d.level_bits, d.level_shift) = (bits, shift);
+                (bits as usize, flat)
+            }
+            Output::Pool { bits, shift } => {
+                d.flags.pool = true;
+                (d.level_bits, d.level_shift) = (bits, shift);
+                (bits as usize, false)
+            }
+        };
+        let words = bits * px_words;
+        d.out_plane_words = small(px_words);
+        d.out_xt_words = small(words);
+        d.out_copies = small(copies);
         let base = self.activation_words;
-        let mut output =
-            Source { image: false, base, height, width, channels: conv.cout, bits: 1, px_words };
-        d.out_base = small(base);
-        if let Some(pool_shift) = conv.pool {
-            d.flags.pool = true;
-            d.pool_shift = pool_shift;
-            d.col_gap = small(40 + 8 * write_beats);
-            d.out_xt_words = small(px_words);
-            self.activation_words += 8 * px_words;
-            output = Source { height: 1, width: 1, bits: 8, ..output };
-        } else if let Some(next) = next {
-            let n_xt = self.n_xt(width, next.stride);
-            d.flags.write_bits = true;
-            d.flags.out_stride_2 = next.stride == 2;
-            d.out_xt_words = small(px_words);
-            d.out_phase_words = small(n_xt * px_words);
-            d.out_y_words = small(next.stride * n_xt * px_words);
-            self.activation_words += height * next.stride * n_xt * px_words;
+        *source =
+            Source { base, height, width, channels: layer.cout, bits, px_words, copies, flat };
+        if d.flags.pool {
+            (source.height, source.width) = (1, 1);
+            self.activation_words += words;
+        } else if flat {
+            d.flags.out_flat = true;
+            d.out_phase_words = small((array.rows - 1) * words);
+            d.out_y_words = small(width * words);
+            self.activation_words += height * width * words;
+        } else {
+            let line = width.div_ceil(stride).div_ceil(array.rows) * words;
+            d.flags.out_stride_2 = stride == 2;
+            d.out_phase_words = small(line);
+            d.out_y_words = small(stride * line);
+            self.activation_words += height * stride * line;
         }
-        self.program.layers.push(d);
-        (output, stream)
     }
+}
 
-    /// Word and lane of a channel.
-    fn place(&self, source: &Source, channel: usize) -> (usize, usize) {
-        if source.image {
-            return (0, if channel + 1 == source.channels { 3 } else { channel });
-        }
-        let (cols, slice_bits) = (self.array.cols, self.array.slice_bits());
-        let (ct, c) = (channel / cols, channel % cols);
-        let slice = ct * self.array.write_beats() + c / slice_bits;
-        let slices = self.array.slices_per_word();
-        (slice / slices, slice % slices * slice_bits + c % slice_bits)
+fn parameter(layer: &Layer, o: usize, offset: i64) -> Parameter {
+    let mul = layer.mul[o];
+    let plain = Parameter {
+        mul,
+        bias: layer.bias[o] - i64::from(mul) * offset,
+        minimum: layer.minimum[o],
+        threshold: layer.thresholds[o].0,
+        at_most: layer.thresholds[o].1,
+        ..Parameter::default()
+    };
+    match &layer.bend {
+        None => plain,
+        Some(bend) => Parameter {
+            before: bend.before[o],
+            slope: bend.slope[o],
+            after: bend.after[o],
+            ..plain
+        },
     }
+}
 
-    /// Emits the steps and the weights of all column tiles, and returns `last_lanes`.
-    fn steps_and_weights(&mut self, conv: &Conv, source: &Source, tiles: usize) -> usize {
-        let places: Vec<_> = (0..source.channels).map(|c| self.place(source, c)).collect();
-        let words = places.iter().map(|&(word, _)| word).max().expect("channels") + 1;
-        let in_last = places.iter().filter(|&&(word, _)| word + 1 == words);
-        let last_lanes = in_last.map(|&(_, lane)| lane).max().expect("channels") + 1;
-        let mut pairs: Vec<(usize, usize)> =
-            (0..source.bits).flat_map(|i| (0..conv.bits).map(move |j| (i, j))).collect();
-        pairs.sort_by_key(|&(i, j)| std::cmp::Reverse((i + j, i)));
-        let (mut visits, mut weight) = (vec![], pairs[0].0 + pairs[0].1);
-        for (i, j) in pairs {
-            let mut double = i + j < weight;
-            weight = i + j;
-            for (ky, kx) in (0..conv.kernel).flat_map(|y| (0..conv.kernel).map(move |x| (y, x))) {
-                for word in 0..words {
-                    self.program.steps.push(Step {
-                        double,
-                        tap_first: word == 0,
-                        last_word: word + 1 == words,
-                        ..self.tap(conv, source, (ky, kx), i, word)
-                    });
-                    visits.push((j, ky, kx, word));
-                    double = false;
-                }
-            }
-        }
-        for ct in 0..tiles {
-            for &(j, ky, kx, word) in &visits {
-                for c in 0..self.array.cols {
-                    let o = ct * self.array.cols + c;
-                    let mut bits = vec![true; self.array.lanes];
-                    for (channel, &(at, lane)) in places.iter().enumerate() {
-                        if at == word && o < conv.cout {
-                            let k = conv.kernel;
-                            let index = ((o * k + ky) * k + kx) * source.channels + channel;
-                            let code = (conv.weights[index] + (1 << conv.bits) - 1) / 2;
-                            bits[lane] = code >> j & 1 == 1;
-                        }
-                    }
-                    self.weight_bits[c].push(bits);
-                }
-            }
-        }
-        last_lanes
-    }
-
-    fn tap(
-        &self,
-        conv: &Conv,
-        source: &Source,
-        (ky, kx): (usize, usize),
-        plane: usize,
-        word: usize,
-    ) -> Step {
-        let pad = i64::try_from(conv.kernel / 2).expect("small");
-        let dy = i64::try_from(ky).expect("small") - pad;
-        let dx = i64::try_from(kx).expect("small") - pad;
-        let (phase, shift) = match (conv.stride, dx) {
-            (1, _) => (0, dx),
-            (_, -1) => (1, -1),
-            (_, dx) => (dx, 0),
-        };
-        let px = source.bits * source.px_words;
-        let (px, in_pixel) =
-            if source.image { (1, 0) } else { (px, plane * source.px_words + word) };
-        let line = i64::try_from(self.n_xt(source.width, conv.stride) * px).expect("small");
-        let stride = i64::try_from(conv.stride).expect("small");
-        let offset = (dy * stride + phase) * line + i64::try_from(in_pixel).expect("small");
-        Step {
-            offset: i16::try_from(offset).expect("offsets have 16 bits"),
-            dy: i8::try_from(dy).expect("small"),
-            dx: i8::try_from(dx).expect("small"),
-            shift: i8::try_from(shift).expect("small"),
-            plane: if source.image { small(plane) } else { 0 },
-            ..Step::default()
-        }
-    }
+/// Gaps and waits: sections 5.2 to 5.4.
+fn schedule(array: &ArrayConfig, d: &mut LayerDescriptor) {
+    let reads = match d.shortcut.join {
+        Join::None | Join::Add => 1,
+        Join::Average => 2,
+        Join::Extreme => usize::from(d.shortcut.window * d.shortcut.window),
+    };
+    let planes = if d.flags.write_levels { d.level_bits as usize } else { 1 };
+    let drain = array.rows * (reads + array.write_beats() * planes - 1);
+    let nonlinear = if array.extended { 3 } else { 0 };
+    let wait = array.popcount_latency() + array.rows + array.cols + 8 + nonlinear;
+    d.tile_gap = small(drain.saturating_sub(d.steps.into()));
+    d.drain_wait = small(drain + wait);
+    d.col_gap = if d.flags.pool { small(40 + 8 * array.write_beats()) } else { 0 };
 }

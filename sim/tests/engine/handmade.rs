@@ -1,38 +1,43 @@
 //! Programs written by hand, with results worked out on paper.
 
-use crate::compile::compile;
-use crate::layers::Numbers;
-use crate::reference::{Conv, Net, Shortcut};
 use heartbit_ir::program::{
-    ArrayConfig, ArrayShape, Header, LaneMemory, LayerDescriptor, LayerFlags, MemoryDepths,
-    Parameter, Program, Step,
+    ArrayConfig, Header, ImageStep, Join, LaneMemory, LayerDescriptor, LayerFlags, MemoryDepths,
+    Parameter, Program, Shortcut,
 };
 use heartbit_sim::{Error, Simulator};
 
-/// One pixel `p` of one channel on a 1x1 array: `z = (2p - 255) - 255`, eight steps.
+/// One pixel `p` of one channel on a 1x1 array: `z = 2p - 510`, eight steps.
+///
+/// The lanes are elements 0 to 3 of the vector: the pixel to the left, which is outside of the
+/// image, and channel 0 of the pixel.
 pub(crate) fn one_pixel(acc_bits: u32) -> Program {
-    let mut weights = LaneMemory::ones(4, 8);
-    (0..8).for_each(|word| weights.set(word, 3, false));
-    let step = |plane| Step {
-        plane,
+    let step = |plane| ImageStep {
+        planes: [Some(plane), None],
+        n_rows: 1,
         double: plane < 7,
         tap_first: true,
-        last_word: true,
-        ..Step::default()
+        ..ImageStep::default()
     };
     Program {
-        array: ArrayConfig { rows: 1, cols: 1, lanes: 4, acc_bits },
+        array: ArrayConfig { rows: 1, cols: 1, lanes: 4, taps: 1, acc_bits, extended: false },
         depths: MemoryDepths {
-            image: 1,
+            image: 8,
             activation: 0,
             weight: 8,
             parameter: 1,
             stream: 0,
             logit: 1,
             step: 8,
-            program: 18,
+            program: 20,
         },
-        header: Header { image_height: 1, image_width: 1, classes: 1 },
+        header: Header {
+            image_height: 1,
+            image_width: 1,
+            classes: 1,
+            stem_kernel: 3,
+            stem_stride: 1,
+            image_tiles: 1,
+        },
         layers: vec![LayerDescriptor {
             flags: LayerFlags {
                 source_image: true,
@@ -47,15 +52,14 @@ pub(crate) fn one_pixel(acc_bits: u32) -> Program {
             out_width: 1,
             in_height: 1,
             in_width: 1,
-            last_lanes: 4,
             fan_in: 2,
             drain_wait: 12,
             clip: 100,
             ..LayerDescriptor::default()
         }],
-        steps: (0..8).rev().map(step).collect(),
-        weights: vec![weights],
-        parameters: vec![vec![Parameter { mul: 3, bias: 7 }]],
+        steps: vec![(0..8).rev().map(|plane| step(plane).encode()).collect()],
+        weights: vec![LaneMemory::ones(4, 8)],
+        parameters: vec![vec![Parameter { mul: 3, bias: 7, ..Parameter::default() }]],
     }
 }
 
@@ -65,23 +69,39 @@ fn one_pixel_gives_the_sum_on_paper() {
     let execution = simulator.run(&[200]).expect("one byte");
     assert_eq!(execution.layers[0].sums, [2 * 200 - 510]);
     assert_eq!(execution.layers[0].stream, [-100], "clipped");
+    assert_eq!(execution.layers[0].value, [-100]);
+    assert_eq!(execution.layers[0].bits, [false]);
     assert_eq!(execution.logits, [3 * (2 * 200 - 510) + 7]);
-    assert_eq!((execution.layer_cycles, execution.send_cycles), (vec![18 + 8 + 12], 3));
+    assert_eq!((execution.layer_cycles, execution.send_cycles), (vec![20 + 8 + 12], 3));
     assert_eq!(simulator.overflows(), 0);
 }
 
 #[test]
 fn missing_channels_are_zero_and_wrong_lengths_are_rejected() {
-    let mut simulator = Simulator::new(&one_pixel(12)).expect("valid");
-    // Lane 1 has weight 1 and now holds 9, which nobody subtracts: matches that `n` lacks.
+    let mut program = one_pixel(12);
+    // Elements 4 to 7: channels 1 and 2 of the pixel, and the pixel to the right.
+    for word in &mut program.steps[0] {
+        *word = ImageStep { part: 1, ..ImageStep::decode(*word) }.encode();
+    }
+    let mut simulator = Simulator::new(&program).expect("valid");
     let execution = simulator.run(&[200, 9]).expect("two channels");
-    assert_eq!(execution.layers[0].sums, [2 * 200 - 510 + 2 * 9]);
+    assert_eq!(execution.layers[0].sums, [2 * 9 - 510]);
     let execution = simulator.run(&[200]).expect("one channel");
-    assert_eq!(execution.layers[0].sums, [2 * 200 - 510]);
+    assert_eq!(execution.layers[0].sums, [-510]);
     for bytes in [0, 4] {
         let error = Error::Image { bytes, height: 1, width: 1 };
         assert_eq!(simulator.run(&vec![0; bytes]), Err(error));
     }
+}
+
+#[test]
+fn lanes_outside_of_the_image_hold_zeros_that_count() {
+    let mut program = one_pixel(12);
+    // A weight of 0 meets the 0 of the pixel to the left in all eight steps.
+    (0..8).for_each(|word| program.weights[0].set(word, 1, false));
+    let mut simulator = Simulator::new(&program).expect("valid");
+    let execution = simulator.run(&[200]).expect("one byte");
+    assert_eq!(execution.layers[0].sums, [2 * (200 + 255) - 510]);
 }
 
 #[test]
@@ -93,41 +113,70 @@ fn accumulators_wrap_and_are_counted() {
     assert_eq!(simulator.overflows(), 1);
 }
 
-/// A row of 16 pixels on 8 rows: two tiles of 8 steps, drained without a pause between them.
-/// The stream is read at `x` and written at `x + delta`.
-fn shifted_stream(delta: u16, tile_gap: u16) -> Vec<i32> {
-    let conv = Conv {
-        cout: 1,
-        kernel: 1,
-        stride: 1,
-        bits: 1,
-        weights: vec![1, 1],
-        shortcut: Shortcut::Identity,
-        mul: vec![0],
-        bias: vec![5],
-        shift: 0,
-        clip: 100,
-        write_stream: true,
-        pool: None,
-    };
-    let net = Net { height: 1, width: 16, channels: 1, convs: vec![conv] };
-    let mut program = compile(&net, ArrayShape { rows: 8, cols: 1, lanes: 4 }, 12);
+/// The nonlinearity, the bit and the level of one value on paper: `r = -100` becomes `v`.
+#[track_caller]
+fn check_value(parameter: Parameter, value_shift: u32, expected: (i32, bool, u8)) {
+    let mut program = one_pixel(12);
+    program.array.extended = true;
+    program.depths.activation = 3;
+    program.parameters[0][0] = Parameter { mul: 3, bias: 7, ..parameter };
     let layer = &mut program.layers[0];
-    (layer.stream_out_base, layer.tile_gap, layer.shortcut_channels) = (delta, tile_gap, 1);
-    (layer.stream_in_row, layer.stream_in_plane) = (16, 16);
-    program.depths.stream = 40;
-    let image = Numbers(1).bytes(16);
+    (layer.value_shift, layer.value_clip) = (value_shift, 300);
+    (layer.level_bits, layer.out_plane_words, layer.level_shift) = (3, 1, 1);
+    layer.flags.write_levels = true;
+    layer.drain_wait = 3 + 12 + 3;
     let mut simulator = Simulator::new(&program).expect("valid");
-    simulator.run(&image).expect("16 bytes").layers[0].shortcut.clone()
+    let layer = &simulator.run(&[200]).expect("one byte").layers[0];
+    assert_eq!((layer.stream[0], layer.value[0], layer.bits[0], layer.levels[0]), {
+        let (value, bit, level) = expected;
+        (-100, value, bit, level)
+    });
+}
+
+#[test]
+fn values_bend_round_and_clip_as_on_paper() {
+    let p = Parameter::default();
+    check_value(p, 0, (-100, false, 78));
+    // (-100 + 96) · 3 = -12; (-12 + 8) >> 4 = -1 rounds -0.75.
+    check_value(Parameter { before: 96, slope: 3, ..p }, 4, (-1, false, 127));
+    // (-100 + 92) · 3 = -24; (-24 + 8) >> 4 = -1 rounds -1.5 up.
+    check_value(Parameter { before: 92, slope: 3, ..p }, 4, (-1, false, 127));
+    check_value(Parameter { before: 100, slope: 0, after: 4, ..p }, 4, (4, true, 130));
+    check_value(Parameter { before: 1 << 20, ..p }, 4, (300, true, 255));
+    check_value(Parameter { threshold: -100, ..p }, 0, (-100, true, 78));
+    check_value(Parameter { threshold: -99, ..p }, 0, (-100, false, 78));
+    check_value(Parameter { threshold: -100, at_most: true, ..p }, 0, (-100, true, 78));
+    check_value(Parameter { threshold: -101, at_most: true, ..p }, 0, (-100, false, 78));
+}
+
+/// A row of 16 pixels on 8 rows: two tiles of 8 steps, drained without a pause between them.
+/// The stream is read at `x` and written at `x + delta`, `delta` even.
+fn shifted_stream(delta: u16, tile_gap: u16, extended: bool) -> Vec<i32> {
+    let mut program = one_pixel(12);
+    (program.array.rows, program.array.extended) = (8, extended);
+    (program.header.image_width, program.header.image_tiles) = (16, 2);
+    (program.depths.image, program.depths.stream) = (16, 20);
+    program.parameters[0][0] = Parameter { bias: 5, ..Parameter::default() };
+    let layer = &mut program.layers[0];
+    layer.flags.write_stream = true;
+    layer.shortcut = Shortcut { join: Join::Add, ..Shortcut::default() };
+    (layer.out_width, layer.in_width, layer.row_tiles) = (16, 16, 2);
+    (layer.stream_out_base, layer.tile_gap, layer.shortcut_channels) = (delta / 2, tile_gap, 1);
+    (layer.value_clip, layer.drain_wait) = (100, 8 + 1 + 8 + 1 + 8 + 3);
+    let mut simulator = Simulator::new(&program).expect("valid");
+    simulator.run(&[0; 16]).expect("16 bytes").layers[0].shortcut.clone()
 }
 
 #[test]
 fn stream_reads_see_writes_of_earlier_cycles_only() {
-    // Row j of tile 0 writes in cycle T + (7-j) + 4, row k of tile 1 reads in T + 8 + (7-k) + 1,
-    // so it sees the write where k - j < 5; the addresses agree where 8 + k = j + delta.
+    // Row j of tile 0 writes in cycle T + (7-j) + 4 + N, row k of tile 1 reads in
+    // T + 8 + gap + (7-k) + 1, so it sees the write where k - j < 5 + gap - N; the addresses agree
+    // where 8 + k = j + delta.
     let seen = |from: usize| (0..16).map(|x| if x >= from { 5 } else { 0 }).collect::<Vec<i32>>();
-    assert_eq!(shifted_stream(12, 0), seen(12));
-    assert_eq!(shifted_stream(13, 0), seen(16));
-    assert_eq!(shifted_stream(13, 1), seen(13));
-    assert_eq!(shifted_stream(14, 1), seen(16));
+    assert_eq!(shifted_stream(12, 0, false), seen(12));
+    assert_eq!(shifted_stream(14, 1, false), seen(16));
+    assert_eq!(shifted_stream(14, 2, false), seen(14));
+    assert_eq!(shifted_stream(10, 0, true), seen(16));
+    assert_eq!(shifted_stream(10, 1, true), seen(10));
+    assert_eq!(shifted_stream(12, 2, true), seen(16));
 }

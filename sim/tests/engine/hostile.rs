@@ -1,18 +1,46 @@
 //! Programs that nobody should write: each is rejected with its reason, or ends.
 
+use crate::compile::compile;
 use crate::handmade::one_pixel;
+use crate::layers::array;
+use crate::network::{Numbers, conv, end, network, stem};
+use crate::reference::Shortcut as From;
 use heartbit_ir::program::{
-    ArrayConfig, Header, LaneMemory, LayerDescriptor, MemoryDepths, Parameter, Program, Step,
+    ArrayConfig, Borders, Header, ImageStep, Join, LaneMemory, LayerDescriptor, MemoryDepths,
+    Parameter, Program, Shortcut, Step,
 };
 use heartbit_sim::Simulator;
 use proptest::prelude::*;
 
 #[track_caller]
-fn check_rejected(break_it: impl Fn(&mut Program), expected: &str) {
-    let mut program = one_pixel(12);
+fn check_error(mut program: Program, break_it: impl Fn(&mut Program), expected: &str) {
     break_it(&mut program);
     let error = Simulator::new(&program).expect_err("the program is broken");
     assert_eq!(error.to_string(), expected);
+}
+
+#[track_caller]
+fn check_rejected(break_it: impl Fn(&mut Program), expected: &str) {
+    check_error(one_pixel(12), break_it, expected);
+}
+
+/// The same of a layer of `one_pixel` on extended hardware.
+#[track_caller]
+fn check_layer(break_it: impl Fn(&mut LayerDescriptor), expected: &str) {
+    let mut program = one_pixel(12);
+    program.array.extended = true;
+    program.layers[0].drain_wait = 400;
+    (program.layers[0].tile_gap, program.layers[0].value_clip) = (100, 100);
+    check_error(program, |p| break_it(&mut p.layers[0]), expected);
+}
+
+/// A network of four layers with two lane groups; layers 1 to 3 read maps.
+fn four_layers() -> Program {
+    let mut numbers = Numbers(7);
+    let mut specs = vec![stem(4, 3, 1), conv(4, 3, 1, From::Add { stride: 1 })];
+    specs.extend(end(4, 3, 2));
+    let net = network((4, 4, 3), &specs, true, &mut numbers);
+    compile(&net, array("2x4x16", 2, true), 2).program
 }
 
 #[test]
@@ -26,8 +54,8 @@ fn broken_sizes_are_named() {
     check_rejected(|p| p.header.classes = 2, "program: classes is 2, must be at most 1");
     check_rejected(|p| p.layers.clear(), "program: number of layers is 0, must be at least 1");
     check_rejected(
-        |p| p.depths.program = 17,
-        "program: words of the program is 18, must be at most 17",
+        |p| p.depths.program = 19,
+        "program: words of the program is 20, must be at most 19",
     );
     check_rejected(
         |p| p.weights[0] = LaneMemory::ones(4, 7),
@@ -48,49 +76,296 @@ fn broken_sizes_are_named() {
 }
 
 #[test]
-fn broken_layers_are_named() {
-    let layer = |change: fn(&mut LayerDescriptor)| move |p: &mut Program| change(&mut p.layers[0]);
-    check_rejected(layer(|d| d.steps = 0), "layer 0: steps is 0, must be at least 1");
-    check_rejected(layer(|d| d.col_tiles = 0), "program: classes is 1, must be at most 0");
+fn lane_groups_that_do_not_divide_are_named() {
+    let groups = |taps: usize, lanes: usize, slices: usize| {
+        format!(
+            "program: array.taps is {taps}, must be 1, or 2 or 4 groups of {lanes} lanes that are \
+             {slices} slices of 1 bits"
+        )
+    };
+    for taps in [0, 3, 8] {
+        check_rejected(|p| p.array.taps = taps, &groups(taps, 4, 4));
+    }
+    check_rejected(|p| (p.array.taps, p.array.lanes) = (4, 6), &groups(4, 6, 6));
     check_rejected(
-        layer(|d| d.row_tiles = 2),
-        "layer 0: row_tiles (the tiles of out_width) is 2, must be at most 1",
-    );
-    check_rejected(layer(|d| d.drain_wait = 11), "layer 0: drain_wait is 11, must be at least 12");
-    check_rejected(layer(|d| d.clip = 40_000), "layer 0: clip is 40000, must be at most 32767");
-    check_rejected(
-        layer(|d| d.step_base = 1),
-        "layer 0: step_base + steps is 9, must be at most 8",
-    );
-    check_rejected(
-        layer(|d| d.flags.last_layer = false),
-        "layer 0: `last_layer` is not set in the last layer",
+        |p| p.array.taps = 2,
+        "program: number of step memories is 1, must be exactly 2",
     );
     check_rejected(
-        layer(|d| (d.flags.pool, d.col_gap) = (true, 47)),
-        "layer 0: col_gap is 47, must be at least 48",
+        |p| p.steps.push(vec![]),
+        "program: number of step memories is 2, must be exactly 1",
     );
     check_rejected(
-        layer(|d| d.flags.write_bits = true),
-        "layer 0: writing the map reaches words 0 to 0 of a memory of 0",
-    );
-    check_rejected(
-        layer(|d| d.in_base = 1),
-        "layer 0: reading the image reaches words 1 to 1 of a memory of 1",
-    );
-    check_rejected(
-        layer(|d| (d.out_height, d.in_height, d.in_y_words) = (9, 2, 1)),
-        "layer 0: reading the image reaches words 0 to 1 of a memory of 1",
+        |p| (p.array.taps, p.steps) = (2, vec![p.steps[0].clone(), vec![0; 7]]),
+        "layer 0: step_base + steps is 8, must be at most 7",
     );
 }
 
 #[test]
+fn broken_images_are_named() {
+    check_rejected(
+        |p| (p.header.stem_kernel, p.header.stem_stride) = (7, 2),
+        "program: the stem is 7x7 with stride 2, must be 3x3 with stride 1, \
+         or 7x7 with stride 2 on extended hardware (extended: false)",
+    );
+    check_rejected(
+        |p| (p.array.extended, p.header.stem_stride) = (true, 0),
+        "program: the stem is 3x3 with stride 0, must be 3x3 with stride 1, \
+         or 7x7 with stride 2 on extended hardware (extended: true)",
+    );
+    check_rejected(|p| p.header.image_tiles = 2, "program: image_tiles is 2, must be exactly 1");
+    check_rejected(|p| p.depths.image = 7, "program: words of the image is 8, must be at most 7");
+    check_rejected(
+        |p| p.header.image_height = 4,
+        "program: words of the image is 16, must be at most 8",
+    );
+    check_layer(
+        |d| d.in_height = 2,
+        "layer 0: in_height (the rows of the image) is 2, must be at most 1",
+    );
+    check_layer(
+        |d| (d.out_width, d.row_tiles) = (2, 2),
+        "layer 0: row_tiles (the windows of the image) is 2, must be at most 1",
+    );
+    check_layer(
+        |d| d.flags.stride_2 = true,
+        "layer 0: stride (that of the stem) is 2, must be at most 1",
+    );
+}
+
+#[test]
+fn broken_layers_are_named() {
+    check_layer(|d| d.steps = 0, "layer 0: steps is 0, must be at least 1");
+    check_layer(|d| d.col_tiles = 0, "program: classes is 1, must be at most 0");
+    check_layer(
+        |d| d.row_tiles = 2,
+        "layer 0: row_tiles (the tiles of out_width) is 2, must be exactly 1",
+    );
+    check_rejected(
+        |p| p.layers[0].drain_wait = 11,
+        "layer 0: drain_wait is 11, must be at least 12",
+    );
+    check_layer(|d| d.drain_wait = 14, "layer 0: drain_wait is 14, must be at least 15");
+    check_layer(|d| d.clip = 40_000, "layer 0: clip is 40000, must be at most 32767");
+    check_layer(|d| d.value_clip = 32_768, "layer 0: value_clip is 32768, must be at most 32767");
+    check_layer(|d| d.value_shift = 32, "layer 0: value_shift is 32, must be at most 28");
+    check_layer(|d| d.value_shift = 3, "layer 0: value_shift modulo 4 is 3, must be exactly 0");
+    check_layer(|d| d.level_shift = 32, "layer 0: level_shift is 32, must be at most 31");
+    check_layer(|d| d.level_bits = 9, "layer 0: level_bits is 9, must be at most 8");
+    check_layer(|d| d.borders.right = 4, "layer 0: right is 4, must be at most 3");
+    check_layer(|d| d.step_base = 1, "layer 0: step_base + steps is 9, must be at most 8");
+    check_layer(|d| d.last_lanes = 5, "layer 0: last_lanes (of a copy) is 5, must be at most 4");
+    check_layer(
+        |d| d.borders = Borders { top: 1, ..Borders::default() },
+        "column 0: number of parameters is 1, must be at least 2",
+    );
+    check_layer(
+        |d| (d.flags.pool, d.col_gap, d.level_bits) = (true, 47, 8),
+        "layer 0: col_gap is 47, must be at least 48",
+    );
+    check_layer(
+        |d| (d.flags.write_levels, d.steps, d.tile_gap, d.level_bits) = (true, 1, 6, 8),
+        "layer 0: steps + tile_gap is 7, must be at least 8",
+    );
+    check_layer(
+        |d| d.flags.write_bits = true,
+        "layer 0: writing the map reaches words 0 to 0 of a memory of 0",
+    );
+    check_layer(
+        |d| {
+            d.flags.write_levels = true;
+            (d.level_bits, d.out_plane_words) = (3, 5);
+        },
+        "layer 0: writing the map reaches words 0 to 10 of a memory of 0",
+    );
+    check_layer(
+        |d| (d.flags.pool, d.col_gap, d.level_bits, d.out_plane_words) = (true, 48, 4, 1),
+        "layer 0: writing the pooled levels reaches words 0 to 3 of a memory of 0",
+    );
+    check_layer(
+        |d| (d.flags.write_stream, d.stream_out_base) = (true, 3),
+        "layer 0: writing the stream reaches words 3 to 3 of a memory of 0",
+    );
+}
+
+#[test]
+fn broken_flags_are_named() {
+    check_layer(
+        |d| d.flags.last_layer = false,
+        "layer 0: `last_layer` is not set in the last layer",
+    );
+    check_layer(
+        |d| (d.flags.write_bits, d.flags.write_levels, d.level_bits) = (true, true, 1),
+        "layer 0: it writes several maps",
+    );
+    check_layer(
+        |d| (d.flags.write_levels, d.level_bits) = (true, 0),
+        "layer 0: level_bits is 0, must be at least 1",
+    );
+    check_layer(
+        |d| (d.flags.out_flat, d.flags.out_stride_2) = (true, true),
+        "layer 0: its map is flat and read with stride 2",
+    );
+    check_layer(
+        |d| (d.flags.out_flat, d.out_phase_words) = (true, 1),
+        "layer 0: out_phase_words of a flat map is 1, must be exactly 0",
+    );
+    check_error(
+        four_layers(),
+        |p| p.layers[1].flags.source_image = true,
+        "layer 1: only the first layer may read the image",
+    );
+}
+
+#[test]
+fn plain_hardware_rejects_what_it_lacks() {
+    let layer = |change: fn(&mut LayerDescriptor)| move |p: &mut Program| change(&mut p.layers[0]);
+    check_rejected(
+        layer(|d| d.flags.out_flat = true),
+        "layer 0: plain hardware has no flattened maps",
+    );
+    check_rejected(
+        layer(|d| (d.flags.write_levels, d.level_bits) = (true, 1)),
+        "layer 0: plain hardware has no maps of levels",
+    );
+    check_rejected(layer(|d| d.value_shift = 4), "layer 0: plain hardware has no nonlinearity");
+    check_rejected(
+        layer(|d| d.shortcut.join = Join::Extreme),
+        "layer 0: plain hardware has no extremes of windows",
+    );
+    check_rejected(
+        layer(|d| (d.shortcut.join, d.shortcut.stride_2) = (Join::Add, true)),
+        "layer 0: plain hardware adds the stream without a stride",
+    );
+    check_rejected(
+        |p| p.parameters[0][0].at_most = true,
+        "parameter 0 of column 0: plain hardware has `mul` and `bias` only",
+    );
+    check_rejected(
+        |p| p.parameters[0][0].bias = 1 << 39,
+        "parameter 0 of column 0: bias is 549755813888, must be in -549755813888..=549755813887",
+    );
+    check_rejected(
+        |p| p.parameters[0][0].threshold = 1 << 16,
+        "parameter 0 of column 0: threshold is 65536, must be in -65536..=65535",
+    );
+}
+
+#[test]
+fn broken_windows_are_named() {
+    let join = |join| Shortcut { join, ..Shortcut::default() };
+    check_layer(|d| d.shortcut.window = 2, "layer 0: it has a window but no shortcut");
+    check_layer(
+        |d| d.shortcut = Shortcut { padding: true, ..join(Join::Add) },
+        "layer 0: it adds words of a window",
+    );
+    check_layer(
+        |d| d.shortcut = Shortcut { window: 2, ..join(Join::Average) },
+        "layer 0: it averages other windows than 2x2 with stride 2",
+    );
+    check_layer(
+        |d| d.shortcut = Shortcut { window: 4, ..join(Join::Extreme) },
+        "layer 0: window is 4, must be at most 3",
+    );
+    check_layer(
+        |d| d.shortcut = Shortcut { padding: true, ..join(Join::Extreme) },
+        "layer 0: window (of which an element must be inside) is 1, must be at least 2",
+    );
+    check_layer(
+        |d| {
+            d.shortcut = Shortcut { window: 3, stride_2: true, ..join(Join::Extreme) };
+            (d.out_height, d.in_height) = (3, 4);
+        },
+        "layer 0: in_height + padding is 4, must be at least 5",
+    );
+    check_layer(
+        |d| {
+            d.shortcut = Shortcut { window: 3, stride_2: true, padding: true, join: Join::Extreme };
+            (d.out_width, d.row_tiles, d.in_width) = (2, 2, 0);
+        },
+        "layer 0: in_width + padding is 1, must be at least 3",
+    );
+    check_layer(
+        |d| {
+            d.shortcut = Shortcut { window: 2, padding: true, ..join(Join::Extreme) };
+            (d.shortcut_channels, d.in_width) = (1, 0);
+        },
+        "layer 0: in_width is 0, must be at least 1",
+    );
+    check_layer(
+        |d| {
+            d.shortcut = Shortcut { window: 3, padding: true, ..join(Join::Extreme) };
+            (d.shortcut_channels, d.in_width, d.stream_in_row) = (1, 5, 3);
+        },
+        "layer 0: reading the stream reaches words 0 to 0 of a memory of 0",
+    );
+    check_layer(
+        |d| {
+            d.shortcut = Shortcut { window: 2, stride_2: true, ..join(Join::Average) };
+            (d.shortcut_channels, d.stream_in_row, d.out_height) = (1, 3, 2);
+        },
+        "layer 0: reading the stream reaches words 0 to 9 of a memory of 0",
+    );
+}
+
+#[test]
+fn broken_copies_are_named() {
+    let check = |change: fn(&mut LayerDescriptor), expected| {
+        check_error(four_layers(), |p| change(&mut p.layers[1]), expected);
+    };
+    check(|d| d.in_copies = 4, "layer 1: in_copies is 4, must be at most 2");
+    check(|d| d.out_copies = 8, "layer 1: out_copies is 8, must be at most 2");
+    check(|d| d.last_lanes = 9, "layer 1: last_lanes (of a copy) is 9, must be at most 8");
+    check(
+        |d| (d.col_tiles, d.out_copies) = (3, 2),
+        "layer 1: slices of a pixel with copies is 3, must be at most 2",
+    );
+    let mut program = four_layers();
+    (program.array.taps, program.array.lanes) = (4, 16);
+    program.steps = vec![program.steps[0].clone(); 4];
+    check_error(program, |p| p.layers[1].in_copies = 3, "layer 1: copies must be 1, 2 or 4");
+}
+
+#[test]
 fn broken_steps_are_named() {
-    check_rejected(|p| p.steps[3].shift = 2, "step 3 of layer 0: shift is 2, must be in -1..=1");
+    let map =
+        |word: u32| move |p: &mut Program| p.steps[1][usize::from(p.layers[1].step_base)] = word;
+    check_error(four_layers(), map(2 << 24), {
+        "step 0 of layer 1: shift is -2, must be in -1..=1"
+    });
+    check_error(four_layers(), map(1 << 27), {
+        "step 0 of layer 1: bits 28..27 is 134217728, must be in 0..=0"
+    });
+    let far = Step { offset: 600, ..Step::default() };
+    let mut program = four_layers();
+    program.layers[1].in_base = 0;
+    (program.layers[1].in_y_words, program.layers[1].in_xt_words) = (2, 1);
+    check_error(program, map(far.encode()), {
+        "layer 1: reading the map reaches words 600 to 607 of a memory of 19"
+    });
+    let image = |word: u32| move |p: &mut Program| p.steps[0][3] = word;
+    let step = ImageStep { planes: [Some(1), None], n_rows: 3, ..ImageStep::default() };
+    check_rejected(image(step.encode() & !(3 << 8)), {
+        "step 3 of layer 0: n_rows is 0, must be in 1..=3"
+    });
+    check_rejected(image(ImageStep { part: 7, ..step }.encode()), {
+        "step 3 of layer 0: part is 7, must be in 0..=6"
+    });
+    check_rejected(image(ImageStep { planes: [Some(0), Some(1)], ..step }.encode()), {
+        "step 3 of layer 0: use_1 is 1, must be in 0..=0"
+    });
+    check_rejected(image(step.encode() | 1 << 31), {
+        "step 3 of layer 0: bits without a meaning is 2147483648, must be in 0..=0"
+    });
+    let mut wide = one_pixel(12);
+    (wide.array.lanes, wide.layers[0].drain_wait) = (54, 14);
+    wide.weights = vec![LaneMemory::ones(54, 8)];
+    check_error(wide, |_| {}, "step 0 of layer 0: parity of a plane is 1, must be in 0..=0");
     check_rejected(
         |p| {
             p.depths.step = 100;
-            p.steps = vec![Step { double: true, ..Step::default() }; 40];
+            let step = ImageStep { double: true, n_rows: 1, ..ImageStep::default() };
+            p.steps = vec![vec![step.encode(); 40]];
             p.layers[0].steps = 40;
         },
         "layer 0: largest possible count is 8589934588, must be at most 4294967295",
@@ -103,83 +378,129 @@ fn field() -> impl Strategy<Value = u16> {
 }
 
 fn descriptor() -> impl Strategy<Value = LayerDescriptor> {
-    (proptest::array::uniform32(field()), any::<bool>()).prop_map(|(half, tame)| {
-        let words =
-            std::array::from_fn(|i| u32::from(half[2 * i]) | u32::from(half[2 * i + 1]) << 16);
-        let mut d = LayerDescriptor::decode(words);
-        if tame {
-            (d.drain_wait, d.tile_gap) = (200, 100);
-            (d.shift, d.pool_shift) = (d.shift % 32, d.pool_shift % 32);
-            (d.steps, d.step_base) = (d.steps % 3 + 1, d.step_base % 2);
-            (d.weight_base, d.param_base) = (d.weight_base % 4, d.param_base % 4);
-            (d.col_tiles, d.out_height) = (d.col_tiles % 3 + 1, d.out_height % 6 + 1);
-            (d.in_height, d.in_width) = (d.in_height % 6 + 1, d.in_width % 6 + 1);
-            (d.out_width, d.clip) = (d.out_width % 6 + 1, d.clip % 0x8000);
-            (d.flags.shortcut_pool, d.last_lanes) = (false, d.last_lanes % 5);
-            d.flags.pool &= !d.flags.write_bits;
-            d.col_gap = if d.flags.pool { 120 } else { d.col_gap % 8 };
-        }
-        d
-    })
+    (proptest::collection::vec(field(), 36), any::<bool>(), 0u8..4).prop_map(
+        |(half, tame, copies)| {
+            let words =
+                std::array::from_fn(|i| u32::from(half[2 * i]) | u32::from(half[2 * i + 1]) << 16);
+            let mut d = LayerDescriptor::decode(words);
+            // A few that no word encodes.
+            d.out_copies = copies;
+            if tame {
+                tame_layer(&mut d);
+            }
+            d
+        },
+    )
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn tame_layer(d: &mut LayerDescriptor) {
+    (d.drain_wait, d.tile_gap) = (900, 800);
+    (d.steps, d.step_base) = (d.steps % 3 + 1, d.step_base % 2);
+    (d.weight_base, d.param_base) = (d.weight_base % 4, d.param_base % 4);
+    (d.col_tiles, d.out_height) = (d.col_tiles % 3 + 1, d.out_height % 6 + 1);
+    (d.in_height, d.in_width) = (d.in_height % 6 + 1, d.in_width % 6 + 1);
+    (d.out_width, d.clip) = (d.out_width % 6 + 1, d.clip % 0x8000);
+    (d.value_clip, d.last_lanes) = (d.value_clip % 0x8000, d.last_lanes % 5);
+    (d.level_bits, d.in_copies) = (d.level_bits % 8 + 1, d.in_copies % 3);
+    d.flags.write_levels &= !d.flags.write_bits;
+    d.flags.pool &= !(d.flags.write_bits || d.flags.write_levels);
+    d.flags.out_flat &= !d.flags.out_stride_2;
+    d.col_gap = if d.flags.pool { 120 } else { d.col_gap % 8 };
+    let s = &mut d.shortcut;
+    match s.join {
+        Join::None => *s = Shortcut::default(),
+        Join::Add => (s.window, s.padding) = (1, false),
+        Join::Average => (s.window, s.stride_2, s.padding) = (2, true, false),
+        Join::Extreme => s.window = s.window.max(1 + u8::from(s.padding)),
+    }
+}
+
+fn step() -> impl Strategy<Value = u32> {
     let offset = prop_oneof![4 => -2i16..3, 1 => any::<i16>()];
-    let any_step = (any::<[i8; 3]>(), any::<u8>());
-    let word = any::<u32>().prop_map(Step::decode);
-    let decoded = (offset, word).prop_map(|(offset, step)| Step { offset, ..step });
-    let wild = any_step.prop_map(|([dy, dx, shift], plane)| Step {
-        dy,
-        dx,
-        shift,
-        plane,
-        ..Step::default()
-    });
-    prop_oneof![9 => decoded, 1 => wild]
+    let map = (offset, any::<u32>())
+        .prop_map(|(offset, word)| word & 0x67ff_0000 | u32::from(offset.cast_unsigned()));
+    let image = any::<u32>().prop_map(|word| word & 0x600f_07ff | 0x100);
+    prop_oneof![4 => map, 4 => image, 1 => any::<u32>()]
+}
+
+fn parameter() -> impl Strategy<Value = Parameter> {
+    let extreme = Parameter {
+        mul: i16::MIN,
+        bias: (1 << 39) - 1,
+        minimum: true,
+        before: -(1 << 21),
+        slope: i16::MIN,
+        after: -(1 << 21),
+        threshold: -(1 << 16),
+        at_most: true,
+    };
+    let plain = Parameter { mul: i16::MIN, bias: -(1 << 39), ..Parameter::default() };
+    prop_oneof![Just(extreme), Just(plain)]
 }
 
 fn program() -> impl Strategy<Value = Program> {
-    let array = (0usize..5, 0usize..6, 4usize..9, 1u32..33);
+    let array = (0usize..5, 0usize..6, 4usize..9, 0usize..5, 1u32..33);
     let layers = proptest::collection::vec(descriptor(), 0..3);
-    let steps = proptest::collection::vec(step(), 4);
-    let sizes = (1u16..5, 1u16..5, 0u16..4, any::<bool>());
-    (array, layers, steps, sizes).prop_map(
-        |((rows, cols, lanes, acc_bits), layers, steps, sizes)| {
-            let (image_height, image_width, classes, tame) = sizes;
-            let mut layers = layers;
+    let steps = proptest::collection::vec(step(), 8);
+    let sizes = (1u16..5, 1u16..5, 0u16..4, any::<bool>(), 0u8..4);
+    (array, layers, steps, sizes, parameter(), any::<bool>()).prop_map(
+        |(array, mut layers, steps, sizes, parameter, extended)| {
+            let (rows, cols, lanes, taps, acc_bits) = array;
+            let (image_height, image_width, classes, tame, stem) = sizes;
+            let taps = if tame && taps % 2 == 1 { 1 } else { taps };
+            let tiles =
+                |n: u16| u16::try_from(usize::from(n).div_ceil(rows.max(1))).expect("small");
+            let seven = stem == 0;
             if tame {
                 let count = layers.len();
                 for (i, d) in layers.iter_mut().enumerate() {
                     d.flags.last_layer = i + 1 == count;
-                    d.row_tiles = u16::try_from(usize::from(d.out_width).div_ceil(rows.max(1)))
-                        .expect("small");
+                    d.flags.source_image = i == 0;
+                    d.flags.stride_2 = if i == 0 { seven } else { d.flags.stride_2 };
+                    d.row_tiles = tiles(d.out_width);
+                    let phase = (usize::from(d.out_xt_words)).saturating_mul(rows.max(1) - 1);
+                    if d.flags.out_flat {
+                        d.out_phase_words = u16::try_from(phase).unwrap_or(0);
+                    }
+                    if i == 0 {
+                        (d.in_height, d.out_width) = (image_height, 1);
+                        d.row_tiles = 1;
+                    }
                 }
             }
             let deep = if tame { 1 << 16 } else { 100 };
+            let array = ArrayConfig { rows, cols, lanes, taps, acc_bits, extended };
             Program {
-                array: ArrayConfig { rows, cols, lanes, acc_bits },
+                array,
                 depths: MemoryDepths {
                     image: deep,
                     activation: deep,
                     weight: 64,
-                    parameter: 64,
+                    parameter: 200,
                     stream: deep,
                     logit: 8,
                     step: 8,
                     program: 100,
                 },
-                header: Header { image_height, image_width, classes },
+                header: Header {
+                    image_height,
+                    image_width,
+                    classes,
+                    stem_kernel: if seven { 7 } else { 3 },
+                    stem_stride: if seven { 2 } else { 1 },
+                    image_tiles: tiles(if seven { image_width.div_ceil(2) } else { image_width }),
+                },
                 layers,
-                steps,
+                steps: vec![steps; taps],
                 weights: vec![LaneMemory::ones(lanes, 64); cols],
-                parameters: vec![vec![Parameter { mul: i16::MIN, bias: i32::MAX }; 64]; cols],
+                parameters: vec![vec![parameter; 200]; cols],
             }
         },
     )
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig::with_cases(6000))]
 
     #[test]
     fn garbage_is_rejected_or_ends(program in program()) {

@@ -1,143 +1,90 @@
 //! Whole networks: every tensor of every layer, and every cycle count.
 
-use crate::compile::compile;
-use crate::reference::{Conv, Map, Net, Shortcut, run};
-use heartbit_ir::program::{ArrayShape, Execution, Program};
+use crate::compile::{Compiled, compile};
+use crate::network::{BITS, Numbers, Op, Spec, conv, end, network, pass, stem};
+use crate::reference::{Map, Net, Output, Shortcut, Values, run};
+use heartbit_ir::program::{
+    ArrayConfig, ArrayShape, Execution, LayerDescriptor, LayerOutput, Program,
+};
 use heartbit_sim::Simulator;
 use proptest::prelude::*;
 
-/// `SplitMix64`: the same numbers everywhere.
-pub(crate) struct Numbers(pub(crate) u64);
-
-impl Numbers {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
-    }
-
-    /// A number in `low..=high`.
-    pub(crate) fn range(&mut self, low: i64, high: i64) -> i64 {
-        let span = u64::try_from(high - low + 1).expect("low <= high");
-        low + i64::try_from(self.next() % span).expect("small")
-    }
-
-    pub(crate) fn bytes(&mut self, n: usize) -> Vec<u8> {
-        (0..n).map(|_| self.next().to_le_bytes()[0]).collect()
-    }
+pub(crate) fn array(shape: &str, taps: usize, extended: bool) -> ArrayConfig {
+    let shape: ArrayShape = shape.parse().expect("an array");
+    let ArrayShape { rows, cols, lanes } = shape;
+    ArrayConfig { rows, cols, lanes, taps, acc_bits: 26, extended }
 }
 
-/// The shape of a layer; numbers are drawn.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LayerSpec {
-    pub(crate) cout: usize,
-    pub(crate) kernel: usize,
-    pub(crate) stride: usize,
-    pub(crate) bits: usize,
-    pub(crate) shortcut: Shortcut,
-    pub(crate) pool: bool,
-}
-
-const fn spec(cout: usize, kernel: usize, stride: usize, shortcut: Shortcut) -> LayerSpec {
-    LayerSpec { cout, kernel, stride, bits: 1, shortcut, pool: false }
-}
-
-/// Fills layers with numbers: a chain that begins at an image of `(height, width, channels)`.
-pub(crate) fn network(
-    size: (usize, usize, usize),
-    specs: &[LayerSpec],
-    numbers: &mut Numbers,
-) -> Net {
-    let (height, width, channels) = size;
-    let mut cin = channels + 1;
-    let mut convs = Vec::new();
-    for (i, spec) in specs.iter().enumerate() {
-        let n = spec.cout * spec.kernel * spec.kernel * cin;
-        let top = (1 << spec.bits) - 1;
-        let mut draw = |n: usize, low, high| -> Vec<i64> {
-            (0..n).map(|_| numbers.range(low, high)).collect()
-        };
-        let weights =
-            draw(n, 0, top).into_iter().map(|v| i32::try_from(2 * v - top).expect("small"));
-        let weights = weights.collect();
-        let narrow = |v: i64| i16::try_from(v).expect("small");
-        let mul = draw(spec.cout, -700, 700).into_iter().map(narrow).collect();
-        let bias = draw(spec.cout, -20_000, 20_000);
-        convs.push(Conv {
-            cout: spec.cout,
-            kernel: spec.kernel,
-            stride: spec.stride,
-            bits: spec.bits,
-            weights,
-            shortcut: spec.shortcut,
-            mul,
-            bias: bias.into_iter().map(|v| i32::try_from(v).expect("small")).collect(),
-            shift: if i == 0 { 12 } else { 4 },
-            clip: if i % 2 == 0 { 32767 } else { 4000 },
-            write_stream: true,
-            pool: spec.pool.then_some(6),
-        });
-        cin = spec.cout;
-    }
-    Net { height, width, channels, convs }
-}
-
-fn at(values: &[i32], index: usize) -> i64 {
-    values[index].into()
-}
-
-#[track_caller]
-fn compare(name: &str, layer: usize, columns: usize, actual: &[i32], expected: &Map) {
+fn check_map<T: Copy>(name: &str, layer: usize, actual: (&LayerOutput, &[T]), expected: &Map)
+where
+    i64: From<T>,
+{
+    let (output, actual) = actual;
     for (i, &value) in expected.values.iter().enumerate() {
         let (pixel, c) = (i / expected.channels, i % expected.channels);
         let (y, x) = (pixel / expected.width, pixel % expected.width);
-        assert_eq!(
-            at(actual, pixel * columns + c),
-            value,
-            "{name} of layer {layer} at {y},{x},{c}"
-        );
+        let actual = i64::from(actual[pixel * output.columns + c]);
+        assert_eq!(actual, value, "{name} of layer {layer} at {y},{x},{c}");
     }
 }
 
-#[track_caller]
+fn check_layer(layer: usize, actual: &LayerOutput, expected: &Values) {
+    let (height, width) = (expected.sums.height, expected.sums.width);
+    assert_eq!((actual.height, actual.width), (height, width));
+    check_map("sums", layer, (actual, &actual.sums), &expected.sums);
+    check_map("shortcut", layer, (actual, &actual.shortcut), &expected.shortcut);
+    check_map("logits", layer, (actual, &actual.logits), &expected.logits);
+    check_map("stream", layer, (actual, &actual.stream), &expected.stream);
+    check_map("value", layer, (actual, &actual.value), &expected.value);
+    check_map("bits", layer, (actual, &actual.bits), &expected.bits);
+    check_map("levels", layer, (actual, &actual.levels), &expected.levels);
+    for (c, &q) in expected.pooled.iter().enumerate() {
+        assert_eq!(i64::from(actual.pooled[c]), q, "pooled channel {c} of layer {layer}");
+    }
+    assert_eq!(actual.pooled.is_empty(), expected.pooled.is_empty());
+    assert_eq!(actual.levels.is_empty(), expected.levels.values.is_empty());
+}
+
 fn check_cycles(program: &Program, execution: &Execution) {
     for (d, &cycles) in program.layers.iter().zip(&execution.layer_cycles) {
         let tile = u64::from(d.steps) + u64::from(d.tile_gap);
         let tiles = u64::from(d.out_height) * u64::from(d.row_tiles);
         let run = u64::from(d.col_tiles) * (tiles * tile + u64::from(d.col_gap));
-        assert_eq!(cycles, 18 + run + u64::from(d.drain_wait));
+        assert_eq!(cycles, 20 + run + u64::from(d.drain_wait));
     }
     let last = program.layers.last().expect("layers");
     let send = u64::from(last.col_tiles) + u64::from(program.header.classes) + 1;
     assert_eq!(execution.send_cycles, send);
 }
 
+/// Adds to the sums of the stem what its lanes outside of the image hold.
+fn add_offsets(sums: &mut Map, offsets: &[i64], d: &LayerDescriptor) {
+    let (width, channels) = (sums.width, sums.channels);
+    for (i, sum) in sums.values.iter_mut().enumerate() {
+        let (pixel, c) = (i / channels, i % channels);
+        let class = d.borders.class(pixel / width, pixel % width, sums.height, width);
+        *sum += offsets[class * channels + c];
+    }
+}
+
 /// Runs two images one after the other and compares everything with the reference.
 #[track_caller]
-pub(crate) fn check(net: &Net, array: &str, numbers: &mut Numbers) {
-    let shape: ArrayShape = array.parse().expect("an array");
-    let program = compile(net, shape, 24);
+pub(crate) fn check(net: &Net, array: ArrayConfig, copies: usize, numbers: &mut Numbers) {
+    let Compiled { program, offsets } = compile(net, array, copies);
     let mut simulator = Simulator::new(&program).expect("the program is valid");
     for _ in 0..2 {
         let image = numbers.bytes(net.height * net.width * net.channels);
-        let expected = run(net, &image);
+        let mut expected = run(net, &image);
+        let logits = expected.last().expect("layers").logits.values.clone();
+        add_offsets(&mut expected[0].sums, &offsets, &program.layers[0]);
         let execution = simulator.run(&image).expect("the image is valid");
         assert_eq!(simulator.overflows(), 0);
         check_cycles(&program, &execution);
+        assert_eq!(execution.layers.len(), expected.len());
         for (i, (actual, expected)) in execution.layers.iter().zip(&expected).enumerate() {
-            let (height, width) = (expected.sums.height, expected.sums.width);
-            assert_eq!((actual.height, actual.width), (height, width));
-            compare("sums", i, actual.columns, &actual.sums, &expected.sums);
-            compare("shortcut", i, actual.columns, &actual.shortcut, &expected.shortcut);
-            compare("logits", i, actual.columns, &actual.logits, &expected.logits);
-            compare("stream", i, actual.columns, &actual.stream, &expected.stream);
-            for (c, &q) in expected.pooled.iter().enumerate() {
-                assert_eq!(i64::from(actual.pooled[c]), q, "pooled channel {c} of layer {i}");
-            }
+            check_layer(i, actual, expected);
         }
-        let logits = &expected.last().expect("layers").logits.values;
-        assert_eq!(execution.logits.iter().map(|&l| l.into()).collect::<Vec<i64>>(), *logits);
+        assert_eq!(execution.logits.iter().map(|&l| l.into()).collect::<Vec<i64>>(), logits);
         let best = logits.iter().max().expect("classes");
         assert_eq!(Some(execution.class), logits.iter().position(|l| l == best));
         let lean = simulator.clone().run_logits(&image).expect("the image is valid");
@@ -146,100 +93,203 @@ pub(crate) fn check(net: &Net, array: &str, numbers: &mut Numbers) {
 }
 
 /// A stem, the layers, a pooled layer and a head.
-fn check_chain(size: (usize, usize, usize), layers: &[LayerSpec], array: &str) {
-    let mut specs = vec![LayerSpec { bits: 3, ..spec(5, 3, 1, Shortcut::None) }];
+#[track_caller]
+fn check_chain(size: (usize, usize, usize), layers: &[Spec], array: ArrayConfig) {
+    let mut specs = vec![stem(5, 3, 3)];
     specs.extend_from_slice(layers);
-    specs.push(LayerSpec { pool: true, ..spec(7, 1, 1, Shortcut::None) });
-    specs.push(LayerSpec { bits: 2, ..spec(4, 1, 1, Shortcut::None) });
+    specs.extend(end(7, 8, 4));
     let mut numbers = Numbers(1);
-    let net = network(size, &specs, &mut numbers);
-    check(&net, array, &mut numbers);
+    let net = network(size, &specs, array.extended, &mut numbers);
+    assert_eq!(net.layers.len(), specs.len(), "no layer is left out");
+    for copies in [1, 2, 4] {
+        check(&net, array, copies, &mut numbers);
+    }
 }
 
-const CONV: LayerSpec = spec(6, 3, 1, Shortcut::None);
-const DOWN: LayerSpec = spec(9, 3, 2, Shortcut::None);
-const BLOCK: LayerSpec = spec(5, 3, 1, Shortcut::Identity);
-const DOWN_BLOCK: LayerSpec = spec(10, 3, 2, Shortcut::Pool);
+const ADD: Shortcut = Shortcut::Add { stride: 1 };
+const CONV: Spec = conv(6, 3, 1, Shortcut::None);
+const DOWN: Spec = conv(9, 3, 2, Shortcut::None);
+const BLOCK: Spec = conv(5, 3, 1, ADD);
+const DOWN_BLOCK: Spec = conv(10, 3, 2, Shortcut::Average);
+
+const fn extreme(window: usize, stride: usize, padding: usize) -> Shortcut {
+    Shortcut::Extreme { window, stride, padding }
+}
+
+const fn levels(bits: u32, flat: bool) -> Output {
+    Output::Levels { bits, shift: 4, flat }
+}
 
 #[test]
 fn array_1x1_computes_all_kinds_of_layers() {
-    check_chain((4, 6, 3), &[CONV, BLOCK, DOWN_BLOCK, DOWN], "1x1x4");
+    check_chain((4, 6, 3), &[CONV, BLOCK, DOWN_BLOCK, DOWN], array("1x1x4", 1, false));
 }
 
 #[test]
 fn array_2x2_computes_all_kinds_of_layers() {
-    check_chain((6, 4, 3), &[BLOCK, CONV, DOWN_BLOCK, DOWN], "2x2x4");
+    check_chain((6, 4, 3), &[BLOCK, CONV, DOWN_BLOCK, DOWN], array("2x2x4", 1, false));
+    check_chain((6, 4, 3), &[BLOCK, CONV, DOWN_BLOCK, DOWN], array("2x2x4", 2, true));
 }
 
 #[test]
 fn odd_map_with_stride_2_masks_the_far_border() {
-    check_chain((5, 7, 1), &[DOWN, DOWN], "2x3x8");
+    check_chain((5, 7, 1), &[DOWN, DOWN], array("2x3x8", 1, false));
 }
 
 #[test]
 fn array_with_more_columns_than_lanes_writes_slices_in_turn() {
-    check_chain((6, 6, 3), &[BLOCK, DOWN_BLOCK], "3x9x4");
+    check_chain((6, 6, 3), &[BLOCK, DOWN_BLOCK], array("3x9x4", 1, false));
+    let quantized = pass(ADD, levels(3, false));
+    check_chain((6, 6, 3), &[BLOCK, quantized, CONV], array("3x9x4", 1, true));
 }
 
 #[test]
 fn rows_beyond_the_map_write_nothing() {
-    check_chain((2, 2, 2), &[BLOCK, DOWN_BLOCK], "8x4x8");
+    check_chain((2, 2, 2), &[BLOCK, DOWN_BLOCK], array("8x4x8", 1, false));
 }
 
 #[test]
 fn words_of_several_limbs_match_lane_by_lane() {
-    let wide = spec(150, 3, 1, Shortcut::None);
-    check_chain((4, 4, 3), &[wide, BLOCK, DOWN_BLOCK], "3x70x130");
-    check_chain((4, 4, 3), &[wide, BLOCK, DOWN_BLOCK], "2x7x130");
+    let wide = conv(150, 3, 1, Shortcut::None);
+    check_chain((4, 4, 3), &[wide, BLOCK, DOWN_BLOCK], array("3x70x130", 1, false));
+    check_chain((4, 4, 3), &[wide, BLOCK, DOWN_BLOCK], array("2x7x130", 1, false));
+    check_chain((4, 4, 3), &[wide, BLOCK, DOWN_BLOCK], array("2x8x160", 4, false));
 }
 
-fn layer_spec() -> impl Strategy<Value = LayerSpec> {
-    let sizes = (1usize..40, prop_oneof![Just(1usize), Just(3)], 1usize..=2, 1usize..=2);
-    let shortcut =
-        prop_oneof![Just(Shortcut::None), Just(Shortcut::Identity), Just(Shortcut::Pool)];
-    (sizes, shortcut).prop_map(|((cout, kernel, stride, bits), shortcut)| LayerSpec {
+#[test]
+fn lane_groups_work_on_other_taps_of_narrow_maps() {
+    for (shape, taps) in [("4x4x16", 2), ("4x4x16", 4), ("3x8x64", 4), ("8x16x64", 2)] {
+        for extended in [false, true] {
+            let layers = [BLOCK, CONV, DOWN_BLOCK, DOWN, conv(30, 1, 1, Shortcut::None)];
+            check_chain((8, 8, 3), &layers, array(shape, taps, extended));
+        }
+    }
+}
+
+#[test]
+fn stems_of_all_lane_counts_agree_with_the_reference() {
+    for lanes in [4, 16, 27, 32, 53, 54, 64, 100, 126, 130] {
+        for (kernel, bits, extended) in [(3, 1, false), (3, 8, true), (7, 2, true)] {
+            let array = array(&format!("3x5x{lanes}"), 1, extended);
+            let mut specs = vec![stem(6, kernel, bits)];
+            specs.extend(end(3, 8, 2));
+            for size in [(9, 11, 3), (2, 1, 2)] {
+                let mut numbers = Numbers(lanes);
+                let net = network(size, &specs, extended, &mut numbers);
+                check(&net, array, 1, &mut numbers);
+            }
+        }
+    }
+}
+
+#[test]
+fn passes_pool_and_quantize_the_stream() {
+    let array = array("3x4x16", 2, true);
+    let with = |passes: &[Spec]| {
+        let mut layers = vec![BLOCK];
+        layers.extend_from_slice(passes);
+        layers.push(conv(6, 3, 1, Shortcut::None));
+        check_chain((7, 9, 3), &layers, array);
+        layers.push(DOWN);
+        check_chain((8, 6, 3), &layers, array);
+    };
+    with(&[pass(extreme(2, 2, 0), BITS)]);
+    with(&[pass(extreme(3, 2, 1), BITS)]);
+    with(&[pass(extreme(3, 1, 1), levels(1, false))]);
+    with(&[pass(extreme(3, 2, 0), Output::None), pass(ADD, levels(8, false))]);
+    with(&[pass(extreme(1, 2, 0), BITS)]);
+    with(&[pass(Shortcut::Add { stride: 2 }, levels(4, false))]);
+    with(&[pass(Shortcut::Average, levels(3, false))]);
+}
+
+#[test]
+fn blocks_take_strided_and_extreme_shortcuts() {
+    let strided = conv(9, 3, 2, Shortcut::Add { stride: 2 });
+    let pooled = conv(9, 3, 2, extreme(3, 2, 1));
+    let quantized = Spec { output: levels(2, false), ..conv(9, 3, 1, extreme(3, 1, 1)) };
+    check_chain((9, 8, 3), &[BLOCK, strided, quantized, pooled], array("4x4x8", 2, true));
+}
+
+#[test]
+fn flattened_maps_are_read_as_one_pixel() {
+    let flat = Spec { output: Output::Bits { flat: true }, ..BLOCK };
+    let flat_levels = Spec { output: levels(3, true), ..BLOCK };
+    for (shape, taps) in [("2x2x4", 1), ("3x4x16", 4), ("5x8x64", 4)] {
+        let array = array(shape, taps, true);
+        check_chain((5, 4, 3), &[BLOCK, flat, conv(11, 1, 1, Shortcut::None)], array);
+        check_chain((3, 4, 3), &[flat_levels, conv(11, 1, 1, Shortcut::None)], array);
+    }
+}
+
+fn shortcut() -> impl Strategy<Value = Shortcut> {
+    let window = (1usize..4, 1usize..3, 0usize..2);
+    let window = window
+        .prop_map(|(window, stride, padding)| extreme(window.max(padding + 1), stride, padding));
+    prop_oneof![
+        2 => Just(Shortcut::None),
+        2 => (1usize..3).prop_map(|stride| Shortcut::Add { stride }),
+        1 => Just(Shortcut::Average),
+        2 => window,
+    ]
+}
+
+fn spec() -> impl Strategy<Value = Spec> {
+    let kernel = prop_oneof![Just(1usize), Just(3)];
+    let op = (kernel, 1usize..3, 1usize..3).prop_map(|(kernel, stride, bits)| Op::Conv {
+        kernel,
+        stride,
         bits,
-        ..spec(cout, kernel, stride, shortcut)
+    });
+    let flat = prop::bool::weighted(0.15);
+    let output = (1u32..9, 0u32..9, flat, any::<bool>()).prop_map(|(bits, shift, flat, sign)| {
+        if sign { Output::Bits { flat } } else { Output::Levels { bits, shift, flat } }
+    });
+    let op = prop_oneof![3 => op, 1 => Just(Op::Pass)];
+    (1usize..40, op, shortcut(), output).prop_map(|(cout, op, shortcut, output)| Spec {
+        cout,
+        op,
+        shortcut,
+        output,
     })
 }
 
-/// Drops shortcuts that do not fit the maps.
-fn fitting(size: (usize, usize, usize), specs: &[LayerSpec]) -> Vec<LayerSpec> {
-    let (mut height, mut width, _) = size;
-    let mut result = Vec::new();
-    for (i, spec) in specs.iter().enumerate() {
-        let stride = if i == 0 { 1 } else { spec.stride };
-        let even = height % 2 == 0 && width % 2 == 0;
-        let shortcut = match spec.shortcut {
-            Shortcut::Identity if stride == 1 && i > 0 => Shortcut::Identity,
-            Shortcut::Pool if stride == 2 && even => Shortcut::Pool,
-            _ => Shortcut::None,
-        };
-        result.push(LayerSpec { stride, shortcut, ..*spec });
-        (height, width) = (height.div_ceil(stride), width.div_ceil(stride));
-    }
-    result
+/// Arrays with one lane group of any width, or several groups of whole slices.
+fn arrays() -> impl Strategy<Value = ArrayConfig> {
+    let lanes = prop_oneof![4usize..24, 60usize..70, 100usize..200];
+    let one = (1usize..25, lanes).prop_map(|(cols, lanes)| (cols, lanes, 1));
+    let groups = (2usize..12, 1usize..5, prop_oneof![Just(2usize), Just(4)])
+        .prop_map(|(cols, slices, taps)| (cols, cols * slices * taps, taps));
+    (1usize..10, prop_oneof![one, groups], any::<bool>()).prop_map(
+        |(rows, (cols, lanes, taps), extended)| ArrayConfig {
+            rows,
+            cols,
+            lanes,
+            taps,
+            acc_bits: 26,
+            extended,
+        },
+    )
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn random_networks_agree_with_the_reference(
-        rows in 1usize..10,
-        cols in 1usize..25,
-        lanes in prop_oneof![4usize..24, 60usize..70, 100usize..200],
+        array in arrays(),
+        copies in prop_oneof![Just(1usize), Just(2), Just(4)],
         size in (1usize..10, 1usize..14, 1usize..=3),
-        layers in proptest::collection::vec(layer_spec(), 1..4),
-        pooled in 1usize..30,
-        classes in 1usize..12,
+        first in (1usize..20, any::<bool>(), 1usize..4),
+        layers in proptest::collection::vec(spec(), 1..5),
+        last in (1usize..30, 1u32..9, 1usize..12),
         seed: u64,
     ) {
-        let mut specs = fitting(size, &layers);
-        specs.push(LayerSpec { pool: true, ..spec(pooled, 1, 1, Shortcut::None) });
-        specs.push(LayerSpec { bits: 3, ..spec(classes, 1, 1, Shortcut::None) });
+        let (cout, wide, bits) = first;
+        let mut specs = vec![stem(cout, if wide && array.extended { 7 } else { 3 }, bits)];
+        specs.extend_from_slice(&layers);
+        specs.extend(end(last.0, last.1, last.2));
         let mut numbers = Numbers(seed);
-        let net = network(size, &specs, &mut numbers);
-        check(&net, &format!("{rows}x{cols}x{lanes}"), &mut numbers);
+        let net = network(size, &specs, array.extended, &mut numbers);
+        check(&net, array, copies, &mut numbers);
     }
 }

@@ -8,4 +8,5 @@ mod compile;
 mod handmade;
 mod hostile;
 mod layers;
+mod network;
 mod reference;

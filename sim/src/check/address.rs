@@ -1,0 +1,162 @@
+//! The words that a layer reads and writes.
+
+use super::layer::Layer;
+use super::{Extent, MAX_DEPTH};
+use crate::error::Error;
+use crate::step::{Tap, stride};
+use heartbit_ir::program::{Join, Step};
+
+impl Layer<'_> {
+    /// Checks the words `first..=last` (not wrapped) and returns how many words that needs.
+    fn span(&self, access: &'static str, words: (i64, i64), depth: usize) -> Result<usize, Error> {
+        let (first, last) = words;
+        let size = MAX_DEPTH.cast_signed() as i64;
+        let highest = if first.div_euclid(size) == last.div_euclid(size) {
+            last.rem_euclid(size)
+        } else {
+            size - 1
+        };
+        match usize::try_from(highest) {
+            Ok(highest) if highest < depth => Ok(highest + 1),
+            _ => Err(Error::Address { layer: self.index, access, first, last, depth }),
+        }
+    }
+
+    /// Section 4: the windows of the image, or the words of all valid taps.
+    pub(super) fn check_source(&self, extent: &mut Extent) -> Result<(), Error> {
+        if self.d.flags.source_image {
+            return self.check_image();
+        }
+        let (d, depth) = (self.d, self.program.depths.activation);
+        let steps = usize::from(d.step_base)..usize::from(d.step_base) + usize::from(d.steps);
+        for (group, words) in self.program.steps.iter().enumerate() {
+            for &word in &words[steps.clone()] {
+                let step = Step::decode(word);
+                let tap = Tap::new(&step, group, &self.program.array, d);
+                if step.off || tap.y.is_empty() || tap.x.is_empty() {
+                    continue;
+                }
+                for row in 0..self.program.array.rows {
+                    if let Some(words) = self.words_of_row(&step, &tap, row) {
+                        let words = self.span("reading the map", words, depth)?;
+                        extent.activation = extent.activation.max(words);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_image(&self) -> Result<(), Error> {
+        let (d, header) = (self.d, &self.program.header);
+        let window = u64::from(header.stem_stride);
+        let step = stride(d) as u64;
+        self.at_least("stride (that of the stem)", step, window)?;
+        self.at_most("stride (that of the stem)", step, window)?;
+        let (rows, tiles) = (header.image_height, header.image_tiles);
+        self.at_most("in_height (the rows of the image)", d.in_height.into(), rows.into())?;
+        self.at_most("row_tiles (the windows of the image)", d.row_tiles.into(), tiles.into())
+    }
+
+    /// First and last word that a row reads; `tap.x` and `tap.y` are not empty.
+    fn words_of_row(&self, step: &Step, tap: &Tap, row: usize) -> Option<(i64, i64)> {
+        let (d, rows) = (self.d, self.program.array.rows);
+        let first_tile = tap.x.start.saturating_sub(row).div_ceil(rows);
+        let last_tile = (tap.x.end - 1).checked_sub(row)? / rows;
+        if first_tile > last_tile {
+            return None;
+        }
+        let tile_words = i64::from(d.in_xt_words);
+        let adjust = match step.shift {
+            -1 if row == 0 => -tile_words,
+            1 if row == rows - 1 => tile_words,
+            _ => 0,
+        };
+        let base = i64::from(d.in_base) + i64::from(step.offset) + adjust;
+        let at = |y: usize, tile: usize| base + times(y, d.in_y_words) + times(tile, d.in_xt_words);
+        Some((at(tap.y.start, first_tile), at(tap.y.end - 1, last_tile)))
+    }
+
+    /// Section 5.3: the stream words that are read and written.
+    pub(super) fn check_streams(&self, extent: &mut Extent) -> Result<(), Error> {
+        let (d, cols) = (self.d, self.program.array.cols);
+        let depth = self.program.depths.stream;
+        let tiles = usize::from(d.shortcut_channels).div_ceil(cols).min(usize::from(d.col_tiles));
+        if let (Some((y, x)), Some(ct)) = (self.last_position(), tiles.checked_sub(1)) {
+            let first = i64::from(d.stream_in_base);
+            let last =
+                first + times(ct, d.stream_in_plane) + times(y, d.stream_in_row) + times(x / 2, 1);
+            let words = self.span("reading the stream", (first, last), depth)?;
+            extent.stream = extent.stream.max(words);
+        }
+        if d.flags.write_stream {
+            let (y, x) = (usize::from(d.out_height) - 1, usize::from(d.out_width) - 1);
+            let first = i64::from(d.stream_out_base);
+            let last = first
+                + times(usize::from(d.col_tiles) - 1, d.stream_out_plane)
+                + times(y, d.stream_out_row)
+                + times(x / 2, 1);
+            let words = self.span("writing the stream", (first, last), depth)?;
+            extent.stream = extent.stream.max(words);
+        }
+        if d.flags.logits {
+            extent.logit = extent.logit.max(usize::from(d.col_tiles));
+        }
+        Ok(())
+    }
+
+    /// The lowest and rightmost position of the stream that is read.
+    fn last_position(&self) -> Option<(usize, usize)> {
+        let (d, s) = (self.d, &self.d.shortcut);
+        let last = |output: u16, input: u16| {
+            let first = s.stride() * (usize::from(output) - 1);
+            match s.join {
+                Join::None => None,
+                Join::Add => Some(first),
+                Join::Average => Some(first + 1),
+                Join::Extreme => {
+                    let end = first + usize::from(s.window) - usize::from(s.padding);
+                    Some(end.min(input.into()) - 1)
+                }
+            }
+        };
+        Some((last(d.out_height, d.in_height)?, last(d.out_width, d.in_width)?))
+    }
+
+    /// Section 5.3: the activation words that are written.
+    pub(super) fn check_writes(&self, extent: &mut Extent) -> Result<(), Error> {
+        let (d, array) = (self.d, &self.program.array);
+        let slices = usize::from(d.col_tiles) * array.write_beats();
+        let word = (slices - 1) / array.slices_per_word();
+        let planes = if d.flags.pool || d.flags.write_levels { d.level_bits as usize } else { 1 };
+        let in_pixel = times(planes - 1, d.out_plane_words) + times(word, 1);
+        let base = i64::from(d.out_base);
+        let depth = self.program.depths.activation;
+        let mut reach = |access, last: i64| {
+            let words = self.span(access, (base, last + in_pixel), depth)?;
+            extent.activation = extent.activation.max(words);
+            Ok(())
+        };
+        if d.flags.pool {
+            return reach("writing the pooled levels", base);
+        }
+        if !(d.flags.write_bits || d.flags.write_levels) {
+            return Ok(());
+        }
+        let (y, x) = (usize::from(d.out_height) - 1, usize::from(d.out_width) - 1);
+        let row = base + times(y, d.out_y_words);
+        if d.flags.out_flat {
+            return reach("writing the map", row + times(x, d.out_xt_words));
+        }
+        let stride = if d.flags.out_stride_2 { 2 } else { 1 };
+        for x in [Some(x), x.checked_sub(1)].into_iter().flatten() {
+            let phase = times(x % stride, d.out_phase_words);
+            reach("writing the map", row + phase + times(x / stride / array.rows, d.out_xt_words))?;
+        }
+        Ok(())
+    }
+}
+
+fn times(count: usize, words: u16) -> i64 {
+    i64::try_from(count).expect("bug: counts have at most 18 bits") * i64::from(words)
+}

@@ -1,0 +1,212 @@
+//! What the rows of the array meet in a step: words of a map, or bits of the image.
+//!
+//! Sections 4.1 and 4.2 of microarchitecture.md. The operand words are those of the cycle after
+//! the issue. Words are repeated in every field of 64 bits, as `array` counts them.
+
+use crate::array::GROUP;
+use crate::memory::Memories;
+use crate::plan::{LayerPlan, Plan};
+use crate::sequencer::Issue;
+use crate::step::{ImageRead, Source, Tap, stride};
+use std::ops::Range;
+
+/// Operand words of all rows.
+#[derive(Clone, Debug)]
+pub(crate) struct Operands {
+    /// Limb `l` of row group `g` at `l·groups + g`.
+    pub(crate) words: Vec<[u64; GROUP]>,
+    /// Ones in the lanes that are counted, laid out alike; lanes that do not exist may be ones.
+    pub(crate) valid: Vec<[u64; GROUP]>,
+    /// The rows of which `valid` holds all lanes, if it holds nothing else.
+    whole: Option<Range<usize>>,
+    /// Rows in a limb, a multiple of [`GROUP`].
+    padded: usize,
+}
+
+impl Operands {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let groups = plan.rows.div_ceil(GROUP);
+        Self {
+            words: vec![[0; GROUP]; plan.limbs * groups],
+            valid: vec![[0; GROUP]; plan.limbs * groups],
+            whole: Some(0..0),
+            padded: groups * GROUP,
+        }
+    }
+
+    /// Reads the words of a step and counts its products; returns whether any lane is valid.
+    pub(crate) fn read(&mut self, step: &Step<'_>, products: &mut [u32]) -> bool {
+        match &step.layer.ops[step.at.step].source {
+            Source::Map { taps, all } => match taps.as_slice() {
+                [tap] if *all => self.read_word(step, tap, products),
+                taps => self.read_words(step, taps, *all, products),
+            },
+            Source::Image(read) => {
+                self.read_image(step, read);
+                for n in products {
+                    *n += read.products;
+                }
+                true
+            }
+        }
+    }
+
+    /// Reads a tap of all lane groups.
+    fn read_word(&mut self, step: &Step<'_>, tap: &Tap, products: &mut [u32]) -> bool {
+        let rows = step.rows(tap);
+        if rows.is_empty() {
+            return false;
+        }
+        products[rows.clone()].iter_mut().for_each(|n| *n += tap.products);
+        self.set_whole(rows.clone());
+        self.rotate::<false>(step, tap, rows);
+        true
+    }
+
+    /// Reads the taps of different lane groups; `all` where every group has one.
+    fn read_words(
+        &mut self,
+        step: &Step<'_>,
+        taps: &[Tap],
+        all: bool,
+        products: &mut [u32],
+    ) -> bool {
+        let n = step.plan.rows;
+        if all && taps.iter().all(|tap| step.rows(tap) == (0..n)) {
+            self.set_whole(0..n);
+        } else {
+            self.whole = None;
+            self.valid.fill([0; GROUP]);
+        }
+        self.words.fill([0; GROUP]);
+        let mut any = false;
+        for tap in taps {
+            let rows = step.rows(tap);
+            if rows.is_empty() {
+                continue;
+            }
+            any = true;
+            products[rows.clone()].iter_mut().for_each(|n| *n += tap.products);
+            if self.whole.is_none() {
+                let valid = self.valid.as_flattened_mut().chunks_exact_mut(self.padded);
+                for (limb, &lanes) in valid.zip(&tap.lanes) {
+                    let lanes = lanes.wrapping_mul(step.plan.repeat);
+                    limb[rows.clone()].iter_mut().for_each(|valid| *valid |= lanes);
+                }
+            }
+            self.rotate::<true>(step, tap, rows);
+        }
+        any
+    }
+
+    /// Makes all lanes of some rows valid.
+    fn set_whole(&mut self, rows: Range<usize>) {
+        if self.whole.as_ref() == Some(&rows) {
+            return;
+        }
+        for limb in self.valid.as_flattened_mut().chunks_exact_mut(self.padded) {
+            limb.fill(0);
+            limb[rows.clone()].fill(u64::MAX);
+        }
+        self.whole = Some(rows);
+    }
+
+    /// Reads the words of rows, split where these wrap around the banks.
+    fn rotate<const MERGE: bool>(&mut self, step: &Step<'_>, tap: &Tap, rows: Range<usize>) {
+        let (last, tile) = (step.plan.rows - 1, step.layer.d.in_xt_words);
+        let address = step.address(tap);
+        match tap.shift {
+            0 => self.fetch::<MERGE>(step, tap, rows.clone(), rows.start, address),
+            1 => {
+                let inner = rows.start..rows.end.min(last);
+                self.fetch::<MERGE>(step, tap, inner.clone(), inner.start + 1, address);
+                if rows.contains(&last) {
+                    self.fetch::<MERGE>(step, tap, last..last + 1, 0, address.wrapping_add(tile));
+                }
+            }
+            _ => {
+                if rows.start == 0 {
+                    self.fetch::<MERGE>(step, tap, 0..1, last, address.wrapping_sub(tile));
+                }
+                let inner = rows.start.max(1)..rows.end;
+                self.fetch::<MERGE>(step, tap, inner.clone(), inner.start - 1, address);
+            }
+        }
+    }
+
+    /// Reads and masks the words of rows that are in neighbouring banks; with `MERGE` other lanes
+    /// keep theirs.
+    fn fetch<const MERGE: bool>(
+        &mut self,
+        step: &Step<'_>,
+        tap: &Tap,
+        rows: Range<usize>,
+        bank: usize,
+        address: u16,
+    ) {
+        if rows.is_empty() {
+            return;
+        }
+        let plan = step.plan;
+        let words = step.from.activation_words(address, bank, rows.len());
+        let limbs = self.words.as_flattened_mut().chunks_exact_mut(self.padded);
+        for (l, (limb, mask)) in limbs.zip(&tap.mask).enumerate() {
+            if MERGE && *mask == 0 {
+                continue;
+            }
+            let words = words[l..].iter().step_by(plan.limbs);
+            for (operand, &word) in limb[rows.clone()].iter_mut().zip(words) {
+                let word = (word & mask).wrapping_mul(plan.repeat);
+                *operand = if MERGE { *operand | word } else { word };
+            }
+        }
+    }
+
+    /// Puts the words of all rows together from the image.
+    fn read_image(&mut self, step: &Step<'_>, read: &ImageRead) {
+        let Step { plan, layer, at, from } = step;
+        self.set_whole(0..plan.rows);
+        self.words.fill([0; GROUP]);
+        let words = self.words.as_flattened_mut();
+        for piece in &read.pieces {
+            let y = (at.y * stride(&layer.d)).checked_add_signed(read.dy + piece.row);
+            let Some(y) = y.filter(|&y| y < usize::from(layer.d.in_height)) else { continue };
+            let bits = from.image.row(piece.plane, y, at.xt * plan.rows, plan.rows);
+            for (word, &bits) in words[piece.limb * self.padded..].iter_mut().zip(bits) {
+                *word |= (u64::from(bits) >> piece.from & piece.mask) << piece.at;
+            }
+        }
+        if plan.repeat != 1 {
+            for word in words {
+                *word = word.wrapping_mul(plan.repeat);
+            }
+        }
+    }
+}
+
+/// What is common to all rows of a step.
+#[derive(Clone, Copy)]
+pub(crate) struct Step<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) layer: &'a LayerPlan,
+    pub(crate) at: &'a Issue,
+    pub(crate) from: &'a Memories,
+}
+
+impl Step<'_> {
+    /// Rows with a valid tap.
+    fn rows(&self, tap: &Tap) -> Range<usize> {
+        tap.rows(self.at.y, self.at.xt, self.plan.rows)
+    }
+
+    /// The tile's address plus the tap's offset, modulo 2^16.
+    fn address(&self, tap: &Tap) -> u16 {
+        let d = &self.layer.d;
+        let words = |count: usize, words: u16| count * usize::from(words);
+        let sum = usize::from(d.in_base)
+            + words(self.at.y, d.in_y_words)
+            + words(self.at.xt, d.in_xt_words)
+            + tap.offset as usize;
+        u16::try_from(sum & 0xffff).expect("bug: 16 bits")
+    }
+}
