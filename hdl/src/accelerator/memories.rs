@@ -1,24 +1,25 @@
-//! The memories that programs are loaded into and layers write: activations, weights, parameters,
-//! streams, logits, and the words of the sequencer.
+//! The memories that programs are loaded into and layers write: activations, weights, streams,
+//! logits, and the words of the sequencer.
 //!
 //! Microarchitecture.md, section 2. Every memory has one write port and one read port with the
 //! word one cycle after the address; addresses beyond the depth wrap around. The port tables are
-//! with the functions. The image memory is in `image`, with its input port.
+//! with the functions. The image memory is in `image`, with its input port; the parameters are in
+//! `parameters`.
 
 use super::sizes::Sizes;
 use super::store::{Store, address_bits};
 use crate::build::{Builder, Module, Sig};
 
 /// One write through the load port, seen by one kind of memory.
-struct Load<'m> {
+pub(super) struct Load<'m> {
     enable: Sig<'m>,
     index: Sig<'m>,
-    address: Sig<'m>,
-    data: Sig<'m>,
+    pub(super) address: Sig<'m>,
+    pub(super) data: Sig<'m>,
 }
 
 impl<'m> Load<'m> {
-    fn inputs(m: &'m Builder, data_bits: u32) -> Self {
+    pub(super) fn inputs(m: &'m Builder, data_bits: u32) -> Self {
         Self {
             enable: m.input("load_en", 1, "write a word"),
             index: m.input("load_index", 16, "column or lane group"),
@@ -27,7 +28,7 @@ impl<'m> Load<'m> {
         }
     }
 
-    fn element(&self, index: u32) -> Sig<'m> {
+    pub(super) fn element(&self, index: u32) -> Sig<'m> {
         self.enable & self.index.eq(u64::from(index))
     }
 }
@@ -106,32 +107,6 @@ pub(super) fn weights(sizes: &Sizes) -> Module {
         let memory = Store::new(&m, &format!("column_{c}"), sizes.lanes, words);
         memory.write(load.element(c), load.address, load.data);
         m.output(&format!("w_{c}"), memory.read(from), "weight");
-    }
-    m.finish()
-}
-
-/// Describes the module `parameters`: multiplier and bias of each column.
-///
-/// | port       | dir | width | meaning                                                        |
-/// | ---------- | --- | ----- | -------------------------------------------------------------- |
-/// | `load_*`   | in  | ..    | the load port, for this target                                 |
-/// | `address`  | in  | 16    | word                                                           |
-/// | `mul_{c}`  | out | 16    | multiplier of column `c`, one cycle later                      |
-/// | `bias_{c}` | out | 32    | bias of column `c`, two cycles later, when it is wanted        |
-pub(super) fn parameters(sizes: &Sizes) -> Module {
-    let m = Builder::new("parameters", "Multiplier and bias of each column.");
-    let load = Load::inputs(&m, 48);
-    let words = sizes.depths.parameter;
-    let from = m.input("address", 16, "word").keep(0, address_bits(words));
-    let later = m.pipe("from_later", from);
-    for c in 0..sizes.cols {
-        let enable = load.element(c);
-        let mul = Store::new(&m, &format!("mul_column_{c}"), 16, words);
-        mul.write(enable, load.address, load.data.slice(0, 16));
-        m.output(&format!("mul_{c}"), mul.read(from), "multiplier");
-        let bias = Store::new(&m, &format!("bias_column_{c}"), 32, words);
-        bias.write(enable, load.address, load.data.slice(16, 32));
-        m.output(&format!("bias_{c}"), bias.read(later), "bias");
     }
     m.finish()
 }

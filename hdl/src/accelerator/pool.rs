@@ -5,9 +5,9 @@
 //!
 //! | port         | dir | width | meaning                                              |
 //! | ------------ | --- | ----- | ---------------------------------------------------- |
-//! | `r`          | in  | 16    | stream value of a pixel                              |
-//! | `accumulate` | in  | 1     | add `r`                                              |
-//! | `fresh`      | in  | 1     | instead of adding, begin with `r`                    |
+//! | `v`          | in  | 16    | value of a pixel                                     |
+//! | `accumulate` | in  | 1     | add it                                               |
+//! | `fresh`      | in  | 1     | instead of adding, begin with it                     |
 //! | `halve`      | in  | 1     | shift the sum right by one bit                       |
 //! | `plane`      | in  | 3     | plane to be written                                  |
 //! | `q`          | out | 8     | level `clamp(sum + 128, 0, 255)`                     |
@@ -15,28 +15,24 @@
 //!
 //! Timing: the sum changes at the end of the cycle of `accumulate` or `halve`.
 
+use super::arithmetic::{bit_of, level};
 use crate::build::{Builder, Module};
 
 /// Describes the module `pool`.
 pub(super) fn pool() -> Module {
     let m = Builder::new("pool", "Global pooling of one column.");
-    let r = m.input("r", 16, "stream value").sign_extend(32);
-    let accumulate = m.input("accumulate", 1, "add r");
-    let fresh = m.input("fresh", 1, "begin with r");
+    let v = m.input("v", 16, "value").sign_extend(32);
+    let accumulate = m.input("accumulate", 1, "add v");
+    let fresh = m.input("fresh", 1, "begin with v");
     let halve = m.input("halve", 1, "shift right by one bit");
     let plane = m.input("plane", 3, "plane to be written");
     let sum = m.reg_without_reset("sum", 32);
     let before = *sum & (!fresh).repeat(32);
-    sum.next_when(accumulate | halve, m.mux(accumulate, before + r, sum.sar(1)));
+    sum.next_when(accumulate | halve, m.mux(accumulate, before + v, sum.sar(1)));
 
-    // -128..=127 plus 128 is the top bit inverted.
-    let upper = sum.slice(7, 25);
-    let level = m.concat(&[!sum.bit(7), sum.slice(0, 7)]);
-    let inside = upper.all() | !upper.any();
-    let q = m.mux(inside, level, (!sum.msb()).repeat(8)).named("level");
+    let q = level(*sum);
     m.output("q", q, "level");
-    let bits: Vec<_> = (0..8).map(|i| q.bit(i)).collect();
-    m.output("level_bit", m.select(plane, &bits), "bit of the plane");
+    m.output("level_bit", bit_of(q, plane), "bit of the plane");
     m.finish()
 }
 
@@ -53,10 +49,10 @@ mod tests {
             let mut sum = 0_i64;
             for i in 0..=case % 40 {
                 // Now and then all of one sign, so that the level saturates.
-                let r = (test_random(&mut seed) >> 48).cast_signed() - 32_768;
-                let r = if case % 3 == 0 { r.abs().min(32_767) } else { r };
-                sum += r;
-                sim.set("r", r.cast_unsigned() & 0xffff);
+                let v = (test_random(&mut seed) >> 48).cast_signed() - 32_768;
+                let v = if case % 3 == 0 { v.abs().min(32_767) } else { v };
+                sum += v;
+                sim.set("v", v.cast_unsigned() & 0xffff);
                 sim.set("accumulate", 1);
                 sim.set("fresh", u64::from(i == 0));
                 sim.step();

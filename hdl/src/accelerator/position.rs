@@ -1,37 +1,42 @@
-//! Which pixel is at the post-processing: the drain's own tile counters.
+//! Which pixel comes to the post-processing: the drain's own tile counters.
 //!
 //! Microarchitecture.md, section 5.2: they advance as in the sequencer, at the pace of the drain.
-//! All outputs belong to stage D0.
+//! All outputs belong to the cycle before D0, `D-1`, so that addresses have two cycles.
 //!
 //! | port         | dir | width | meaning                                                     |
 //! | ------------ | --- | ----- | ----------------------------------------------------------- |
-//! | `start`      | in  | 1     | from the next cycle on row `R-1` of a tile is at D0         |
+//! | `start`      | in  | 1     | from the next cycle on row `R-1` of a tile is at `D-1`      |
 //! | `load`       | in  | 1     | the layer begins                                            |
-//! | `pooled`     | in  | 1     | flag `shortcut_pool`                                        |
+//! | `last_read`, `last_beat` | in | .. | of `beats`                                        |
 //! | `row_tiles`, `out_height`, `out_width` | in | 16 | of the descriptor                    |
-//! | `beat`       | out | ..    | beat of the row                                             |
+//! | `first_beat` | out | 1     | beat 0                                                      |
 //! | `reading`    | out | 1     | `beat < reads`                                              |
 //! | `pixel`      | out | 1     | beat `reads - 1` of a pixel of the map                      |
 //! | `writing`    | out | 1     | that beat, or a later one, of a pixel of the map            |
-//! | `sub`        | out | ..    | in these, the sub-slice                                     |
+//! | `sub`        | out | ..    | in these, the sub-slice; only where `D > 1`                 |
+//! | `plane`      | out | 3     | and the plane of a level; extended only                     |
+//! | `plane_end`  | out | 1     | last beat of the plane; extended only                       |
 //! | `row`        | out | ..    | `k`                                                         |
 //! | `x`, `y`, `ct` | out | 17, 16, 16 | position                                             |
 //! | `odd`        | out | 1     | the tile's number in its line is odd                        |
+//! | `restart`    | out | 1     | the next cycle is beat 0, if it is a beat at all            |
+//! | `row_end`    | out | 1     | last cycle of a row; extended only                          |
 //! | `tile_end`, `line_end`, `ct_end` | out | 1 | last cycle of a tile, a line, a column tile |
 //! | `last_pixel` | out | 1     | `pixel` is the last one of its column tile                  |
 //!
 //! Timing: `start` in cycle `t`, row `R-1` in `t + 1`; no gap is needed between tiles.
 
-use super::drain::beats;
+use super::beats::beat;
 use super::sizes::Sizes;
-use crate::build::{Builder, Module};
+use crate::build::{Builder, Module, Sig};
 
 /// Describes the module `position`.
 pub(super) fn position(sizes: &Sizes) -> Module {
-    let m = Builder::new("position", "Which pixel is at stage D0.");
+    let m = Builder::new("position", "Which pixel is at the cycle before stage D0.");
     let start = m.input("start", 1, "the next cycle shows the bottom row");
     let load = m.input("load", 1, "the layer begins");
-    let pooled = m.input("pooled", 1, "four reads for each pixel");
+    let last_read = m.input("last_read", sizes.beat_bits(), "beat of the last read");
+    let last_beat = m.input("last_beat", sizes.beat_bits(), "last beat");
     let row_tiles = m.input("row_tiles", 16, "tiles of a line");
     let out_height = m.input("out_height", 16, "lines");
     let out_width = m.input("out_width", 16, "pixels of a line");
@@ -39,8 +44,9 @@ pub(super) fn position(sizes: &Sizes) -> Module {
 
     let active = m.reg("active", 1, 0);
     let row = m.reg_without_reset("row_q", sizes.row_bits());
-    let (beat, last_beat) = beats(&m, sizes, start, pooled);
-    let row_end = *active & last_beat;
+    let (beat, last) = beat(&m, start, last_beat);
+    let restart = start | last;
+    let row_end = *active & last;
     let last_row = row.eq(0).named("last_row");
     let tile_end = (row_end & last_row).named("tile_over");
     row.next_when(start | row_end, m.mux(start, bottom, *row - 1));
@@ -65,18 +71,13 @@ pub(super) fn position(sizes: &Sizes) -> Module {
     x.next_when(load | row_end, m.mux(load | line_end, bottom, *x + step));
 
     let inside = *active & x.lt(out_width.zero_extend(17));
-    // With two bits the beats of a pooled shortcut end at 3.
-    let pooled_read = if beat.width() > 2 { beat.lt(4) } else { m.lit(1, 1) };
-    let reading = m.mux(pooled, pooled_read, beat.eq(0)).named("read_beat");
-    let complete = beat.ge(3) | !pooled;
-    let writing = (inside & complete).named("complete_pixel");
-    let pixel = (writing & reading).named("first_write");
-    let sub = m.mux(pooled, beat - 3, beat);
-    m.output("beat", beat, "beat of the row");
-    m.output("reading", reading, "the shortcut is read");
+    let complete = beat.ge(last_read).named("complete");
+    let pixel = (inside & beat.eq(last_read)).named("first_write");
+    m.output("first_beat", beat.eq(0), "beat 0");
+    m.output("reading", last_read.ge(beat), "the shortcut is read");
     m.output("pixel", pixel, "the results are complete for the first time");
-    m.output("writing", writing, "the results are complete");
-    m.output("sub", sub.keep(0, sizes.sub_bits()), "sub-slice to be written");
+    m.output("writing", inside & complete, "the results are complete");
+    writes(&m, sizes, restart, complete);
     m.output("row", *row, "row of the array");
     m.output("x", *x, "column of the map");
     m.output("y", *y, "line of the map");
@@ -86,5 +87,27 @@ pub(super) fn position(sizes: &Sizes) -> Module {
     m.output("line_end", line_end, "last cycle of a line");
     m.output("ct_end", ct_end, "last cycle of a column tile");
     m.output("last_pixel", pixel & last_row & last_tile & last_line, "of its column tile");
+    if sizes.extended {
+        m.output("restart", restart, "the next cycle is beat 0");
+        m.output("row_end", row_end, "last cycle of a row");
+    }
     m.finish()
+}
+
+/// Counters of the writes of a pixel: sub-slice and plane.
+fn writes<'m>(m: &'m Builder, sizes: &Sizes, restart: Sig<'m>, complete: Sig<'m>) {
+    let mut plane_end = complete;
+    if sizes.write_beats > 1 {
+        let count = m.reg_without_reset("sub_q", sizes.sub_bits());
+        let over = count.eq(u64::from(sizes.write_beats - 1)).named("sub_over");
+        count.next(m.mux(restart | !complete | over, 0, *count + 1));
+        plane_end = plane_end & over;
+        m.output("sub", *count, "sub-slice to be written");
+    }
+    if sizes.extended {
+        let plane = m.reg_without_reset("plane_q", 3);
+        plane.next_when(restart | plane_end, m.mux(restart, 0, *plane + 1));
+        m.output("plane", *plane, "plane to be written");
+        m.output("plane_end", plane_end, "last beat of the plane");
+    }
 }

@@ -1,4 +1,4 @@
-//! Post-processing of one column: from matches to the residual stream.
+//! Post-processing of one column: from matches to the residual stream, the value and its bit.
 //!
 //! Microarchitecture.md, section 5.3; no intermediate value is truncated.
 //!
@@ -7,85 +7,103 @@
 //! | `hits`       | in  | `acc_bits`     | D0    | matches                                    |
 //! | `products`   | in  | `acc_bits`     | D0    | number of products                         |
 //! | `mul`        | in  | 16             | D1    | multiplier                                 |
-//! | `bias`       | in  | 32             | D2    | added to the product                       |
+//! | `bias`       | in  | 40             | D2    | added to the product                       |
 //! | `shift`      | in  | 3              | layer | quarter of the shift                       |
-//! | `word`       | in  | 16             | D2    | stream word                                |
-//! | `begin_sum`  | in  | 1              | D2    | beat 0: the word begins the sum            |
-//! | `add`        | in  | 1              | D2    | the word is added to the sum               |
-//! | `pooled`     | in  | 1              | layer | the shortcut is a quarter of the sum       |
-//! | `live`       | in  | 1              | D3    | the column has a shortcut                  |
-//! | `clip`       | in  | 16             | layer | limit                                      |
-//! | `floor`      | in  | 16             | layer | `-clip`                                    |
-//! | `z`          | out | `acc_bits + 1` | D4    | `2·hits - products`                        |
-//! | `y`          | out | 32             | D4    | not clamped                                |
-//! | `shortcut`   | out | 16             | D4    | what was added                             |
-//! | `r`          | out | 16             | D4    | the stream                                 |
+//! | `even`, `odd`, `use_even`, `use_odd`, `first_word`, `take`, `average`, `live` | in | .. | .. | of `shortcut` |
+//! | `extreme`, `minimum` | in | ..      | ..    | of `shortcut`; extended only               |
+//! | `clip`, `floor` | in | 16           | layer | limits of the stream                       |
+//! | `before_term`, `slope`, `value_shift`, `after_term`, `value_clip`, `value_floor`, `threshold`, `at_most` | in | .. | .. | of `nonlinear`; extended only |
+//! | `z`          | out | `acc_bits + 1` | D4+N  | `2·hits - products`                        |
+//! | `y`          | out | 32             | D4+N  | not clamped                                |
+//! | `shortcut`   | out | 16             | D4+N  | what was added                             |
+//! | `r`          | out | 16             | D4+N  | the stream                                 |
+//! | `v`          | out | 16             | D4+N  | the value                                  |
+//! | `result`     | out | 1              | D4+N  | the result bit                             |
 //!
-//! Timing: one pixel a cycle, four cycles from D0 to D4. No reset.
+//! Timing: one pixel a cycle, `4 + N` cycles from D0 to D4+N. No reset.
 
-use crate::build::{Builder, Module, Sig};
+use super::arithmetic::{clamped_sum, saturate};
+use super::nonlinear::nonlinear;
+use super::shortcut::shortcut;
+use super::sizes::{Sizes, delay};
+use crate::build::{Builder, Instance, Module, Sig};
 
 /// Bits of the saturated `y`: so wide that adding a shortcut cannot bring it back below a clip.
 const Y_BITS: u32 = 18;
 
 /// Describes the module `post`.
-pub(super) fn post(acc_bits: u32) -> Module {
+pub(super) fn post(sizes: &Sizes) -> Module {
     let m = Builder::new("post", "Post-processing of one column.");
-    let hits = m.input("hits", acc_bits, "matches, D0");
-    let products = m.input("products", acc_bits, "number of products, D0");
-    let mul = m.input("mul", 16, "multiplier, D1");
-    let bias = m.input("bias", 32, "bias, D2");
-    let shift = m.input("shift", 3, "quarter of the shift");
-    let word = m.input("word", 16, "stream word, D2");
-    let begin_sum = m.input("begin_sum", 1, "the word begins the sum, D2");
-    let add = m.input("add", 1, "the word is added to the sum, D2");
-    let pooled = m.input("pooled", 1, "a quarter of the sum is added");
-    let live = m.input("live", 1, "the column has a shortcut, D3");
-    let clip = m.input("clip", 16, "upper limit");
-    let floor = m.input("floor", 16, "lower limit");
+    let z_1 = dot(&m, sizes.acc_bits);
+    let y_3 = affine(&m, z_1);
+    let join = m.inst("stream", &shortcut(sizes.extended));
+    let bits = ["use_even", "use_odd", "first_word", "take", "average", "live"];
+    let more = if sizes.extended { ["extreme", "minimum"].as_slice() } else { &[] };
+    pass(&m, join, &["even", "odd"], 16);
+    pass(&m, join, &bits, 1);
+    pass(&m, join, more, 1);
+    let shortcut = join.out("shortcut");
 
-    let zero = m.lit(1, 0);
-    let z_1 = m.pipe("z_1", m.concat(&[hits, zero]) - products.zero_extend(acc_bits + 1));
-    let product_2 = m.pipe("product_2", z_1.mul_signed(mul));
-    let width = product_2.width().max(32) + 1;
-    let sum = (product_2.sign_extend(width) + bias.sign_extend(width)).named("biased");
-    let shifted = (0..3).fold(sum, |value, k| m.mux(shift.bit(k), value.sar(4 << k), value));
-    let y_3 = m.pipe("y_3", shifted);
-
-    let word = word.sign_extend(18);
-    let total = m.reg_without_reset("total", 18);
-    total.next_when(begin_sum | add, m.mux(begin_sum, word, *total + word));
-    let quarter = (*total + 2).sar(2).keep(0, 16);
-    let shortcut = m.mux(pooled, quarter, total.slice(0, 16)) & live.repeat(16);
-
-    let r = clamp(saturate(y_3, Y_BITS), shortcut, clip, floor);
-    m.output("z", m.pipe("z_4", m.pipe("z_3", m.pipe("z_2", z_1))), "sum, D4");
-    m.output("y", m.pipe("y_4", y_3.keep(0, 32)), "not clamped, D4");
-    m.output("shortcut", m.pipe("shortcut_4", shortcut), "what was added, D4");
-    m.output("r", m.pipe("r_4", r), "stream, D4");
+    let (clip, floor) = (m.input("clip", 16, "upper limit"), m.input("floor", 16, "lower limit"));
+    let r_4 = m.pipe("r_4", clamped_sum(saturate(y_3, Y_BITS), shortcut, clip, floor));
+    // The results of the earlier stages wait for the value.
+    let late = sizes.nonlinear_stages;
+    let wait = |name: &str, value: Sig<'_>, cycles: u32| {
+        m.output(name, delay(&m, &format!("{name}_wait"), value, cycles), "");
+    };
+    wait("z", z_1, 3 + late);
+    wait("y", y_3.keep(0, 32), 1 + late);
+    wait("shortcut", shortcut, 1 + late);
+    wait("r", r_4, late);
+    let (v, result) = if sizes.extended { value(&m, r_4) } else { (r_4, !r_4.msb()) };
+    m.output("v", v, "value, D4+N");
+    m.output("result", result, "result bit, D4+N");
     m.finish()
 }
 
-/// `value` limited to `bits` bits, two's complement.
-fn saturate(value: Sig<'_>, bits: u32) -> Sig<'_> {
-    let m = value.builder();
-    let upper = value.slice(bits - 1, value.width() - bits + 1);
-    let sign = value.msb();
-    let limit = m.concat(&[sign, (!sign).repeat(bits - 1)]);
-    m.mux(upper.all() | !upper.any(), value.slice(0, bits), limit)
+/// `z`, at D1.
+fn dot<'m>(m: &'m Builder, acc_bits: u32) -> Sig<'m> {
+    let hits = m.input("hits", acc_bits, "matches, D0");
+    let products = m.input("products", acc_bits, "number of products, D0");
+    let twice = m.concat(&[hits, m.lit(1, 0)]);
+    m.pipe("z_1", twice - products.zero_extend(acc_bits + 1))
 }
 
-/// `y + shortcut` between `floor` and `clip`.
-fn clamp<'m>(y: Sig<'m>, shortcut: Sig<'m>, clip: Sig<'m>, floor: Sig<'m>) -> Sig<'m> {
-    let m = y.builder();
-    let width = y.width() + 1;
-    let sum = (y.sign_extend(width) + shortcut.sign_extend(width)).named("with_shortcut");
-    let (above, below) = (clip.sign_extend(width).slt(sum), sum.slt(floor.sign_extend(width)));
-    m.mux(above, clip, m.mux(below, floor, sum.slice(0, 16)))
+/// `y`, at D3.
+fn affine<'m>(m: &'m Builder, z_1: Sig<'m>) -> Sig<'m> {
+    let mul = m.input("mul", 16, "multiplier, D1");
+    let bias = m.input("bias", 40, "bias, D2");
+    let shift = m.input("shift", 3, "quarter of the shift");
+    let product_2 = m.pipe("product_2", z_1.mul_signed(mul));
+    let width = product_2.width().max(40) + 1;
+    let sum = (product_2.sign_extend(width) + bias.sign_extend(width)).named("biased");
+    let shifted = (0..3).fold(sum, |value, k| m.mux(shift.bit(k), value.sar(4 << k), value));
+    m.pipe("y_3", shifted)
+}
+
+/// `v` and its bit, at D7.
+fn value<'m>(m: &'m Builder, r_4: Sig<'m>) -> (Sig<'m>, Sig<'m>) {
+    let part = m.inst("value", &nonlinear()).set("r", r_4);
+    pass(m, part, &["before_term", "after_term"], 22);
+    pass(m, part, &["slope"], 16);
+    pass(m, part, &["value_shift"], 3);
+    pass(m, part, &["threshold"], 17);
+    pass(m, part, &["at_most"], 1);
+    part.set("clip", m.input("value_clip", 16, "upper limit of the value"))
+        .set("floor", m.input("value_floor", 16, "lower limit of the value"));
+    (part.out("v"), part.out("result"))
+}
+
+/// Inputs of the part as inputs of the module.
+fn pass<'m>(m: &'m Builder, part: Instance<'m>, names: &[&str], width: u32) {
+    for name in names {
+        part.set(name, m.input(name, width, ""));
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::sizes::{Sizes, test_sizes_of};
     use super::post;
     use crate::{Simulator, test_random};
 
@@ -97,59 +115,93 @@ mod tests {
         (value << (64 - width)).cast_signed() >> (64 - width)
     }
 
-    /// One pixel with `words.len()` reads, the inputs of each stage in its own cycle.
+    /// One pixel with an average or one word as its shortcut; the inputs of each stage are there
+    /// in its own cycle.
     #[track_caller]
-    fn check_pixel(sim: &mut Simulator, acc_bits: u32, seed: &mut u64) {
+    fn check_pixel(sim: &mut Simulator, sizes: &Sizes, seed: &mut u64) {
         let mut random = |width: u32| test_random(seed) >> (64 - width);
-        let products = random(acc_bits);
-        let hits = random(acc_bits).min(products);
+        let products = random(sizes.acc_bits);
+        let hits = random(sizes.acc_bits).min(products);
         let mul = signed(random(16), 16);
-        let bias = signed(random(32), 32);
+        let bias = signed(random(40), 40) >> random(4);
         let shift = random(3);
-        let pooled = random(1);
+        let average = random(1);
         let live = random(1);
-        let clip = (random(15) >> random(3)).max(1);
-        let words: Vec<i64> =
-            (0..if pooled == 1 { 4 } else { 1 }).map(|_| signed(random(16), 16)).collect();
+        let clip = (random(15) >> random(3)).max(1).cast_signed();
+        // Pairs of words; with `add` one of them.
+        let reads = if average == 1 { 2 } else { 1 };
+        let odd = random(1);
+        let pairs: Vec<[i64; 2]> =
+            (0..reads).map(|_| [0, 1].map(|_| signed(random(16), 16))).collect();
         sim.set("hits", hits);
         sim.set("products", products);
         sim.set("shift", shift);
-        sim.set("pooled", pooled);
-        sim.set("clip", clip);
-        sim.set("floor", bits(-clip.cast_signed(), 16));
+        sim.set("average", average);
+        sim.set("clip", bits(clip, 16));
+        sim.set("floor", bits(-clip, 16));
         sim.set("mul", bits(mul, 16));
-        sim.set("bias", bits(bias, 32));
+        sim.set("bias", bits(bias, 40));
         sim.set("live", live);
+        let (before, after) = (signed(random(16), 16), signed(random(16), 16));
+        if sizes.extended {
+            sim.set("extreme", 0);
+            sim.set("before_term", bits(before, 22));
+            sim.set("slope", 1 << 10);
+            sim.set("value_shift", 2);
+            sim.set("after_term", bits(after, 22));
+            sim.set("value_clip", 32_767);
+            sim.set("value_floor", bits(-32_767, 16));
+            sim.set("threshold", bits(after, 17));
+            sim.set("at_most", 1);
+        }
         sim.step();
         sim.step();
-        for (i, word) in words.iter().enumerate() {
-            sim.set("word", bits(*word, 16));
-            sim.set("begin_sum", u64::from(i == 0));
-            sim.set("add", 1);
+        for (i, pair) in pairs.iter().enumerate() {
+            sim.set("even", bits(pair[0], 16));
+            sim.set("odd", bits(pair[1], 16));
+            sim.set("use_even", average | (1 - odd));
+            sim.set("use_odd", average | odd);
+            sim.set("first_word", u64::from(i == 0));
+            sim.set("take", 1);
             sim.step();
         }
-        sim.set("begin_sum", 0);
-        sim.set("add", 0);
+        sim.set("first_word", 0);
+        sim.set("take", 0);
         sim.step();
+        for _ in 0..sizes.nonlinear_stages {
+            sim.step();
+        }
         let z = 2 * hits.cast_signed() - products.cast_signed();
         let y = (mul * z + bias) >> (4 * shift);
-        let total: i64 = words.iter().sum();
-        let shortcut = if pooled == 1 { (total + 2) >> 2 } else { total } * live.cast_signed();
-        let r = (y + shortcut).clamp(-clip.cast_signed(), clip.cast_signed());
+        let total: i64 = pairs.iter().flatten().sum();
+        let word = pairs[0][usize::from(odd == 1)];
+        let shortcut = if average == 1 { (total + 2) >> 2 } else { word } * live.cast_signed();
+        let r = (y + shortcut).clamp(-clip, clip);
         assert_eq!(signed(sim.get("r"), 16), r, "{y} + {shortcut}, clip {clip}");
         assert_eq!(signed(sim.get("shortcut"), 16), shortcut);
         assert_eq!(sim.get("y"), bits(y, 32));
-        sim.step();
-        assert_eq!(signed(sim.get("z"), acc_bits + 1), z);
+        assert_eq!(signed(sim.get("z"), sizes.acc_bits + 1), z);
+        let (v, result) = if sizes.extended {
+            let u = r + before;
+            let v = if u >= 0 { u } else { (u * 1024 + 128) >> 8 } + after;
+            let v = v.clamp(-32_767, 32_767);
+            (v, v <= after)
+        } else {
+            (r, r >= 0)
+        };
+        assert_eq!((signed(sim.get("v"), 16), sim.get("result")), (v, result.into()));
     }
 
     #[test]
     fn post_agrees_with_wide_arithmetic() {
-        for acc_bits in [1, 5, 14, 20, 31] {
-            let mut sim = Simulator::new(&post(acc_bits));
-            let mut seed = u64::from(acc_bits);
-            for _ in 0..400 {
-                check_pixel(&mut sim, acc_bits, &mut seed);
+        for extended in [false, true] {
+            for acc_bits in [1, 5, 14, 20, 31] {
+                let sizes = Sizes { acc_bits, ..test_sizes_of(1, 1, 4, 1, extended) };
+                let mut sim = Simulator::new(&post(&sizes));
+                let mut seed = u64::from(acc_bits);
+                for _ in 0..400 {
+                    check_pixel(&mut sim, &sizes, &mut seed);
+                }
             }
         }
     }

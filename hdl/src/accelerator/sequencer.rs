@@ -174,14 +174,14 @@ mod tests {
 
     #[track_caller]
     fn check_layer(sim: &mut Simulator, index: u64, layer: &LayerDescriptor) {
-        for cycle in 0..18 {
+        for cycle in 0..20 {
             quiet(sim, FETCH, cycle == 0);
             assert_eq!(sim.get("layer"), index);
-            if cycle < 16 {
-                assert_eq!(sim.get("pc"), 2 + 16 * index + cycle);
+            if cycle < 18 {
+                assert_eq!(sim.get("pc"), 2 + 18 * index + cycle);
             }
-            assert_eq!(sim.get("take"), u64::from((1..=16).contains(&cycle)));
-            assert_eq!(sim.get("load"), u64::from(cycle == 17));
+            assert_eq!(sim.get("take"), u64::from((1..=18).contains(&cycle)));
+            assert_eq!(sim.get("load"), u64::from(cycle == 19));
             sim.step();
         }
         let mut cycle = 0;

@@ -99,9 +99,20 @@ impl Sizes {
         }
     }
 
-    /// Bits of the beat counters; the most beats are those of a pooled shortcut.
+    /// The most reads of a pixel's shortcut: two with `average`, nine with `extreme`.
+    pub(super) fn most_reads(&self) -> u32 {
+        if self.extended { 9 } else { 2 }
+    }
+
+    /// Bits of the beat counters.
     pub(super) fn beat_bits(&self) -> u32 {
-        bits_for(self.write_beats + 2)
+        let planes = if self.extended { 8 } else { 1 };
+        bits_for(self.most_reads() + planes * self.write_beats - 2)
+    }
+
+    /// Bits of the number of copies, `log2 f`; there is none without lane groups.
+    pub(super) fn copies_bits(&self) -> u32 {
+        bits_for(self.taps / 2)
     }
 
     /// Bits of a sub-slice index.
@@ -115,7 +126,7 @@ impl Sizes {
     }
 
     /// Bits of a slice index within a word.
-    pub(super) fn group_bits(&self) -> u32 {
+    pub(super) fn slice_index_bits(&self) -> u32 {
         bits_for(self.slices - 1)
     }
 }

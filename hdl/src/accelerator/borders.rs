@@ -1,0 +1,146 @@
+//! The parameter word of a pixel: that of its column tile and border class.
+//!
+//! Microarchitecture.md, section 5.3: word `param_base + ct·classes + class_y·n_x + class_x`. The
+//! numbers of classes have three bits, so their products are three masks and two sums.
+//!
+//! | port         | dir | width | meaning                                                     |
+//! | ------------ | --- | ----- | ----------------------------------------------------------- |
+//! | `load`, `ct_end` | in | 1  | events of `position`, `D-1`                                 |
+//! | `x`, `y`     | in  | 17, 16 | position, `D-1`                                            |
+//! | `param_base`, `out_height`, `out_width` | in | 16 | of the descriptor                   |
+//! | `top`, `bottom`, `left`, `right` | in | 2 | of the descriptor                           |
+//! | `param`      | out | 16    | word of the parameter columns, D0                           |
+//!
+//! Timing: the classes are registered, so `param` belongs to the cycle after its inputs.
+
+use crate::build::{Builder, Module, Sig};
+
+/// Bits of a class along one axis, `0..=6`, and of a number of classes.
+const CLASS_BITS: u32 = 3;
+
+/// Describes the module `borders`.
+pub(super) fn borders() -> Module {
+    let m = Builder::new("borders", "Parameter word of a pixel.");
+    let load = m.input("load", 1, "the layer begins");
+    let ct_end = m.input("ct_end", 1, "last cycle of a column tile");
+    let lines = Axis::inputs(&m, "top", "bottom", "out_height");
+    let columns = Axis::inputs(&m, "left", "right", "out_width");
+    let y = m.input("y", 16, "line of the map");
+    let x = m.input("x", 17, "column of the map");
+    let class_y = m.pipe("class_y", lines.class(y.zero_extend(17)));
+    let class_x = m.pipe("class_x", columns.class(x));
+
+    let base = m.input("param_base", 16, "first word");
+    let classes = product(lines.classes, columns.classes).named("all_classes");
+    let tile = m.reg_without_reset("tile_base", 16);
+    let next = *tile + classes.zero_extend(16);
+    tile.next_when(load | ct_end, m.mux(load, base, next));
+    let within = product(class_y, columns.classes) + class_x.zero_extend(2 * CLASS_BITS);
+    let param = m.pipe("tile_base_0", *tile) + within.zero_extend(16);
+    m.output("param", param, "word of the parameter columns");
+    m.finish()
+}
+
+/// The classes of one coordinate.
+struct Axis<'m> {
+    before: Sig<'m>,
+    after: Sig<'m>,
+    size: Sig<'m>,
+    /// `before + 1 + after`.
+    classes: Sig<'m>,
+}
+
+impl<'m> Axis<'m> {
+    fn inputs(m: &'m Builder, before: &str, after: &str, size: &str) -> Self {
+        let doc = "positions of a class of their own";
+        let before = m.input(before, 2, doc).zero_extend(CLASS_BITS);
+        let after = m.input(after, 2, doc).zero_extend(CLASS_BITS);
+        let size = m.input(size, 16, "size of the map").zero_extend(17);
+        Self { before, after, size, classes: before + after + 1 }
+    }
+
+    /// The class of a position of 17 bits; anything for one outside the map.
+    fn class(&self, at: Sig<'m>) -> Sig<'m> {
+        let m = at.builder();
+        let low = |value: Sig<'m>| value.keep(0, CLASS_BITS);
+        // The distance from the end, 1 for the last position.
+        let left = self.size - at;
+        let (before, after) = (self.before.zero_extend(17), self.after.zero_extend(17));
+        let at_end = m.mux(after.ge(left), self.classes - low(left), self.before);
+        m.mux(at.lt(before), low(at), at_end)
+    }
+}
+
+/// The product of two numbers of three bits.
+fn product<'m>(a: Sig<'m>, b: Sig<'m>) -> Sig<'m> {
+    let width = 2 * CLASS_BITS;
+    let a = a.zero_extend(width);
+    (1..CLASS_BITS)
+        .fold(a & b.bit(0).repeat(width), |sum, k| sum + (a << k & b.bit(k).repeat(width)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::borders;
+    use crate::{Simulator, test_random};
+    use heartbit_ir::program::Borders;
+
+    /// Every pixel of three column tiles, in an order that only the events tell.
+    #[track_caller]
+    fn check_map(sim: &mut Simulator, seed: &mut u64) {
+        let mut random =
+            |below: u64| usize::try_from(test_random(seed) % below).expect("bug: small");
+        let mut border = || u8::try_from(random(4)).expect("bug: small");
+        let borders = Borders { top: border(), bottom: border(), left: border(), right: border() };
+        let (height, width, base) = (1 + random(9), 1 + random(9), random(65_536));
+        for (name, value) in [
+            ("top", borders.top.into()),
+            ("bottom", borders.bottom.into()),
+            ("left", borders.left.into()),
+            ("right", borders.right.into()),
+            ("out_height", height),
+            ("out_width", width),
+            ("param_base", base),
+        ] {
+            sim.set(name, value as u64);
+        }
+        sim.set("load", 1);
+        sim.step();
+        sim.set("load", 0);
+        for ct in 0..3 {
+            for at in 0..height * width {
+                let (y, x) = (at / width, at % width);
+                sim.set("y", y as u64);
+                sim.set("x", x as u64);
+                sim.set("ct_end", u64::from(at + 1 == height * width));
+                sim.step();
+                // Not `Borders::class`: the page's words, once more.
+                let along = |at: usize, size: usize, before: u8, after: u8| {
+                    let (before, after) = (usize::from(before), usize::from(after));
+                    if at < before {
+                        at
+                    } else if at + after >= size {
+                        before + 1 + at + after - size
+                    } else {
+                        before
+                    }
+                };
+                let n_x = usize::from(borders.left + 1 + borders.right);
+                let n_y = usize::from(borders.top + 1 + borders.bottom);
+                let class = along(y, height, borders.top, borders.bottom) * n_x
+                    + along(x, width, borders.left, borders.right);
+                let word = (base + ct * n_y * n_x + class) % 65_536;
+                assert_eq!(sim.get("param"), word as u64, "{borders:?} at {y}, {x}");
+            }
+        }
+    }
+
+    #[test]
+    fn parameter_words_are_those_of_the_page() {
+        let mut sim = Simulator::new(&borders());
+        let mut seed = 21;
+        for _ in 0..200 {
+            check_map(&mut sim, &mut seed);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Wiring of what decides: header, program, sequencer, drain and the position of the pixel that is
+//! drained.
+
+use super::sizes::delay_control;
+use super::{PROGRAM, Top, drain, memories};
+use crate::build::Instance;
+
+impl<'m> Top<'m> {
+    /// The header of the program, which passes the load port.
+    pub(super) fn connect_header(&self) {
+        self.header
+            .set("en", self.load.target(PROGRAM))
+            .set("address", self.load.address)
+            .set("data", self.load.data.keep(0, 32));
+    }
+
+    /// Program memory, descriptor, sequencer, and the position at the post-processing.
+    pub(super) fn control(&self) {
+        let (m, sequencer) = (self.m, self.sequencer);
+        let program =
+            memories::shared("program_words", "Program memory.", 32, self.sizes.depths.program);
+        let program = self.load_words(m.inst("program_mem", &program), PROGRAM);
+        program.set("from", sequencer.out("pc"));
+        self.fields.set("take", sequencer.out("take")).set("word", program.out("word"));
+        self.connect_fields(
+            sequencer,
+            &[
+                "steps",
+                "step_base",
+                "weight_base",
+                "col_tiles",
+                "row_tiles",
+                "out_height",
+                "tile_gap",
+                "col_gap",
+                "drain_wait",
+                "last_layer",
+            ],
+        );
+        m.output("busy", sequencer.out("busy"), "not idle");
+
+        self.connect_fields(self.beats, &["shortcut"]);
+        if self.sizes.extended {
+            self.connect_fields(self.beats, &["window", "write_levels", "level_bits"]);
+        }
+        let position = self.position;
+        position
+            .set("load", sequencer.out("load"))
+            .set("last_read", self.beats.out("last_read"))
+            .set("last_beat", self.beats.out("last_beat"));
+        self.connect_fields(position, &["row_tiles", "out_height", "out_width"]);
+    }
+
+    /// Starts drain and position, so many cycles after the last step of a tile that the bottom row
+    /// of column 0 is next, or of all columns.
+    pub(super) fn drain(&self) -> Instance<'m> {
+        let (m, sizes) = (self.m, self.sizes);
+        let wait = sizes.popcount_latency + sizes.rows + 1;
+        let early = delay_control(m, "start_early", self.sequencer.out("last"), wait);
+        let start = delay_control(m, "start", early, 1);
+        // The position is needed a cycle before the pixel.
+        self.position.set("start", delay_control(m, "start_post", early, sizes.cols - 1));
+        m.inst("drain", &drain::drain(sizes))
+            .set("start", start)
+            .set("last_beat", self.beats.out("last_beat"))
+    }
+}

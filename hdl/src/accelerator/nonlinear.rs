@@ -1,0 +1,124 @@
+//! The nonlinearity of one column: offsets, slope of negative values, threshold. Extended only.
+//!
+//! Microarchitecture.md, section 5.3, stages D3+1 to D3+3. As `(p + half) >> s` is `p >> s` plus
+//! the highest bit that is shifted out, nothing wide is added before the shift.
+//!
+//! | port          | dir | width | stage | meaning                                            |
+//! | ------------- | --- | ----- | ----- | -------------------------------------------------- |
+//! | `r`           | in  | 16    | D4    | clamped sum                                        |
+//! | `before_term` | in  | 22    | D4    | added to it                                        |
+//! | `slope`       | in  | 16    | D5    | multiplier of negative values                      |
+//! | `value_shift` | in  | 3     | layer | quarter of the shift                               |
+//! | `after_term`  | in  | 22    | D6    | added to the result                                |
+//! | `clip`, `floor` | in | 16   | layer | `±value_clip`                                      |
+//! | `threshold`   | in  | 17    | D7    | what the value is compared with                    |
+//! | `at_most`     | in  | 1     | D7    | the bit is 1 up to the threshold                   |
+//! | `v`           | out | 16    | D7    | the value                                          |
+//! | `result`      | out | 1     | D7    | the result bit                                     |
+//!
+//! Timing: one value a cycle. No reset.
+
+use super::arithmetic::{clamped_sum, saturate};
+use crate::build::{Builder, Module, Sig};
+
+/// Bits of the value before `after` is added: so wide that this cannot bring a saturated one back
+/// below a clip.
+const SCALED_BITS: u32 = 24;
+
+/// Describes the module `nonlinear`.
+pub(super) fn nonlinear() -> Module {
+    let m = Builder::new("nonlinear", "Nonlinearity of one column.");
+    let r = m.input("r", 16, "clamped sum, D4").sign_extend(23);
+    let before = m.input("before_term", 22, "added to it, D4").sign_extend(23);
+    let u_5 = m.pipe("u_5", r + before);
+    let slope = m.input("slope", 16, "multiplier of negative values, D5");
+    let p_6 = m.pipe("p_6", u_5.mul_signed(slope));
+    let u_6 = m.pipe("u_6", u_5);
+
+    let shift = m.input("value_shift", 3, "quarter of the shift");
+    let shifted = (0..3).fold(p_6, |value, k| m.mux(shift.bit(k), value.sar(4 << k), value));
+    let negative = u_6.msb();
+    let value = m.mux(negative, saturate(shifted, SCALED_BITS), u_6.sign_extend(SCALED_BITS));
+    let round = highest_lost_bit(p_6, shift) & negative;
+    let after = m.input("after_term", 22, "added to the result, D6").sign_extend(23);
+    let after = after + round.zero_extend(23);
+    let clip = m.input("clip", 16, "upper limit");
+    let floor = m.input("floor", 16, "lower limit");
+    let v = m.pipe("v_7", clamped_sum(value, after, clip, floor));
+
+    let threshold = m.input("threshold", 17, "what the value is compared with, D7");
+    let at_most = m.input("at_most", 1, "1 up to the threshold, D7");
+    let wide = v.sign_extend(17);
+    m.output("v", v, "value, D7");
+    m.output("result", m.mux(at_most, threshold.sge(wide), wide.sge(threshold)), "bit, D7");
+    m.finish()
+}
+
+/// Bit `4·shift - 1` of the value, 0 where nothing is shifted.
+fn highest_lost_bit<'m>(value: Sig<'m>, shift: Sig<'m>) -> Sig<'m> {
+    let m = value.builder();
+    let bits: Vec<_> =
+        std::iter::once(m.lit(1, 0)).chain((1..8).map(|k| value.bit(4 * k - 1))).collect();
+    m.select(shift, &bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nonlinear;
+    use crate::{Simulator, test_random};
+
+    fn bits(value: i64, width: u32) -> u64 {
+        value.cast_unsigned() & (u64::MAX >> (64 - width))
+    }
+
+    fn signed(value: u64, width: u32) -> i64 {
+        (value << (64 - width)).cast_signed() >> (64 - width)
+    }
+
+    /// A stream of values; the inputs of every stage are there in its own cycle only.
+    #[test]
+    fn nonlinearity_agrees_with_wide_arithmetic() {
+        for shift in 0..8 {
+            let mut sim = Simulator::new(&nonlinear());
+            let mut seed = shift;
+            let mut random = |width: u32| signed(test_random(&mut seed) >> (64 - width), width);
+            let clip = [32_767, 900][usize::from(shift % 2 == 1)];
+            sim.set("value_shift", shift);
+            sim.set("clip", bits(clip, 16));
+            sim.set("floor", bits(-clip, 16));
+            // `r`, `before`, `slope`, `after`, `threshold`, `at_most`.
+            let cases: Vec<[i64; 6]> = (0..500)
+                .map(|i| {
+                    // Two of three times offsets that leave the value within its limits.
+                    let less = if i % 3 == 0 { 0 } else { 12 };
+                    let widths = [16, 22, 16, 22, 17, 1];
+                    let [r, before, slope, after, threshold, at_most] =
+                        widths.map(|width| random(width));
+                    [r, before >> less, slope, after >> less, threshold, at_most]
+                })
+                .collect();
+            for now in 0..cases.len() {
+                let at = |stage: usize| cases[now.saturating_sub(stage)];
+                sim.set("r", bits(at(0)[0], 16));
+                sim.set("before_term", bits(at(0)[1], 22));
+                sim.set("slope", bits(at(1)[2], 16));
+                sim.set("after_term", bits(at(2)[3], 22));
+                let [r, before, slope, after, threshold, at_most] = at(3);
+                let u = r + before;
+                let half = if shift == 0 { 0 } else { 1 << (4 * shift - 1) };
+                let scaled = if u >= 0 { u } else { (u * slope + half) >> (4 * shift) };
+                let v = (scaled + after).clamp(-clip, clip);
+                // Now and then a threshold that the value meets.
+                let threshold = if now % 5 == 0 { v } else { threshold };
+                sim.set("threshold", bits(threshold, 17));
+                sim.set("at_most", bits(at_most, 1));
+                if now >= 3 {
+                    assert_eq!(signed(sim.get("v"), 16), v, "{:?}, shift {shift}", at(3));
+                    let result = if at_most == 0 { v >= threshold } else { v <= threshold };
+                    assert_eq!(sim.get("result"), u64::from(result), "{v} against {threshold}");
+                }
+                sim.step();
+            }
+        }
+    }
+}
