@@ -4,7 +4,9 @@
 //! What it computes is compared in `heartbit-tests`, which knows the compiler.
 
 use heartbit_hdl::{Direction, RustHdlBlock, Simulator, accelerator, emit};
-use heartbit_ir::program::{ArrayConfig, Header, LayerDescriptor, LayerFlags, MemoryDepths, Step};
+use heartbit_ir::program::{
+    ArrayConfig, Header, ImageStep, LayerDescriptor, LayerFlags, MemoryDepths, Parameter, Step,
+};
 use rust_hdl_core::prelude::{Block, simulate};
 
 fn depths() -> MemoryDepths {
@@ -21,22 +23,29 @@ fn depths() -> MemoryDepths {
 }
 
 #[track_caller]
-fn check_description(rows: usize, cols: usize, lanes: usize, acc_bits: u32) {
-    let array = ArrayConfig { rows, cols, lanes, acc_bits };
-    let module = accelerator(&array, &depths());
-    let width = |name: &str| {
-        let ports = module.ports();
-        let port = ports.iter().find(|p| p.name == name);
-        port.unwrap_or_else(|| panic!("bug: no port `{name}`")).width as usize
-    };
-    assert_eq!(width("load_data"), lanes.max(48));
-    assert_eq!(width("mon_sum"), cols * (acc_bits as usize + 1));
-    assert_eq!(width("mon_shortcut"), cols * 16);
-    assert_eq!(width("mon_stream"), cols * 16);
-    assert_eq!(width("mon_logit"), cols * 32);
-    assert_eq!(width("mon_pool"), cols * 8);
+fn check_description(array: &ArrayConfig) {
+    let &ArrayConfig { cols, lanes, acc_bits, extended, .. } = array;
+    let module = accelerator(array, &depths());
+    let ports = module.ports();
+    let width = |name: &str| ports.iter().find(|p| p.name == name).map(|p| p.width as usize);
+    assert_eq!(width("load_data"), Some(lanes.max(if extended { 135 } else { 56 })));
+    assert_eq!(width("mon_sum"), Some(cols * (acc_bits as usize + 1)));
+    for (name, bits) in [
+        ("mon_shortcut", 16),
+        ("mon_stream", 16),
+        ("mon_logit", 32),
+        ("mon_value", 16),
+        ("mon_bit", 1),
+        ("mon_pool", 8),
+    ] {
+        assert_eq!(width(name), Some(cols * bits), "{name}");
+    }
+    assert_eq!(width("mon_level"), extended.then_some(cols * 8));
     let files = emit(&module);
     assert_eq!(files.last().map(|f| f.name.as_str()), Some("heartbit"));
+    for part in ["nonlinear", "levels"] {
+        assert_eq!(files.iter().any(|f| f.name == part), extended, "{part}");
+    }
 }
 
 #[test]
@@ -44,18 +53,37 @@ fn every_shape_has_a_description() {
     for rows in [1, 2, 3, 8] {
         for cols in [1, 2, 4, 7, 16, 37] {
             for lanes in [4, 5, 16, 37, 64] {
-                check_description(rows, cols, lanes, 14);
+                // Every other shape is extended.
+                let extended = (rows + cols + lanes) % 2 == 0;
+                let mut array = ArrayConfig { rows, cols, lanes, taps: 1, acc_bits: 14, extended };
+                let taps = [4, 2].into_iter().find(|&taps| array.divides_into(taps));
+                check_description(&array);
+                array.taps = taps.unwrap_or(1);
+                array.extended = !extended;
+                check_description(&array);
             }
         }
     }
-    check_description(16, 16, 128, 24);
-    check_description(2, 2, 4, 1);
+    let large =
+        ArrayConfig { rows: 16, cols: 16, lanes: 128, taps: 4, acc_bits: 24, extended: true };
+    check_description(&large);
+    check_description(&ArrayConfig { rows: 2, cols: 2, lanes: 4, taps: 2, acc_bits: 1, ..large });
 }
+
+/// A write through the load port: target, index, address, word.
+type Write = (u64, u64, u64, Vec<u64>);
 
 /// One layer over an image of 3 x 2 pixels that averages it, twice over, into four levels, and a
 /// second one that sends them as logits.
-fn words() -> Vec<(u64, u64, u64)> {
-    let header = Header { image_height: 3, image_width: 2, classes: 3 };
+fn writes(array: &ArrayConfig) -> Vec<Write> {
+    let header = Header {
+        image_height: 3,
+        image_width: 2,
+        classes: 3,
+        stem_kernel: 3,
+        stem_stride: 1,
+        image_tiles: 1,
+    };
     let layer = LayerDescriptor {
         steps: 2,
         col_tiles: 2,
@@ -70,52 +98,71 @@ fn words() -> Vec<(u64, u64, u64)> {
         tile_gap: 1,
         drain_wait: 20,
         clip: 100,
+        value_clip: 90,
+        level_bits: 8,
+        out_plane_words: 1,
         ..LayerDescriptor::default()
     };
     let pool = LayerFlags { source_image: true, pool: true, ..LayerFlags::default() };
     let send = LayerFlags { logits: true, last_layer: true, ..LayerFlags::default() };
     let layers = [
-        LayerDescriptor { flags: pool, pool_shift: 2, col_gap: 50, ..layer },
-        LayerDescriptor { flags: send, ..layer },
+        LayerDescriptor { flags: pool, level_shift: 2, col_gap: 60, ..layer },
+        LayerDescriptor { flags: send, step_base: 2, ..layer },
     ];
     let words = header.encode().into_iter().chain(layers.iter().flat_map(LayerDescriptor::encode));
-    let mut out: Vec<_> = (0..).zip(words).map(|(i, word)| (0, i, u64::from(word))).collect();
-    for i in 0..2 {
-        let step = Step { plane: 7 - u8::from(i == 1), tap_first: true, ..Step::default() };
-        out.push((1, i, step.encode().into()));
+    let mut out: Vec<_> = (0..).zip(words).map(|(i, word)| (0, 0, i, vec![word.into()])).collect();
+    for (i, plane) in [(0, 7), (1, 6)] {
+        let planes = [Some(plane), None];
+        let image = ImageStep { planes, n_rows: 3, tap_first: true, ..ImageStep::default() };
+        let map = Step { tap_first: true, double: i == 1, ..Step::default() };
+        for group in 0..array.taps as u64 {
+            out.push((1, group, i, vec![image.encode().into()]));
+            out.push((1, group, 2 + i, vec![map.encode().into()]));
+        }
     }
-    out.extend((0..8).map(|i| (2, i / 2 + i % 2 * 0x10_000, 0x9e37 >> i & 15)));
-    out.extend((0..4).map(|i| (3, i / 2 + i % 2 * 0x10_000, 3 + i)));
+    for i in 0..8 {
+        out.push((2, i % 2, i / 2, vec![0x9e37 >> i & 15]));
+    }
+    for i in 0..4 {
+        let parameter = Parameter { mul: 3, bias: -i, at_most: i == 1, ..Parameter::default() };
+        let mut word = parameter.encode().to_vec();
+        if !array.extended {
+            word = vec![word[0] & ((1 << 56) - 1)];
+        }
+        out.push((3, (i % 2).cast_unsigned(), (i / 2).cast_unsigned(), word));
+    }
     out
 }
 
-#[test]
-fn rusthdl_simulates_the_accelerator_like_the_native_simulation() {
-    let array = ArrayConfig { rows: 2, cols: 2, lanes: 4, acc_bits: 8 };
-    let module = accelerator(&array, &depths());
+#[track_caller]
+fn check_rusthdl(array: &ArrayConfig) {
+    let module = accelerator(array, &depths());
     let mut native = Simulator::new(&module);
     let mut block = RustHdlBlock::new(&module);
     block.connect_all();
     let outputs: Vec<_> = module.ports();
     let outputs: Vec<_> = outputs.iter().filter(|p| p.direction == Direction::Output).collect();
-    let words = words();
+    let data_words = array.load_bits().div_ceil(64);
+    let writes = writes(array);
     let mut states = std::collections::BTreeSet::new();
-    for cycle in 0..500_usize {
-        let mut inputs = vec![("rst", u64::from(cycle < 2)), ("out_ready", 1)];
-        // The load port's index is in the upper half.
-        let load = cycle.checked_sub(2).and_then(|at| words.get(at));
-        inputs.push(("load_en", u64::from(load.is_some())));
-        if let Some((target, place, data)) = load {
-            inputs.push(("load_target", *target));
-            inputs.push(("load_index", place >> 16));
-            inputs.push(("load_addr", place & 0xffff));
-            inputs.push(("load_data", *data));
+    let mut beats = 0;
+    for cycle in 0..600_usize {
+        let mut inputs = vec![("rst", vec![u64::from(cycle < 2)]), ("out_ready", vec![1])];
+        let load = cycle.checked_sub(2).and_then(|at| writes.get(at));
+        inputs.push(("load_en", vec![u64::from(load.is_some())]));
+        if let Some((target, index, address, data)) = load {
+            let mut data = data.clone();
+            data.resize(data_words, 0);
+            inputs.push(("load_target", vec![*target]));
+            inputs.push(("load_index", vec![*index]));
+            inputs.push(("load_addr", vec![*address]));
+            inputs.push(("load_data", data));
         }
-        inputs.push(("in_valid", u64::from(cycle > words.len() + 2)));
-        inputs.push(("in_data", (cycle as u64 * 0x03_0507) & 0xff_ffff));
+        inputs.push(("in_valid", vec![u64::from(cycle > writes.len() + 2)]));
+        inputs.push(("in_data", vec![(cycle as u64 * 0x03_0507) & 0xff_ffff]));
         for (name, value) in inputs {
-            native.set(name, value);
-            block.port_mut(name).next = vec![value];
+            native.set_words(name, &value);
+            block.port_mut(name).next = value;
         }
         block.port_mut("clk").next = vec![0];
         assert!(simulate(&mut block, 10));
@@ -124,9 +171,18 @@ fn rusthdl_simulates_the_accelerator_like_the_native_simulation() {
             assert_eq!(block.port(name).value(), native.get_words(name), "{name} in {cycle}");
         }
         states.insert(native.get("mon_state"));
+        beats += native.get("out_valid");
         native.step();
         block.port_mut("clk").next = vec![1];
         assert!(simulate(&mut block, 10));
     }
     assert_eq!(states.len(), 5, "every state was seen");
+    assert!(beats >= 4, "three logits and a class were sent");
+}
+
+#[test]
+fn rusthdl_simulates_the_accelerator_like_the_native_simulation() {
+    let plain = ArrayConfig { rows: 2, cols: 2, lanes: 4, taps: 1, acc_bits: 8, extended: false };
+    check_rusthdl(&plain);
+    check_rusthdl(&ArrayConfig { taps: 2, extended: true, ..plain });
 }

@@ -11,7 +11,8 @@ mod support {
 use std::fmt::Write as _;
 use std::fs;
 
-use heartbit_hdl::{Builder, Module, emit, popcount::popcount};
+use heartbit_hdl::{Builder, Module, accelerator, emit, popcount::popcount};
+use heartbit_ir::program::{ArrayConfig, MemoryDepths};
 use support::array::array;
 use support::bench::{Case, icarus, run, scratch, simulate_icarus, verilator, write_text};
 use support::modules::random_module;
@@ -88,6 +89,59 @@ fn yosys_check_is_clean_on_random_modules_and_popcounts() {
     let said = run(&dir, "yosys", &["-q", "-s", "check.ys"]);
     let unexpected: Vec<_> = said.lines().filter(|l| !l.contains("Replacing memory")).collect();
     assert!(unexpected.is_empty(), "{unexpected:#?}");
+}
+
+/// Arrays with and without lane groups, sub-slices and the extension.
+fn accelerators() -> impl Iterator<Item = Module> {
+    let depths = MemoryDepths {
+        image: 200,
+        activation: 300,
+        weight: 400,
+        parameter: 130,
+        stream: 1500,
+        logit: 2,
+        step: 600,
+        program: 700,
+    };
+    let arrays = [
+        (4, 8, 64, 1, false),
+        (2, 4, 16, 4, false),
+        (3, 7, 4, 1, true),
+        (4, 8, 16, 2, true),
+        (1, 1, 4, 1, true),
+    ];
+    arrays.into_iter().map(move |(rows, cols, lanes, taps, extended)| {
+        let array = ArrayConfig { rows, cols, lanes, taps, acc_bits: 14, extended };
+        accelerator(&array, &depths)
+    })
+}
+
+#[test]
+fn verilator_and_yosys_find_nothing_in_the_accelerator() {
+    for (i, module) in accelerators().enumerate() {
+        let dir = scratch(&format!("accelerator_{i}"));
+        let files = write_text(&dir, &module);
+        let mut args = vec!["--lint-only", "-Wall", "--top-module", module.name()];
+        args.extend(files.iter().map(String::as_str));
+        assert_eq!(run(&dir, "verilator", &args), "");
+        let script = format!(
+            "read_verilog {}; hierarchy -check -top {}; proc; opt_clean; check -assert",
+            files.join(" "),
+            module.name()
+        );
+        let said = run(&dir, "yosys", &["-q", "-p", &script]);
+        let unexpected: Vec<_> = said.lines().filter(|l| !l.contains("Replacing memory")).collect();
+        assert!(unexpected.is_empty(), "{unexpected:#?}");
+    }
+}
+
+#[test]
+fn icarus_agrees_with_native_simulation_on_accelerators() {
+    for (i, module) in accelerators().enumerate() {
+        let case = Case::new(module, &mut Random(9), 60);
+        let actual = icarus(&scratch(&format!("accelerator_icarus_{i}")), &case);
+        assert_same_trace(&format!("accelerator {i}"), &actual, &case.expected);
+    }
 }
 
 fn multiplier() -> Module {
