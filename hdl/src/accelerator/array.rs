@@ -48,7 +48,7 @@ pub(super) fn array(sizes: &Sizes) -> Module {
     let pe = pe(sizes);
     let cell = count_cell(sizes);
     debug_assert_eq!(LAST, 2, "bug: the order of the tokens");
-    let mut tap_first = delay(&m, "tap", tap_first, pe.valid_delay);
+    let mut tap_first = delay(&m, "tap", tap_first, pe.skip_delay);
     let tokens = m.concat(&[last, double, first]);
     let mut tokens = delay(&m, "tokens", tokens, sizes.popcount_latency);
     let mut weights = weights;
@@ -59,10 +59,10 @@ pub(super) fn array(sizes: &Sizes) -> Module {
             tap_first = m.pipe(&format!("tap_r{r}"), tap_first);
             tokens = m.pipe(&format!("tokens_r{r}"), tokens);
         }
-        let valid: Vec<_> = valid.iter().rev().map(|group| group.bit(r)).collect();
-        let valid = delay(&m, &format!("valid_{r}"), m.concat(&valid), pe.valid_delay + r);
-        let begins = ones(tap_first & valid);
-        let wait = sizes.popcount_latency - pe.valid_delay;
+        let skip: Vec<_> = valid.iter().rev().map(|group| !group.bit(r)).collect();
+        let skip = delay(&m, &format!("skip_{r}"), m.concat(&skip), pe.skip_delay + r);
+        let begins = ones(tap_first & !skip);
+        let wait = sizes.popcount_latency - pe.skip_delay;
         north_count = m
             .inst(&format!("count_{r}"), &cell)
             .set("fan_in", fan_in)
@@ -73,7 +73,7 @@ pub(super) fn array(sizes: &Sizes) -> Module {
             .out("drain");
         let mut east = East {
             word: delay(&m, &format!("a_{r}"), words[r as usize], r),
-            valid,
+            skip,
             tokens,
             shift: shift.bit(r),
         };
@@ -82,7 +82,7 @@ pub(super) fn array(sizes: &Sizes) -> Module {
             let pe = m.inst(&format!("pe_{r}_{c}"), &pe.module);
             pe.set("a", east.word)
                 .set("w", weights[at])
-                .set("valid", east.valid)
+                .set("skip", east.skip)
                 .set("tokens", east.tokens)
                 .set("shift", east.shift)
                 .set("north", north[at]);
@@ -113,7 +113,7 @@ fn ones(bits: Sig<'_>) -> Sig<'_> {
 /// What passes from PE to PE along a row.
 struct East<'m> {
     word: Sig<'m>,
-    valid: Sig<'m>,
+    skip: Sig<'m>,
     tokens: Sig<'m>,
     shift: Sig<'m>,
 }
@@ -122,7 +122,7 @@ impl<'m> East<'m> {
     fn of(pe: Instance<'m>) -> Self {
         Self {
             word: pe.out("a_out"),
-            valid: pe.out("valid_out"),
+            skip: pe.out("skip_out"),
             tokens: pe.out("tokens_out"),
             shift: pe.out("shift_out"),
         }
@@ -130,7 +130,7 @@ impl<'m> East<'m> {
 
     fn discard(&self, m: &'m Builder) {
         m.discard(self.word);
-        m.discard(self.valid);
+        m.discard(self.skip);
         m.discard(self.tokens);
         m.discard(self.shift);
     }

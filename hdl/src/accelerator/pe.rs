@@ -8,18 +8,18 @@
 //! | ------------ | --- | ---------- | -------------------------------------------------- |
 //! | `a`          | in  | `lanes`    | activation word from the west                      |
 //! | `w`          | in  | `lanes`    | weight word from the north                         |
-//! | `valid`      | in  | `taps`     | lane groups that count                             |
+//! | `skip`       | in  | `taps`     | lane groups that do not count                      |
 //! | `tokens`     | in  | 3          | bit 0 `first`, 1 `double`, 2 `last`                |
 //! | `shift`      | in  | 1          | take the drain register of the PE to the north     |
 //! | `north`      | in  | `acc_bits` | that register                                      |
 //! | `a_out`      | out | `lanes`    | `a`, one cycle later                               |
 //! | `w_out`      | out | `lanes`    | `w`, one cycle later                               |
-//! | `valid_out`  | out | `taps`     | `valid`, one cycle later                           |
+//! | `skip_out`   | out | `taps`     | `skip`, one cycle later                            |
 //! | `tokens_out` | out | 3          | `tokens`, one cycle later                          |
 //! | `shift_out`  | out | 1          | `shift`, one cycle later                           |
 //! | `drain`      | out | `acc_bits` | the drain register                                 |
 //!
-//! Timing: words in cycle `t`, their `valid` in `t + valid_delay`, their tokens in `t + P`, `drain`
+//! Timing: words in cycle `t`, their `skip` in `t + skip_delay`, their tokens in `t + P`, `drain`
 //! holds the sum from `t + P + 1`. What belongs to the words comes later than they do so that one
 //! chain of registers serves both the next PE and the popcount's latency. Nothing has a reset:
 //! `first` starts every sum.
@@ -36,8 +36,8 @@ pub(super) const LAST: u32 = 2;
 /// The module `pe` and what its neighbours must know.
 pub(super) struct Pe {
     pub(super) module: Module,
-    /// Cycles from words to their `valid`, at least one and at most `P`.
-    pub(super) valid_delay: u32,
+    /// Cycles from words to their `skip`, at least one and at most `P`.
+    pub(super) skip_delay: u32,
 }
 
 /// Describes the module `pe`.
@@ -46,7 +46,7 @@ pub(super) fn pe(sizes: &Sizes) -> Pe {
     let m = Builder::new("pe", "Processing element: XNOR, popcount, accumulate, drain.");
     let a = m.input("a", lanes, "activation word from the west");
     let w = m.input("w", lanes, "weight word from the north");
-    let valid = m.input("valid", taps, "lane groups that count");
+    let skip = m.input("skip", taps, "lane groups that do not count");
     let tokens = m.input("tokens", 3, "first, double, last, from bit 0");
     let shift = m.input("shift", 1, "take the drain register to the north");
     let north = m.input("north", acc_bits, "drain register to the north");
@@ -55,17 +55,17 @@ pub(super) fn pe(sizes: &Sizes) -> Pe {
     let w_q = m.pipe("w_q", w);
     let tree = gated_popcount(lanes, taps);
     debug_assert_eq!(tree.latency + 1, sizes.popcount_latency, "bug: the popcount is no P");
-    let count = m.inst("tree", &tree.module).set("x", !(a_q ^ w_q)).set("counted", valid);
+    let count = m.inst("tree", &tree.module).set("x", !(a_q ^ w_q)).set("skip", skip);
     let count = fit(count.out("count"), acc_bits);
     let drain = accumulate(&m, tokens, count, shift, north);
 
     m.output("a_out", a_q, "a, one cycle later");
     m.output("w_out", w_q, "w, one cycle later");
-    m.output("valid_out", m.pipe("valid_q", valid), "valid, one cycle later");
+    m.output("skip_out", m.pipe("skip_q", skip), "skip, one cycle later");
     m.output("tokens_out", m.pipe("tokens_q", tokens), "tokens, one cycle later");
     m.output("shift_out", m.pipe("shift_q", shift), "shift, one cycle later");
     m.output("drain", drain, "drain register");
-    Pe { module: m.finish(), valid_delay: tree.gate + 1 }
+    Pe { module: m.finish(), skip_delay: tree.gate + 1 }
 }
 
 /// The accumulator and the drain register, which is returned.
@@ -91,9 +91,9 @@ mod tests {
     use crate::{Simulator, test_random};
     use std::collections::VecDeque;
 
-    /// Matches of the lane groups that count.
-    fn matches(sizes: &Sizes, a: u64, w: u64, valid: u64) -> u64 {
-        let counts = |lane: &u32| valid >> (lane / sizes.group_lanes) & 1 == 1;
+    /// Matches of the lane groups that are not skipped.
+    fn matches(sizes: &Sizes, a: u64, w: u64, skip: u64) -> u64 {
+        let counts = |lane: &u32| skip >> (lane / sizes.group_lanes) & 1 == 0;
         let lanes = (0..sizes.lanes).filter(counts);
         lanes.filter(|lane| (a ^ w) >> lane & 1 == 0).count() as u64
     }
@@ -102,11 +102,11 @@ mod tests {
     fn check_pe(lanes: u32, taps: usize, acc_bits: u32) {
         let sizes = Sizes { acc_bits, ..test_sizes_of(1, 1, lanes as usize, taps, false) };
         let (latency, pe) = (sizes.popcount_latency as usize, pe(&sizes));
-        let valid_delay = pe.valid_delay as usize;
-        assert!((1..=latency).contains(&valid_delay), "{valid_delay} of {latency}");
+        let skip_delay = pe.skip_delay as usize;
+        assert!((1..=latency).contains(&skip_delay), "{skip_delay} of {latency}");
         let mut sim = Simulator::new(&pe.module);
         let mut seed = u64::from(lanes);
-        // Words and the groups of them that count, the newest first.
+        // Words and the groups of them that are skipped, the newest first.
         let mut past = VecDeque::from(vec![(0, 0, 0); latency]);
         let mask = |bits: u32| u64::MAX >> (64 - bits);
         let (mut acc, mut drain) = (0_u64, 0_u64);
@@ -119,15 +119,15 @@ mod tests {
             if cycle < 30 {
                 tokens = u64::from(cycle >= latency + 2) << FIRST;
             }
-            let (shift, north, valid) = (random(1), random(acc_bits), past[valid_delay].2);
+            let (shift, north, skip) = (random(1), random(acc_bits), past[skip_delay].2);
             sim.set("a", a);
             sim.set("w", w);
-            sim.set("valid", valid);
+            sim.set("skip", skip);
             sim.set("tokens", tokens);
             sim.set("shift", shift);
             sim.set("north", north);
-            let (a_then, w_then, valid_then) = past[latency];
-            let count = matches(&sizes, a_then, w_then, valid_then);
+            let (a_then, w_then, skip_then) = past[latency];
+            let count = matches(&sizes, a_then, w_then, skip_then);
             let before = if tokens >> FIRST & 1 == 1 { 0 } else { acc << (tokens >> DOUBLE & 1) };
             if cycle > 30 {
                 assert_eq!(sim.get("drain"), drain, "{taps} of {lanes} lanes, cycle {cycle}");
@@ -140,7 +140,7 @@ mod tests {
             }
             sim.step();
             assert_eq!((sim.get("a_out"), sim.get("w_out")), (a, w));
-            assert_eq!((sim.get("valid_out"), sim.get("tokens_out")), (valid, tokens));
+            assert_eq!((sim.get("skip_out"), sim.get("tokens_out")), (skip, tokens));
             assert_eq!(sim.get("shift_out"), shift);
         }
     }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn pe_counts_the_lane_groups_that_are_valid() {
+    fn pe_skips_lane_groups() {
         for (lanes, taps) in [(4, 2), (4, 4), (8, 4), (12, 2), (12, 4), (32, 2), (64, 2), (64, 4)] {
             check_pe(lanes, taps, 20);
         }
