@@ -1,0 +1,212 @@
+//! Programs of drawn numbers: each is rejected, or ends. Most are repaired in part, so that many
+//! run.
+
+use heartbit_ir::program::{
+    ArrayConfig, Header, Join, LaneMemory, LayerDescriptor, MemoryDepths, Parameter, Program,
+    Shortcut,
+};
+use heartbit_sim::Simulator;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use std::cell::Cell;
+
+/// Steps 0 to 3 read the image, the rest reads maps.
+const IMAGE_STEPS: u16 = 4;
+const STEPS: usize = 8;
+
+/// Numbers of which many are small, so that some programs are nearly right.
+fn field() -> impl Strategy<Value = u16> {
+    prop_oneof![6 => 0u16..4, 3 => 0u16..40, 1 => any::<u16>()]
+}
+
+fn descriptor() -> impl Strategy<Value = LayerDescriptor> {
+    (proptest::collection::vec(field(), 36), 0u8..5).prop_map(|(half, copies)| {
+        let words =
+            std::array::from_fn(|i| u32::from(half[2 * i]) | u32::from(half[2 * i + 1]) << 16);
+        // A few numbers of copies that no word encodes.
+        LayerDescriptor { out_copies: copies, ..LayerDescriptor::decode(words) }
+    })
+}
+
+fn steps() -> impl Strategy<Value = Vec<u32>> {
+    let step = (prop_oneof![4 => -2i16..3, 1 => any::<i16>()], any::<u32>());
+    proptest::collection::vec(step, STEPS).prop_map(|steps| {
+        let word = |(i, &(offset, word)): (usize, &(i16, u32))| {
+            if i < usize::from(IMAGE_STEPS) {
+                word & 0x600f_0047 | 1 << (8 + word % 2)
+            } else {
+                // A `shift` of 2 becomes 0.
+                let shift = if word >> 24 & 3 == 2 { 0 } else { word & 3 << 24 };
+                word & 0xe4ff_0000 | shift | u32::from(offset.cast_unsigned())
+            }
+        };
+        steps.iter().enumerate().map(word).collect()
+    })
+}
+
+fn parameter() -> impl Strategy<Value = Parameter> {
+    let extreme = Parameter {
+        mul: i16::MIN,
+        bias: (1 << 39) - 1,
+        minimum: true,
+        before: -(1 << 21),
+        slope: i16::MIN,
+        after: -(1 << 21),
+        threshold: -(1 << 16),
+        at_most: true,
+    };
+    let plain = Parameter { mul: i16::MIN, bias: -(1 << 39), ..Parameter::default() };
+    prop_oneof![Just(extreme), Just(plain)]
+}
+
+fn program() -> impl Strategy<Value = Program> {
+    let array = (0usize..5, 0usize..6, 4usize..9, 0usize..5, 1u32..33, any::<bool>());
+    let array = array.prop_map(|(rows, cols, lanes, taps, acc_bits, extended)| ArrayConfig {
+        rows,
+        cols,
+        lanes,
+        taps,
+        acc_bits,
+        extended,
+    });
+    let layers = proptest::collection::vec(descriptor(), 0..4);
+    let header = (1u16..5, 1u16..5, 0u16..4, any::<bool>());
+    let deep = prop_oneof![Just(100usize), Just(1 << 16)];
+    (array, layers, steps(), header, parameter(), deep, prop::bool::weighted(0.8)).prop_map(
+        |(array, layers, steps, header, parameter, deep, repaired)| {
+            let (image_height, image_width, classes, seven) = header;
+            let (stem_kernel, stem_stride) = if seven { (7, 2) } else { (3, 1) };
+            let mut program = Program {
+                array,
+                depths: MemoryDepths {
+                    image: deep,
+                    activation: deep,
+                    weight: 64,
+                    parameter: 200,
+                    stream: deep,
+                    logit: 8,
+                    step: STEPS,
+                    program: 100,
+                },
+                header: Header {
+                    image_height,
+                    image_width,
+                    classes,
+                    stem_kernel,
+                    stem_stride,
+                    image_tiles: 1,
+                },
+                layers,
+                steps: vec![],
+                weights: vec![],
+                parameters: vec![],
+            };
+            if repaired {
+                repair(&mut program);
+            }
+            let ArrayConfig { cols, lanes, taps, extended, .. } = program.array;
+            let kept = if repaired && !extended { Parameter::default() } else { parameter };
+            program.steps = vec![steps; taps];
+            program.weights = vec![LaneMemory::ones(lanes, 64); cols];
+            program.parameters = vec![vec![kept; 200]; cols];
+            program
+        },
+    )
+}
+
+/// Makes the array, the header and most fields what they must be.
+fn repair(program: &mut Program) {
+    let (array, header) = (&mut program.array, &mut program.header);
+    (array.rows, array.cols) = (array.rows.max(1), array.cols.max(1));
+    array.acc_bits = array.acc_bits.min(31);
+    array.taps = array.taps.next_power_of_two();
+    if array.taps > 1 {
+        array.lanes = array.cols * array.taps * if array.cols == 1 { 4 } else { 2 };
+    }
+    if !array.extended {
+        (header.stem_kernel, header.stem_stride) = (3, 1);
+    }
+    let outputs = header.image_width.div_ceil(header.stem_stride.into());
+    header.image_tiles = tiles(outputs, array);
+    let last = program.layers.len().saturating_sub(1);
+    for (i, d) in program.layers.iter_mut().enumerate() {
+        d.flags.source_image &= i == 0;
+        d.flags.last_layer = i == last;
+        repair_layer(d, array);
+        if d.flags.source_image {
+            (d.steps, d.step_base) = (d.steps % 3 + 1, 0);
+            (d.out_width, d.in_height) = (outputs, header.image_height);
+            d.flags.stride_2 = header.stem_stride == 2;
+        }
+        d.row_tiles = tiles(d.out_width, array);
+        header.classes = header.classes.clamp(1, d.col_tiles);
+    }
+}
+
+fn tiles(outputs: u16, array: &ArrayConfig) -> u16 {
+    u16::try_from(usize::from(outputs).div_ceil(array.rows)).expect("small")
+}
+
+fn repair_layer(d: &mut LayerDescriptor, array: &ArrayConfig) {
+    (d.drain_wait, d.tile_gap) = (900, 800);
+    (d.steps, d.step_base) = (d.steps % 3 + 1, IMAGE_STEPS + d.step_base % 2);
+    (d.weight_base, d.param_base) = (d.weight_base % 4, d.param_base % 4);
+    (d.col_tiles, d.out_height) = (d.col_tiles % 3 + 1, d.out_height % 6 + 1);
+    (d.in_height, d.in_width) = (d.in_height % 6 + 1, d.in_width % 6 + 1);
+    (d.out_width, d.clip) = (d.out_width % 6 + 1, d.clip % 0x8000);
+    (d.value_clip, d.level_bits) = (d.value_clip % 0x8000, d.level_bits % 8 + 1);
+    if !array.extended {
+        (d.flags.write_levels, d.flags.out_flat, d.value_shift) = (false, false, 0);
+        d.shortcut.stride_2 &= d.shortcut.join != Join::Add;
+        if d.shortcut.join == Join::Extreme {
+            d.shortcut = Shortcut::default();
+        }
+    }
+    d.flags.write_levels &= !d.flags.write_bits;
+    d.flags.pool &= !(d.flags.write_bits || d.flags.write_levels);
+    d.flags.out_flat &= !d.flags.out_stride_2;
+    d.col_gap = if d.flags.pool { 120 } else { d.col_gap % 8 };
+    if d.flags.out_flat {
+        d.out_xt_words %= 100;
+        d.out_phase_words = d.out_xt_words * u16::try_from(array.rows - 1).expect("small");
+    }
+    d.in_copies = d.in_copies.min(u8::try_from(array.taps).expect("small"));
+    d.last_lanes %= 5;
+    if array.taps == 1 || usize::from(d.col_tiles) > array.slices_per_word() / 4 {
+        d.out_copies = 1;
+    }
+    let s = &mut d.shortcut;
+    match s.join {
+        Join::None => *s = Shortcut::default(),
+        Join::Add => (s.window, s.padding) = (1, false),
+        Join::Average => (s.window, s.stride_2, s.padding) = (2, true, false),
+        Join::Extreme => {
+            s.window = s.window.max(1 + u8::from(s.padding));
+            d.in_height = d.in_height.max(2 * d.out_height);
+            d.in_width = d.in_width.max(2 * d.out_width);
+        }
+    }
+}
+
+/// Runs a program if it is accepted.
+fn accepted(program: &Program) -> bool {
+    let Ok(mut simulator) = Simulator::new(program) else { return false };
+    let header = program.header;
+    let pixels = usize::from(header.image_height) * usize::from(header.image_width);
+    let execution = simulator.run(&vec![0x5a; pixels * 3]).expect("the image is valid");
+    assert_eq!(execution.layers.len(), program.layers.len());
+    assert_eq!(execution.logits.len(), usize::from(header.classes));
+    true
+}
+
+#[test]
+fn garbage_is_rejected_or_ends() {
+    let runs = Cell::new(0);
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(4000));
+    let result = runner.run(&program(), |program| {
+        runs.set(runs.get() + usize::from(accepted(&program)));
+        Ok(())
+    });
+    assert_eq!(result, Ok(()));
+    assert!(runs.get() > 400, "only {} programs ran", runs.get());
+}
