@@ -139,7 +139,7 @@ impl<'m> Map<'m> {
 }
 
 /// The words from the first plane of a level to the one that is written.
-fn plane<'m>(m: &'m Builder) -> Sig<'m> {
+fn plane(m: &Builder) -> Sig<'_> {
     let plane_end = m.input("plane_end", 1, "last beat of a plane");
     let restart = m.input("restart", 1, "the next cycle is beat 0");
     let words = m.input("out_plane_words", 16, "words from a plane to the next");

@@ -93,7 +93,7 @@ mod tests {
                     let less = if i % 3 == 0 { 0 } else { 12 };
                     let widths = [16, 22, 16, 22, 17, 1];
                     let [r, before, slope, after, threshold, at_most] =
-                        widths.map(|width| random(width));
+                        widths.map(&mut random);
                     [r, before >> less, slope, after >> less, threshold, at_most]
                 })
                 .collect();

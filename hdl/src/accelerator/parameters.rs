@@ -27,21 +27,21 @@ use crate::build::{Builder, Module, Sig};
 struct Fields {
     stage: u32,
     low: u32,
-    fields: &'static [(&'static str, u32)],
+    parts: &'static [(&'static str, u32)],
 }
 
 const PLAIN: [Fields; 2] = [
-    Fields { stage: 1, low: 0, fields: &[("mul", 16)] },
-    Fields { stage: 2, low: 16, fields: &[("bias", 40)] },
+    Fields { stage: 1, low: 0, parts: &[("mul", 16)] },
+    Fields { stage: 2, low: 16, parts: &[("bias", 40)] },
 ];
 
 const EXTENDED: [Fields; 6] = [
-    Fields { stage: 1, low: 0, fields: &[("mul", 16)] },
-    Fields { stage: 2, low: 16, fields: &[("bias", 40), ("minimum", 1)] },
-    Fields { stage: 4, low: 57, fields: &[("before", 22)] },
-    Fields { stage: 5, low: 79, fields: &[("slope", 16)] },
-    Fields { stage: 6, low: 95, fields: &[("after", 22)] },
-    Fields { stage: 7, low: 117, fields: &[("threshold", 17), ("at_most", 1)] },
+    Fields { stage: 1, low: 0, parts: &[("mul", 16)] },
+    Fields { stage: 2, low: 16, parts: &[("bias", 40), ("minimum", 1)] },
+    Fields { stage: 4, low: 57, parts: &[("before", 22)] },
+    Fields { stage: 5, low: 79, parts: &[("slope", 16)] },
+    Fields { stage: 6, low: 95, parts: &[("after", 22)] },
+    Fields { stage: 7, low: 117, parts: &[("threshold", 17), ("at_most", 1)] },
 ];
 
 /// Describes the module `parameters`.
@@ -74,13 +74,13 @@ impl Fields {
         words: u32,
         from: Sig<'m>,
     ) {
-        let width = self.fields.iter().map(|(_, width)| width).sum();
-        let name = format!("{}_column_{column}", self.fields[0].0);
+        let width = self.parts.iter().map(|(_, width)| width).sum();
+        let name = format!("{}_column_{column}", self.parts[0].0);
         let store = Store::new(m, &name, width, words);
         store.write(load.element(column), load.address, load.data.slice(self.low, width));
         let word = store.read(from);
         let mut low = 0;
-        for (name, width) in self.fields {
+        for (name, width) in self.parts {
             m.output(&format!("{name}_{column}"), word.slice(low, *width), "");
             low += width;
         }

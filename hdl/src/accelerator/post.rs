@@ -62,7 +62,7 @@ pub(super) fn post(sizes: &Sizes) -> Module {
 }
 
 /// `z`, at D1.
-fn dot<'m>(m: &'m Builder, acc_bits: u32) -> Sig<'m> {
+fn dot(m: &Builder, acc_bits: u32) -> Sig<'_> {
     let hits = m.input("hits", acc_bits, "matches, D0");
     let products = m.input("products", acc_bits, "number of products, D0");
     let twice = m.concat(&[hits, m.lit(1, 0)]);
@@ -171,8 +171,8 @@ mod tests {
         for _ in 0..sizes.nonlinear_stages {
             sim.step();
         }
-        let z = 2 * hits.cast_signed() - products.cast_signed();
-        let y = (mul * z + bias) >> (4 * shift);
+        let dot = 2 * hits.cast_signed() - products.cast_signed();
+        let y = (mul * dot + bias) >> (4 * shift);
         let total: i64 = pairs.iter().flatten().sum();
         let word = pairs[0][usize::from(odd == 1)];
         let shortcut = if average == 1 { (total + 2) >> 2 } else { word } * live.cast_signed();
@@ -180,11 +180,11 @@ mod tests {
         assert_eq!(signed(sim.get("r"), 16), r, "{y} + {shortcut}, clip {clip}");
         assert_eq!(signed(sim.get("shortcut"), 16), shortcut);
         assert_eq!(sim.get("y"), bits(y, 32));
-        assert_eq!(signed(sim.get("z"), sizes.acc_bits + 1), z);
+        assert_eq!(signed(sim.get("z"), sizes.acc_bits + 1), dot);
         let (v, result) = if sizes.extended {
-            let u = r + before;
-            let v = if u >= 0 { u } else { (u * 1024 + 128) >> 8 } + after;
-            let v = v.clamp(-32_767, 32_767);
+            let sum = r + before;
+            let scaled = if sum >= 0 { sum } else { (sum * 1024 + 128) >> 8 };
+            let v = (scaled + after).clamp(-32_767, 32_767);
             (v, v <= after)
         } else {
             (r, r >= 0)

@@ -17,7 +17,7 @@ pub(super) struct Sizes {
     pub(super) taps: u32,
     /// `L / T`, the lanes of a lane group.
     pub(super) group_lanes: u32,
-    /// Whether there is hardware for more than the CIFAR ResNets need.
+    /// Whether there is hardware for more than the CIFAR `ResNets` need.
     pub(super) extended: bool,
     /// Bits of an accumulator.
     pub(super) acc_bits: u32,
