@@ -21,15 +21,15 @@
 use super::arithmetic::{clamped_sum, saturate};
 use crate::build::{Builder, Module, Sig};
 
-/// Bits of the value before `after` is added: so wide that this cannot bring a saturated one back
-/// below a clip.
-const SCALED_BITS: u32 = 24;
+/// Bits of the value before `after` is added: as many as `u` has, and so many that this cannot
+/// bring a saturated one back below a clip.
+const SCALED_BITS: u32 = 23;
 
 /// Describes the module `nonlinear`.
 pub(super) fn nonlinear() -> Module {
     let m = Builder::new("nonlinear", "Nonlinearity of one column.");
-    let r = m.input("r", 16, "clamped sum, D4").sign_extend(23);
-    let before = m.input("before_term", 22, "added to it, D4").sign_extend(23);
+    let r = m.input("r", 16, "clamped sum, D4").sign_extend(SCALED_BITS);
+    let before = m.input("before_term", 22, "added to it, D4").sign_extend(SCALED_BITS);
     let u_5 = m.pipe("u_5", r + before);
     let slope = m.input("slope", 16, "multiplier of negative values, D5");
     let p_6 = m.pipe("p_6", u_5.mul_signed(slope));
@@ -38,10 +38,10 @@ pub(super) fn nonlinear() -> Module {
     let shift = m.input("value_shift", 3, "quarter of the shift");
     let shifted = (0..3).fold(p_6, |value, k| m.mux(shift.bit(k), value.sar(4 << k), value));
     let negative = u_6.msb();
-    let value = m.mux(negative, saturate(shifted, SCALED_BITS), u_6.sign_extend(SCALED_BITS));
+    let value = m.mux(negative, saturate(shifted, SCALED_BITS), u_6);
     let round = highest_lost_bit(p_6, shift) & negative;
-    let after = m.input("after_term", 22, "added to the result, D6").sign_extend(23);
-    let after = after + round.zero_extend(23);
+    let after = m.input("after_term", 22, "added to the result, D6").sign_extend(SCALED_BITS);
+    let after = after + round.zero_extend(SCALED_BITS);
     let clip = m.input("clip", 16, "upper limit");
     let floor = m.input("floor", 16, "lower limit");
     let v = m.pipe("v_7", clamped_sum(value, after, clip, floor));
@@ -92,8 +92,7 @@ mod tests {
                     // Two of three times offsets that leave the value within its limits.
                     let less = if i % 3 == 0 { 0 } else { 12 };
                     let widths = [16, 22, 16, 22, 17, 1];
-                    let [r, before, slope, after, threshold, at_most] =
-                        widths.map(&mut random);
+                    let [r, before, slope, after, threshold, at_most] = widths.map(&mut random);
                     [r, before >> less, slope, after >> less, threshold, at_most]
                 })
                 .collect();

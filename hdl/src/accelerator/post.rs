@@ -115,81 +115,118 @@ mod tests {
         (value << (64 - width)).cast_signed() >> (64 - width)
     }
 
-    /// One pixel with an average or one word as its shortcut; the inputs of each stage are there
-    /// in its own cycle.
-    #[track_caller]
-    fn check_pixel(sim: &mut Simulator, sizes: &Sizes, seed: &mut u64) {
-        let mut random = |width: u32| test_random(seed) >> (64 - width);
-        let products = random(sizes.acc_bits);
-        let hits = random(sizes.acc_bits).min(products);
-        let mul = signed(random(16), 16);
-        let bias = signed(random(40), 40) >> random(4);
-        let shift = random(3);
-        let average = random(1);
-        let live = random(1);
-        let clip = (random(15) >> random(3)).max(1).cast_signed();
-        // Pairs of words; with `add` one of them.
-        let reads = if average == 1 { 2 } else { 1 };
-        let odd = random(1);
-        let pairs: Vec<[i64; 2]> =
-            (0..reads).map(|_| [0, 1].map(|_| signed(random(16), 16))).collect();
-        sim.set("hits", hits);
-        sim.set("products", products);
-        sim.set("shift", shift);
-        sim.set("average", average);
-        sim.set("clip", bits(clip, 16));
-        sim.set("floor", bits(-clip, 16));
-        sim.set("mul", bits(mul, 16));
-        sim.set("bias", bits(bias, 40));
-        sim.set("live", live);
-        let (before, after) = (signed(random(16), 16), signed(random(16), 16));
+    /// What all pixels of a layer share.
+    struct Layer {
+        shift: u64,
+        average: bool,
+        clip: i64,
+    }
+
+    struct Pixel {
+        hits: u64,
+        products: u64,
+        mul: i64,
+        bias: i64,
+        live: u64,
+        /// With an average two pairs of words, else one of which one counts.
+        pairs: [[i64; 2]; 2],
+        odd: u64,
+        before: i64,
+        after: i64,
+    }
+
+    impl Pixel {
+        fn random(sizes: &Sizes, seed: &mut u64) -> Self {
+            let mut random = |width: u32| test_random(seed) >> (64 - width);
+            let products = random(sizes.acc_bits);
+            Self {
+                hits: random(sizes.acc_bits).min(products),
+                products,
+                mul: signed(random(16), 16),
+                bias: signed(random(40), 40) >> random(4),
+                live: random(1),
+                pairs: [0, 1].map(|_| [0, 1].map(|_| signed(random(16), 16))),
+                odd: random(1),
+                before: signed(random(16), 16),
+                after: signed(random(16), 16),
+            }
+        }
+
+        /// `z`, `y`, shortcut, `r`, `v` and the result bit.
+        fn expect(&self, sizes: &Sizes, layer: &Layer) -> [i64; 6] {
+            let dot = 2 * self.hits.cast_signed() - self.products.cast_signed();
+            let y = (self.mul * dot + self.bias) >> (4 * layer.shift);
+            let sum: i64 = self.pairs.iter().flatten().sum();
+            let word = self.pairs[0][usize::from(self.odd == 1)];
+            let shortcut = if layer.average { (sum + 2) >> 2 } else { word };
+            let shortcut = shortcut * self.live.cast_signed();
+            let r = (y + shortcut).clamp(-layer.clip, layer.clip);
+            if !sizes.extended {
+                return [dot, y, shortcut, r, r, (r >= 0).into()];
+            }
+            let sum = r + self.before;
+            let scaled = if sum >= 0 { sum } else { (sum * 1024 + 128) >> 8 };
+            let v = (scaled + self.after).clamp(-32_767, 32_767);
+            [dot, y, shortcut, r, v, (v <= self.after).into()]
+        }
+    }
+
+    fn set_layer(sim: &mut Simulator, sizes: &Sizes, layer: &Layer) {
+        sim.set("shift", layer.shift);
+        sim.set("average", layer.average.into());
+        sim.set("clip", bits(layer.clip, 16));
+        sim.set("floor", bits(-layer.clip, 16));
         if sizes.extended {
             sim.set("extreme", 0);
-            sim.set("before_term", bits(before, 22));
             sim.set("slope", 1 << 10);
             sim.set("value_shift", 2);
-            sim.set("after_term", bits(after, 22));
             sim.set("value_clip", 32_767);
             sim.set("value_floor", bits(-32_767, 16));
-            sim.set("threshold", bits(after, 17));
             sim.set("at_most", 1);
         }
-        sim.step();
-        sim.step();
-        for (i, pair) in pairs.iter().enumerate() {
-            sim.set("even", bits(pair[0], 16));
-            sim.set("odd", bits(pair[1], 16));
-            sim.set("use_even", average | (1 - odd));
-            sim.set("use_odd", average | odd);
-            sim.set("first_word", u64::from(i == 0));
+    }
+
+    /// Pixels without a gap; what belongs to a pixel is there in its own stage only.
+    #[track_caller]
+    fn check_layer(sim: &mut Simulator, sizes: &Sizes, layer: &Layer, seed: &mut u64) {
+        let pixels: Vec<_> = (0..40).map(|_| Pixel::random(sizes, seed)).collect();
+        let reads = if layer.average { 2 } else { 1 };
+        let last = 4 + sizes.nonlinear_stages as usize;
+        set_layer(sim, sizes, layer);
+        for cycle in 0..pixels.len() * reads {
+            // The pixel of a stage and its beat.
+            let at = |stage: usize| {
+                let beat = cycle.saturating_sub(stage);
+                (&pixels[beat / reads], beat % reads)
+            };
+            sim.set("hits", at(0).0.hits);
+            sim.set("products", at(0).0.products);
+            sim.set("mul", bits(at(1).0.mul, 16));
+            sim.set("bias", bits(at(2).0.bias, 40));
+            let (pixel, beat) = at(2);
+            sim.set("even", bits(pixel.pairs[beat][0], 16));
+            sim.set("odd", bits(pixel.pairs[beat][1], 16));
+            sim.set("use_even", u64::from(layer.average) | (1 - pixel.odd));
+            sim.set("use_odd", u64::from(layer.average) | pixel.odd);
+            sim.set("first_word", u64::from(beat == 0));
             sim.set("take", 1);
+            sim.set("live", at(3).0.live);
+            if sizes.extended {
+                sim.set("before_term", bits(at(4).0.before, 22));
+                sim.set("after_term", bits(at(6).0.after, 22));
+                sim.set("threshold", bits(at(7).0.after, 17));
+            }
+            let (pixel, beat) = at(last);
+            if cycle >= last && beat + 1 == reads {
+                let [dot, y, shortcut, r, v, result] = pixel.expect(sizes, layer);
+                assert_eq!(signed(sim.get("z"), sizes.acc_bits + 1), dot);
+                assert_eq!(sim.get("y"), bits(y, 32));
+                assert_eq!(signed(sim.get("shortcut"), 16), shortcut);
+                assert_eq!(signed(sim.get("r"), 16), r, "{y} + {shortcut}, clip {}", layer.clip);
+                assert_eq!((signed(sim.get("v"), 16), sim.get("result")), (v, bits(result, 1)));
+            }
             sim.step();
         }
-        sim.set("first_word", 0);
-        sim.set("take", 0);
-        sim.step();
-        for _ in 0..sizes.nonlinear_stages {
-            sim.step();
-        }
-        let dot = 2 * hits.cast_signed() - products.cast_signed();
-        let y = (mul * dot + bias) >> (4 * shift);
-        let total: i64 = pairs.iter().flatten().sum();
-        let word = pairs[0][usize::from(odd == 1)];
-        let shortcut = if average == 1 { (total + 2) >> 2 } else { word } * live.cast_signed();
-        let r = (y + shortcut).clamp(-clip, clip);
-        assert_eq!(signed(sim.get("r"), 16), r, "{y} + {shortcut}, clip {clip}");
-        assert_eq!(signed(sim.get("shortcut"), 16), shortcut);
-        assert_eq!(sim.get("y"), bits(y, 32));
-        assert_eq!(signed(sim.get("z"), sizes.acc_bits + 1), dot);
-        let (v, result) = if sizes.extended {
-            let sum = r + before;
-            let scaled = if sum >= 0 { sum } else { (sum * 1024 + 128) >> 8 };
-            let v = (scaled + after).clamp(-32_767, 32_767);
-            (v, v <= after)
-        } else {
-            (r, r >= 0)
-        };
-        assert_eq!((signed(sim.get("v"), 16), sim.get("result")), (v, result.into()));
     }
 
     #[test]
@@ -199,8 +236,10 @@ mod tests {
                 let sizes = Sizes { acc_bits, ..test_sizes_of(1, 1, 4, 1, extended) };
                 let mut sim = Simulator::new(&post(&sizes));
                 let mut seed = u64::from(acc_bits);
-                for _ in 0..400 {
-                    check_pixel(&mut sim, &sizes, &mut seed);
+                for case in 0..40 {
+                    let clip = (test_random(&mut seed) >> 49 >> (case % 8)).max(1).cast_signed();
+                    let layer = Layer { shift: case / 2 % 8, average: case % 2 == 1, clip };
+                    check_layer(&mut sim, &sizes, &layer, &mut seed);
                 }
             }
         }
