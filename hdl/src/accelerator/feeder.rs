@@ -214,7 +214,7 @@ fn used_lanes<'m>(m: &'m Builder, sizes: &Sizes) -> Sig<'m> {
     if sizes.taps == 1 {
         return used.named("used_lanes");
     }
-    let copies = m.input("in_copies", bits_for(sizes.taps / 2), "log2 of the copies of a pixel");
+    let copies = m.input("in_copies", sizes.copies_bits(), "log2 of the copies of a pixel");
     let of_copies = |log2: u32| used.slice(0, lanes >> log2).repeat(1 << log2);
     let choices: Vec<_> = (0..=sizes.taps.trailing_zeros()).map(of_copies).collect();
     m.select(copies, &choices).named("used_lanes")
