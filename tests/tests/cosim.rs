@@ -18,7 +18,7 @@ const DEPTHS: MemoryDepths = MemoryDepths {
     image: 128,
     activation: 1024,
     weight: 16_384,
-    parameter: 256,
+    parameter: 1024,
     stream: 4096,
     logit: 16,
     step: 2048,
