@@ -271,7 +271,7 @@ impl<'a> Planner<'a> {
         debug_assert!(padding <= 1, "validated");
         let mut layer = self.begin(id);
         layer.shortcut = Some(shortcut);
-        layer.out_order = self.layers[shortcut.from].out_order.clone();
+        layer.out_order.clone_from(&self.layers[shortcut.from].out_order);
         if self.types[id].element == Element::Stream {
             layer.stream = Some(id);
             self.write_stream(&mut layer, id)?;

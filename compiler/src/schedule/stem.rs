@@ -47,7 +47,8 @@ struct Part {
     pairs: [Option<(usize, usize)>; 2],
     ky: usize,
     n_rows: usize,
-    part: usize,
+    /// Which lanes of the vector.
+    index: usize,
 }
 
 impl Stem<'_> {
@@ -109,8 +110,8 @@ impl Stem<'_> {
         steps: &mut Vec<StemStep>,
     ) {
         let span = self.array.stem_planes() * self.array.stem_group_stride(self.kernel);
-        for part in 0..span.div_ceil(self.array.lanes) {
-            let part = Part { pairs: *pairs, ky, n_rows, part };
+        for index in 0..span.div_ceil(self.array.lanes) {
+            let part = Part { pairs: *pairs, ky, n_rows, index };
             let lanes = self.lanes(&part);
             if !lanes.is_empty() {
                 let words = vec![self.word(&part).encode(); self.array.taps];
@@ -126,7 +127,7 @@ impl Stem<'_> {
         ImageStep {
             planes: part.pairs.map(|pair| pair.map(|(plane, _)| narrow(plane))),
             n_rows: narrow(part.n_rows),
-            part: narrow(part.part),
+            part: narrow(part.index),
             dy: signed(part.ky) - signed(self.pad()),
             double: false,
             tap_first: true,
@@ -143,7 +144,7 @@ impl Stem<'_> {
                     for c in 0..self.pixel_channels() {
                         let row = d * IMAGE_CHANNELS * self.kernel;
                         let at = e * group_stride + row + IMAGE_CHANNELS * kx + c;
-                        if at / self.array.lanes == part.part {
+                        if at / self.array.lanes == part.index {
                             let tap = (part.ky + d) * self.kernel + kx;
                             lanes.push((at % self.array.lanes, weight_plane, tap, c));
                         }
@@ -193,7 +194,7 @@ impl Stem<'_> {
             i64::from(weights[row * self.image.channels + c])
         };
         let counted = Self::largest_count(steps) - self.products();
-        for (y, x) in self.representatives(&borders) {
+        for (y, x) in self.representatives(borders) {
             let class = borders.class(y, x, self.out.height, self.out.width);
             for o in 0..channels {
                 let mut offset = counted;
@@ -219,7 +220,7 @@ impl Stem<'_> {
     }
 
     /// One pixel of each class.
-    fn representatives(&self, borders: &Borders) -> Vec<(usize, usize)> {
+    fn representatives(&self, borders: Borders) -> Vec<(usize, usize)> {
         let along = |out: usize, before: u8, after: u8| {
             let middle = usize::from(before);
             let kept = move |y: &usize| *y <= middle || *y + usize::from(after) >= out;

@@ -18,7 +18,7 @@ pub struct ArrayConfig {
     pub taps: usize,
     /// Bits of an accumulator, an unsigned count of matches.
     pub acc_bits: u32,
-    /// Whether there is hardware for more than the CIFAR ResNets need.
+    /// Whether there is hardware for more than the `CIFAR` networks need.
     pub extended: bool,
 }
 

@@ -4,6 +4,7 @@ use super::unpack;
 
 /// What a lane group does in a step of a layer that reads a map.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "one bit of the word each")]
 pub struct Step {
     /// Added to the tile's address.
     pub offset: i16,
