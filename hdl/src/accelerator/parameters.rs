@@ -1,8 +1,8 @@
 //! The parameter memories of all columns.
 //!
-//! Microarchitecture.md, section 3.3. The word changes from pixel to pixel, so each field is read
-//! in its own stage: a memory for each stage, whose address is delayed and not the many more bits
-//! of its words.
+//! Microarchitecture.md, section 3.3. The word changes from pixel to pixel, so each field is wanted
+//! in its own stage. Its parts are memories of at most 36 bits, the width of a common block memory;
+//! the address of a later one is delayed rather than the many more bits of its words.
 //!
 //! | port       | dir | width | stage | meaning                                                |
 //! | ---------- | --- | ----- | ----- | ------------------------------------------------------ |
@@ -18,30 +18,36 @@
 //! | `at_most_{c}` | out | 1  | D7    |                                                        |
 
 use super::memories::Load;
-use super::sizes::Sizes;
+use super::sizes::{Sizes, delay};
 use super::store::{Store, address_bits};
 use crate::build::{Builder, Module, Sig};
 
-/// Fields that are read together: the stage in which they are there, and from the lowest bit of
-/// the word on their names and widths.
-struct Fields {
+/// Neighbouring bits of the word in a memory of their own.
+struct Part {
+    /// The stage in which they are there.
     stage: u32,
+    /// The lowest of them.
     low: u32,
-    parts: &'static [(&'static str, u32)],
+    /// From there on names, widths, and stages that they wait. Bits of a name that the part before
+    /// ends with are above its.
+    fields: &'static [(&'static str, u32, u32)],
 }
 
-const PLAIN: [Fields; 2] = [
-    Fields { stage: 1, low: 0, parts: &[("mul", 16)] },
-    Fields { stage: 2, low: 16, parts: &[("bias", 40)] },
+const PLAIN: [Part; 2] = [
+    Part { stage: 1, low: 0, fields: &[("mul", 16, 0), ("bias", 20, 1)] },
+    Part { stage: 2, low: 36, fields: &[("bias", 20, 0)] },
 ];
 
-const EXTENDED: [Fields; 6] = [
-    Fields { stage: 1, low: 0, parts: &[("mul", 16)] },
-    Fields { stage: 2, low: 16, parts: &[("bias", 40), ("minimum", 1)] },
-    Fields { stage: 4, low: 57, parts: &[("before", 22)] },
-    Fields { stage: 5, low: 79, parts: &[("slope", 16)] },
-    Fields { stage: 6, low: 95, parts: &[("after", 22)] },
-    Fields { stage: 7, low: 117, parts: &[("threshold", 17), ("at_most", 1)] },
+const EXTENDED: [Part; 5] = [
+    Part { stage: 1, low: 0, fields: &[("mul", 16, 0), ("bias", 20, 1)] },
+    Part { stage: 2, low: 36, fields: &[("bias", 20, 0), ("minimum", 1, 0)] },
+    Part { stage: 4, low: 57, fields: &[("before", 22, 0)] },
+    Part { stage: 5, low: 79, fields: &[("slope", 16, 0), ("after", 20, 1)] },
+    Part {
+        stage: 6,
+        low: 115,
+        fields: &[("after", 2, 0), ("threshold", 17, 1), ("at_most", 1, 1)],
+    },
 ];
 
 /// Describes the module `parameters`.
@@ -49,23 +55,32 @@ pub(super) fn parameters(sizes: &Sizes) -> Module {
     let m = Builder::new("parameters", "Parameters of each column.");
     let load = Load::inputs(&m, sizes.parameter_bits);
     let words = sizes.depths.parameter;
-    let memories: &[Fields] = if sizes.extended { &EXTENDED } else { &PLAIN };
-    let mut from = m.input("address", 16, "word, D0").keep(0, address_bits(words));
-    // The address of a word that is there in `stage`.
-    let mut stage = 1;
-    for memory in memories {
-        while stage < memory.stage {
-            from = m.pipe(&format!("from_{stage}"), from);
-            stage += 1;
+    let parts: &[Part] = if sizes.extended { &EXTENDED } else { &PLAIN };
+    // The address of a word that is there in stage 1, 2 and so on.
+    let mut from = vec![m.input("address", 16, "word, D0").keep(0, address_bits(words))];
+    for stage in 1..parts[parts.len() - 1].stage {
+        from.push(m.pipe(&format!("from_{stage}"), from[from.len() - 1]));
+    }
+    for column in 0..sizes.cols {
+        let mut fields: Vec<(&str, Sig<'_>)> = Vec::new();
+        for part in parts {
+            let from = from[part.stage as usize - 1];
+            for (name, bits) in part.describe(&m, &load, column, words, from) {
+                match fields.last_mut() {
+                    Some((before, low)) if *before == name => *low = m.concat(&[bits, *low]),
+                    _ => fields.push((name, bits)),
+                }
+            }
         }
-        for column in 0..sizes.cols {
-            memory.describe(&m, &load, column, words, from);
+        for (name, value) in fields {
+            m.output(&format!("{name}_{column}"), value, "");
         }
     }
     m.finish()
 }
 
-impl Fields {
+impl Part {
+    /// The memory of a column; returns names and values of its fields.
     fn describe<'m>(
         &self,
         m: &'m Builder,
@@ -73,17 +88,20 @@ impl Fields {
         column: u32,
         words: u32,
         from: Sig<'m>,
-    ) {
-        let width = self.parts.iter().map(|(_, width)| width).sum();
-        let name = format!("{}_column_{column}", self.parts[0].0);
-        let store = Store::new(m, &name, width, words);
+    ) -> Vec<(&'static str, Sig<'m>)> {
+        let width = self.fields.iter().map(|(_, width, _)| width).sum();
+        let memory = format!("column_{column}_stage_{}", self.stage);
+        let store = Store::new(m, &memory, width, words);
         store.write(load.element(column), load.address, load.data.slice(self.low, width));
         let word = store.read(from);
         let mut low = 0;
-        for (name, width) in self.parts {
-            m.output(&format!("{name}_{column}"), word.slice(low, *width), "");
+        let mut out = Vec::new();
+        for (name, width, wait) in self.fields {
+            let bits = word.slice(low, *width);
+            out.push((*name, delay(m, &format!("{name}_{column}"), bits, *wait)));
             low += width;
         }
+        out
     }
 }
 
