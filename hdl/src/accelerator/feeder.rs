@@ -424,9 +424,10 @@ mod tests {
                 for (row, word) in shown.iter().flat_map(|rows| rows.iter().enumerate()) {
                     assert_eq!(sim.get(&format!("a_{row}")), *word, "row {row}");
                 }
-                shown = past[1].as_ref().map(|e| match layer.image {
-                    true => images.clone(),
-                    false => (0..layer.rows).map(|r| layer.operand(r, &e.steps, &words)).collect(),
+                shown = past[1].as_ref().map(|e| {
+                    let from_map = |r| layer.operand(r, &e.steps, &words);
+                    let rows = images.iter().enumerate();
+                    rows.map(|(r, word)| if layer.image { *word } else { from_map(r) }).collect()
                 });
                 past.rotate_right(1);
                 let words = (0..layer.taps).map(|_| random_step(seed)).collect();

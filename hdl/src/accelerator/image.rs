@@ -23,10 +23,15 @@ use super::sizes::Sizes;
 use super::stem::stem;
 use super::store::Store;
 use super::windows::windows;
-use crate::build::{Builder, Module};
+use crate::build::{Builder, Module, Sig};
 
 /// Rows of the image that are read at once, and that lie in banks of their own.
 pub(super) const SLOT_ROWS: u32 = 3;
+
+/// Whether the stem has k = 7 and s = 2: an input of extended hardware, otherwise 0.
+pub(super) fn stem_7<'m>(m: &'m Builder, sizes: &Sizes) -> Sig<'m> {
+    if sizes.extended { m.input("stem_7", 1, "k = 7 and s = 2") } else { m.lit(1, 0) }
+}
 
 /// Describes the module `image`.
 pub(super) fn image(sizes: &Sizes) -> Module {

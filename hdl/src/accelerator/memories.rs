@@ -166,14 +166,14 @@ mod tests {
             for (b, addresses) in addresses.iter().enumerate() {
                 let lane = |lane: usize| {
                     let address = addresses[lane / (lanes / taps)];
-                    memory[b][usize::try_from(address).expect("bug: small")] & 1 << lane
+                    memory[b][usize::try_from(address).expect("bug: small")] & (1 << lane)
                 };
                 let expected: u64 = (0..lanes).map(lane).sum();
                 assert_eq!(sim.get(&format!("word_{b}")), expected, "bank {b}");
                 for s in (0..slices).filter(|s| bank_en >> b & slice_en >> s & 1 == 1) {
                     let word = &mut memory[b][usize::try_from(to).expect("bug: small")];
                     let mask = ((1 << slice_bits) - 1) << (s * slice_bits);
-                    *word = *word & !mask | bits << (s * slice_bits);
+                    *word = (*word & !mask) | (bits << (s * slice_bits));
                 }
             }
         }
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn steps_are_loaded_for_each_lane_group() {
         let mut sim = Simulator::new(&steps(&test_sizes_of(1, 1, 4, 4, false)));
-        let word = |group: u64, step: u64| group << 24 | step * 3;
+        let word = |group: u64, step: u64| (group << 24) | (step * 3);
         sim.set("load_en", 1);
         for (group, step) in (0..5).flat_map(|group| (0..9).map(move |step| (group, step))) {
             sim.set("load_index", group);

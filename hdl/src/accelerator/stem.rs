@@ -17,7 +17,7 @@
 //! | `row_{r}`    | out | `lanes` | `t+2` | word of row `r`, 0 unless `source_image`             |
 
 use super::feeder::POSITION_BITS;
-use super::image::SLOT_ROWS;
+use super::image::{SLOT_ROWS, stem_7};
 use super::sizes::{Sizes, delay_control, fit, inside, thermometer};
 use super::store::address_bits;
 use crate::build::{Builder, Module, Sig};
@@ -25,10 +25,7 @@ use crate::build::{Builder, Module, Sig};
 /// Describes the module `stem`.
 pub(super) fn stem(sizes: &Sizes) -> Module {
     let m = Builder::new("stem", "Reads the image for the rows of the array.");
-    let stem_7 = match sizes.extended {
-        true => m.input("stem_7", 1, "k = 7 and s = 2"),
-        false => m.lit(1, 0),
-    };
+    let stem_7 = stem_7(&m, sizes);
     let source_image = m.input("source_image", 1, "flag");
     let step = Step::of(m.input("step_word", 32, "word of the step memory, t+1"));
     let height = m.input("height", 16, "rows of the image").zero_extend(POSITION_BITS);
@@ -63,11 +60,10 @@ pub(super) fn stem(sizes: &Sizes) -> Module {
     let part = m.pipe("part", step.part);
     m.discard(part);
     for r in 0..sizes.rows {
-        let word = operand(&m, sizes, 3, r, &slots, part);
-        let word = match sizes.extended {
-            true => m.mux(stem_7, operand(&m, sizes, 7, r, &slots, part), word),
-            false => word,
-        };
+        let mut word = operand(&m, sizes, 3, r, &slots, part);
+        if sizes.extended {
+            word = m.mux(stem_7, operand(&m, sizes, 7, r, &slots, part), word);
+        }
         m.output(&format!("row_{r}"), word, "word of the row, t+2");
     }
     m.finish()

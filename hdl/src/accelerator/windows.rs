@@ -18,7 +18,7 @@
 //!
 //! Timing: see `image`.
 
-use super::image::SLOT_ROWS;
+use super::image::{SLOT_ROWS, stem_7};
 use super::sizes::Sizes;
 use super::store::address_bits;
 use crate::build::{Builder, Module, Reg, Sig};
@@ -30,10 +30,7 @@ const PLANES: u32 = 8;
 /// Describes the module `windows`.
 pub(super) fn windows(sizes: &Sizes) -> Module {
     let m = Builder::new("windows", "Makes windows of bit planes from pixels.");
-    let stem_7 = match sizes.extended {
-        true => m.input("stem_7", 1, "k = 7 and s = 2"),
-        false => m.lit(1, 0),
-    };
+    let stem_7 = stem_7(&m, sizes);
     let writing = m.reg("writing", 1, 0);
     let pixels = Pixels::describe(&m, *writing);
     let place = Place::describe(&m, sizes, stem_7);
@@ -126,10 +123,10 @@ impl<'m> Pixels<'m> {
         let shared = |first: u32, n: u32| {
             window.slice(CHANNELS * first, CHANNELS * n).zero_extend(window.width())
         };
-        let moved = match sizes.extended {
-            true => m.mux(place.stem_7, shared(2 * sizes.rows, 5), shared(sizes.rows, 2)),
-            false => shared(sizes.rows, 2),
-        };
+        let mut moved = shared(sizes.rows, 2);
+        if sizes.extended {
+            moved = m.mux(place.stem_7, shared(2 * sizes.rows, 5), moved);
+        }
         let moved = m.mux(last_tile, 0, moved);
         window.next_when(self.beat | written, m.mux(self.beat, taken, moved));
         *window
@@ -155,11 +152,10 @@ impl<'m> Place<'m> {
         let at = m.reg("at", CHANNELS * sizes.window_pixels, 0);
         let here = *at | (place(m, stem_7, at.width(), 1, 3) & fresh.repeat(at.width()));
         let here = here.named("here");
-        let end_3 = here.bit(CHANNELS * (sizes.rows + 1));
-        let window_end = match sizes.extended {
-            true => m.mux(stem_7, here.msb(), end_3),
-            false => end_3,
-        };
+        let mut window_end = here.bit(CHANNELS * (sizes.rows + 1));
+        if sizes.extended {
+            window_end = m.mux(stem_7, here.msb(), window_end);
+        }
         Self { m, stem_7, here, window_end, fresh, at }
     }
 

@@ -113,23 +113,6 @@ impl Image {
         }
     }
 
-    /// Offers `pixels` with random gaps; the last of an image must fill the memory.
-    fn send(&self, sim: &mut Simulator, pixels: &[u64], seed: &mut u64) {
-        for pixel in pixels {
-            loop {
-                let valid = !test_random(seed).is_multiple_of(4);
-                sim.set("in_valid", valid.into());
-                sim.set("in_data", if valid { *pixel } else { test_random(seed) >> 40 });
-                let accepted = valid && sim.get("in_ready") == 1;
-                assert_eq!(sim.get("full"), 0);
-                sim.step();
-                if accepted {
-                    break;
-                }
-            }
-        }
-    }
-
     /// Reads the image for two column tiles, with random steps.
     fn read(&self, sim: &mut Simulator, source_image: bool, seed: &mut u64) {
         sim.set("source_image", source_image.into());
@@ -169,7 +152,7 @@ impl Image {
 
     fn run(&self, sim: &mut Simulator, seed: &mut u64) {
         self.set(sim);
-        self.send(sim, &self.pixels, seed);
+        send(sim, &self.pixels, seed);
         // What is offered to a full memory is not taken.
         sim.set("in_valid", 1);
         sim.set("in_data", 0x12_3456);
@@ -188,6 +171,23 @@ impl Image {
     }
 }
 
+/// Offers `pixels` with random gaps, to a memory that is not full.
+fn send(sim: &mut Simulator, pixels: &[u64], seed: &mut u64) {
+    for pixel in pixels {
+        loop {
+            let valid = !test_random(seed).is_multiple_of(4);
+            sim.set("in_valid", valid.into());
+            sim.set("in_data", if valid { *pixel } else { test_random(seed) >> 40 });
+            let accepted = valid && sim.get("in_ready") == 1;
+            assert_eq!(sim.get("full"), 0);
+            sim.step();
+            if accepted {
+                break;
+            }
+        }
+    }
+}
+
 /// Images one after the other, of side `k`, height and width each, after one that a reset ends.
 #[track_caller]
 fn check_images(rows: usize, lanes: usize, extended: bool, images: &[(usize, usize, usize)]) {
@@ -203,7 +203,7 @@ fn check_images(rows: usize, lanes: usize, extended: bool, images: &[(usize, usi
     let mut sim = Simulator::new(&image(&sizes));
     images[0].set(&mut sim);
     let some = images[0].pixels.len() / 2;
-    images[0].send(&mut sim, &images[0].pixels[..some], &mut seed);
+    send(&mut sim, &images[0].pixels[..some], &mut seed);
     sim.set("rst", 1);
     sim.step();
     sim.set("rst", 0);
