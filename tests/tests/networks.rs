@@ -1,0 +1,84 @@
+//! Every network of the specification at its full size: interpreter, cycle model, simulator, and
+//! the emitted Verilog under Verilator, on every tensor of an image.
+//!
+//! The weights are random with realistic statistics. What takes minutes is ignored by default and
+//! run by `make networks`.
+
+use heartbit_compiler::fold::fold;
+use heartbit_compiler::random;
+use heartbit_compiler::schedule::{Compiled, Target, compile};
+use heartbit_cosim::{Accelerator, Toolchain};
+use heartbit_ir::network::{Network, OpKind};
+use heartbit_model::Arch;
+use heartbit_sim::Simulator;
+use heartbit_tests::ladder;
+
+/// A network on an array, with one image.
+struct Case {
+    network: Network,
+    compiled: Compiled,
+    image: Vec<u8>,
+}
+
+impl Case {
+    fn new(arch: Arch, shape: &str) -> Self {
+        let checkpoint = random::checkpoint(arch, &arch.published(), 1).expect("valid sizes");
+        let network = fold(&checkpoint).expect("complete");
+        let target = Target::sized_for_network(shape.parse().expect("an array"));
+        let compiled = compile(&network, &target).expect("fits");
+        let OpKind::Image { height, width, channels } = network.ops[0].kind else {
+            panic!("bug: a network begins with its image");
+        };
+        let bytes = u32::try_from(height * width * channels).expect("bug: small");
+        // Neither constant nor periodic in a row.
+        let image = (0..bytes).map(|i| (i.wrapping_mul(i) / 7 % 251).to_le_bytes()[0]).collect();
+        Self { network, compiled, image }
+    }
+
+    #[track_caller]
+    fn simulate(&self) {
+        let mut simulator = Simulator::new(&self.compiled.program).expect("a valid program");
+        let execution = simulator.run(&self.image).expect("runs");
+        assert_eq!(ladder::check(&self.network, &self.compiled, &self.image, &execution), Ok(()));
+    }
+
+    #[track_caller]
+    fn cosimulate(&self) {
+        let toolchain =
+            Toolchain::detect().unwrap_or_else(|e| panic!("{e}: {}", e.help().unwrap_or_default()));
+        let mut accelerator =
+            Accelerator::build(&self.compiled.program, &toolchain).expect("the Verilog compiles");
+        let execution = accelerator.run(&self.image).expect("runs");
+        assert_eq!(ladder::check(&self.network, &self.compiled, &self.image, &execution), Ok(()));
+    }
+}
+
+macro_rules! networks {
+    ($($name:ident: $arch:ident on $shape:literal,)*) => {
+        mod simulator_agrees {
+            $(#[test]
+            fn $name() {
+                super::Case::new(super::Arch::$arch, $shape).simulate();
+            })*
+        }
+
+        mod verilog_agrees {
+            $(#[test]
+            #[ignore = "minutes of Verilator; `make networks` runs it"]
+            fn $name() {
+                super::Case::new(super::Arch::$arch, $shape).cosimulate();
+            })*
+        }
+    };
+}
+
+networks! {
+    resnet20: ResNet20 on "4x8x32",
+    resnet18: ResNet18 on "8x16x64",
+    resnet18_ovsw: ResNet18Ovsw on "8x16x64",
+    vgg_small: VggSmall on "8x16x64",
+    vgg_small_ovsw: VggSmallOvsw on "8x16x64",
+    resnet18_imagenet: ResNet18ImageNet on "7x32x64",
+    resnet34_imagenet: ResNet34ImageNet on "7x32x64",
+    reactnet18: ReActNet18 on "7x32x64",
+}
