@@ -29,7 +29,7 @@ pub(crate) struct CompiledView {
     pub(crate) layers: Vec<LayerView>,
 }
 
-/// Bipolar products of a layer's convolution; a pass has none.
+/// Bipolar products of a layer's convolution on the array; a pass has none.
 fn bit_products(network: &Network, compiled: &Compiled, layer: &Layer) -> u64 {
     let Some(convolution) = &layer.convolution else { return 0 };
     let OpKind::Conv { input, weights, kernel, .. } = &network.ops[convolution.conv].kind else {
@@ -39,7 +39,9 @@ fn bit_products(network: &Network, compiled: &Compiled, layer: &Layer) -> u64 {
         unreachable!("bug: a convolution reads levels");
     };
     let out = compiled.plan.types[convolution.conv];
-    let macs = (out.len() * kernel * kernel * weights.cols()) as u64;
+    // The constant channel of the image is in the biases.
+    let channels = convolution.in_order.len() * convolution.flat.unwrap_or(1);
+    let macs = (out.len() * kernel * kernel * channels) as u64;
     macs * u64::from(bits) * u64::from(weights.bits())
 }
 
