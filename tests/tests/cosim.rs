@@ -17,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 const DEPTHS: MemoryDepths = MemoryDepths {
     image: 128,
     activation: 1024,
-    weight: 16_384,
+    weight: 65_536,
     parameter: 1024,
     stream: 4096,
     logit: 16,
