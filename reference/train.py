@@ -98,7 +98,8 @@ class Training:
         self.options = options
         self.method = Method(options.method)
         torch.manual_seed(options.seed)
-        self.network = build(options.network, binarizer(self.method))
+        network = build(options.network, binarizer(self.method))
+        self.network = network.to(memory_format=torch.channels_last)
         self.stepper = Stepper(self.network, options.network, self.method)
         self.log = SignLog(self.network)
         self.records: list[dict[str, Any]] = []
@@ -138,6 +139,7 @@ class Training:
         self.network.train()
         loss, correct, seen, start = 0.0, 0, 0, time.perf_counter()
         for images, labels in batches(train, BATCH, options.norm, options.seed, number):
+            images = images.contiguous(memory_format=torch.channels_last)
             mean, logits = self.stepper.step(images, labels)
             if not math.isfinite(mean.item()):
                 raise SystemExit(f"epoch {number}, image {seen}: the loss is {mean.item()}")
