@@ -108,7 +108,7 @@ impl CompiledView {
             "schema": 1,
             "network": { "arch": self.arch, "binary_macs": self.binary_macs },
             "array": {
-                "rows": a.rows, "cols": a.cols, "lanes": a.lanes, "taps": a.taps,
+                "rows": a.rows, "cols": a.cols, "lanes": a.lanes, "taps": a.taps, "lines": a.lines,
                 "acc_bits": a.acc_bits, "extended": a.extended,
             },
             "memories": self.program.depths,

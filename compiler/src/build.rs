@@ -266,6 +266,8 @@ fn sane(array: &ArrayConfig) -> bool {
         && (4..=1024).contains(&array.lanes)
         && (1..=32).contains(&array.acc_bits)
         && matches!(array.taps, 1 | 2 | 4)
+        && matches!(array.lines, 1 | 2 | 4)
+        && array.rows.is_multiple_of(array.lines)
         && array.divides_into(array.taps)
 }
 

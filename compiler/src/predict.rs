@@ -40,7 +40,8 @@ pub fn predict(program: &Program) -> CyclePrediction {
 }
 
 fn layer_cycles(layer: &LayerDescriptor) -> CycleCount {
-    let tiles = u64::from(layer.out_height) * u64::from(layer.row_tiles);
+    let lines = u64::from(layer.lines.max(1));
+    let tiles = u64::from(layer.out_height).div_ceil(lines) * u64::from(layer.row_tiles);
     let tile = u64::from(layer.steps) + u64::from(layer.tile_gap);
     let run = u64::from(layer.col_tiles) * (tiles * tile + u64::from(layer.col_gap));
     CycleCount(FETCH_CYCLES + run + u64::from(layer.drain_wait))

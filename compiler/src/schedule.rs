@@ -31,6 +31,8 @@ pub struct Target {
     pub shape: ArrayShape,
     /// Lane groups; as many as the network's maps of few channels make use of if `None`.
     pub taps: Option<usize>,
+    /// Most lines of a tile; as many as narrow maps make use of if `None`.
+    pub lines: Option<usize>,
     /// Whether the array has its extensions; if the network needs them if `None`.
     pub extended: Option<bool>,
     /// Bits of an accumulator; the smallest that fits if `None`.
@@ -42,7 +44,7 @@ pub struct Target {
 impl Target {
     /// An array whose accumulators and memories are sized for the network.
     pub fn sized_for_network(shape: ArrayShape) -> Self {
-        Self { shape, taps: None, extended: None, acc_bits: None, depths: None }
+        Self { shape, taps: None, lines: None, extended: None, acc_bits: None, depths: None }
     }
 }
 
@@ -177,15 +179,25 @@ fn array(
         cols,
         lanes,
         taps: 1,
+        lines: 1,
         acc_bits: 1,
         extended: target.extended.unwrap_or(extended),
     };
     if extended && !array.extended {
         misfits.push(Misfit { resource: "--extended", layer: None, needed: 1, available: 0 });
     }
+    array.lines = target.lines.unwrap_or_else(|| useful_lines(plan, &array));
     array.taps = target.taps.unwrap_or_else(|| useful_taps(network, plan, &array));
     array.acc_bits = acc_bits(network, plan, &array, target, misfits);
     array
+}
+
+/// The most lines that a tile of a layer's result can cover.
+fn useful_lines(plan: &Plan, array: &ArrayConfig) -> usize {
+    let divides = |lines: &usize| array.rows.is_multiple_of(*lines);
+    let most = [4, 2].into_iter().find(divides).unwrap_or(1);
+    let with = ArrayConfig { lines: most, ..*array };
+    plan.layers.iter().map(|layer| layout::lines(&with, layer)).max().unwrap_or(1)
 }
 
 /// The most lane groups for which a 3×3 kernel reads a map of so few channels.

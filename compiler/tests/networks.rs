@@ -49,9 +49,12 @@ fn every_network_compiles_for_the_array_that_suits_imagenet() {
 
 #[test]
 fn narrow_maps_and_few_channels_fill_the_array() {
-    for (arch, shape, [binary, whole]) in
-        [(Arch::ResNet20, "8x8x16", [90, 65]), (Arch::ResNet20, "4x8x32", [90, 65])]
-    {
+    for (arch, shape, [binary, whole]) in [
+        (Arch::ResNet20, "8x8x16", [90, 65]),
+        (Arch::ResNet20, "4x8x32", [90, 65]),
+        (Arch::ResNet18, "8x16x64", [95, 84]),
+        (Arch::ResNet18, "16x16x32", [95, 84]),
+    ] {
         let network = network(arch);
         let reached = utilisation(&network, &compiled(&network, shape));
         assert!(

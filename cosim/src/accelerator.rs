@@ -186,7 +186,8 @@ impl Accelerator {
             .layers
             .iter()
             .map(|l| {
-                let tiles = u64::from(l.out_height) * u64::from(l.row_tiles);
+                let lines = u64::from(l.lines.max(1));
+                let tiles = u64::from(l.out_height).div_ceil(lines) * u64::from(l.row_tiles);
                 let tile = u64::from(l.steps) + u64::from(l.tile_gap);
                 u64::from(l.col_tiles) * (tiles * tile + u64::from(l.col_gap))
                     + u64::from(l.drain_wait)

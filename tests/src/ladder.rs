@@ -11,7 +11,7 @@ use heartbit_ir::program::{ArrayConfig, ArrayShape, Execution};
 /// chooses.
 pub fn target(shape: ArrayShape, taps: usize, extended: bool) -> Target {
     let ArrayShape { rows, cols, lanes } = shape;
-    let array = ArrayConfig { rows, cols, lanes, taps, acc_bits: 1, extended };
+    let array = ArrayConfig { rows, cols, lanes, taps, lines: 1, acc_bits: 1, extended };
     let taps = Some(taps).filter(|&taps| array.divides_into(taps));
     Target { taps, extended: Some(extended), ..Target::sized_for_network(shape) }
 }

@@ -1,7 +1,7 @@
 //! Descriptors and memory images, layer by layer.
 
 use super::Misfit;
-use super::layout::{ChannelMap, MapLayout, MapShape};
+use super::layout::{self, ChannelMap, MapLayout, MapShape};
 use super::memory::Allocator;
 use super::stem::{StemOffsets, StemStep};
 use super::steps::{self, StepTable, Window};
@@ -92,7 +92,10 @@ impl<'a> Scheduler<'a> {
         let plan = self.plan;
         let layer = &plan.layers[index];
         let [height, width, channels] = layer.shape;
+        let lines = layout::lines(&self.array, layer);
         let mut d = LayerDescriptor {
+            lines: u8::try_from(lines).expect("bug: at most 4 lines"),
+            out_lines: 1,
             col_tiles: self.half(layer, "column tiles", channels.div_ceil(self.array.cols)),
             row_tiles: self.half(layer, "row tiles", width.div_ceil(self.array.rows)),
             out_height: self.half(layer, "height", height),
@@ -191,7 +194,7 @@ impl<'a> Scheduler<'a> {
         d.in_width = self.half(layer, "width", width);
         let words = "--activation-words";
         d.in_base = self.half(layer, words, map.base);
-        d.in_y_words = self.half(layer, words, convolution.stride * map.row_words());
+        d.in_y_words = self.half(layer, words, map.tile_row_words());
         d.in_xt_words = self.half(layer, words, map.pixel_words());
         d.last_lanes = self.half(layer, "lanes", channel_map.last_lanes());
         d.fan_in = self.half(layer, "channels", channels);
@@ -224,8 +227,13 @@ impl<'a> Scheduler<'a> {
     fn map(&mut self, index: usize, d: &mut LayerDescriptor) {
         let layer = &self.plan.layers[index];
         let read = layer.map_last_use > index;
-        let mut map =
-            MapShape { shape: layer.shape, stride: layer.out_stride, planes: 1, flat: layer.flat };
+        let mut map = MapShape {
+            shape: layer.shape,
+            stride: layer.out_stride,
+            lines: self.reader_lines(index),
+            planes: 1,
+            flat: layer.flat,
+        };
         match layer.map.filter(|_| read) {
             None => {
                 self.maps.push(MapLayout::default());
@@ -240,6 +248,7 @@ impl<'a> Scheduler<'a> {
                 d.flags.pool = true;
                 map.planes = self.levels(layer, id, d);
                 map.shape = [1, 1, layer.shape[2]];
+                map.lines = 1;
             }
         }
         let mut layout = MapLayout::new(&self.array, &map);
@@ -247,6 +256,7 @@ impl<'a> Scheduler<'a> {
         self.maps.push(layout);
         d.flags.out_stride_2 = layer.out_stride == 2;
         d.flags.out_flat = layer.flat;
+        d.out_lines = u8::try_from(layout.lines).expect("bug: at most 4 lines");
         d.out_copies = u8::try_from(layout.copies).expect("bug: at most 4 copies");
         let words = "--activation-words";
         d.out_base = self.half(layer, words, layout.base);
@@ -254,6 +264,13 @@ impl<'a> Scheduler<'a> {
         d.out_phase_words = self.half(layer, words, layout.phase_words(self.array.rows));
         d.out_xt_words = self.half(layer, words, layout.pixel_words());
         d.out_plane_words = self.half(layer, words, layout.plane_words());
+    }
+
+    /// Lines of the tiles of the layers that read a layer's map.
+    fn reader_lines(&self, index: usize) -> usize {
+        let reads = |layer: &&Layer| layer.source() == Some(Source::Layer(index));
+        let readers = self.plan.layers.iter().filter(reads);
+        readers.map(|layer| layout::lines(&self.array, layer)).max().unwrap_or(1)
     }
 
     /// Bits and shift of the levels of an operation; the array makes 8-bit levels and leaves out

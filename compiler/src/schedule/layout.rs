@@ -1,5 +1,6 @@
 //! Where a map lies in the banks: microarchitecture.md, sections 1 and 2.
 
+use crate::plan::{Layer, Source};
 use heartbit_ir::program::ArrayConfig;
 
 /// Physical position of channels in the words of a pixel.
@@ -51,6 +52,8 @@ pub(super) struct MapShape {
     pub(super) shape: [usize; 3],
     /// Stride of its reader.
     pub(super) stride: usize,
+    /// Lines of a tile of its reader.
+    pub(super) lines: usize,
     /// Bit planes.
     pub(super) planes: usize,
     /// Whether it is read as one pixel.
@@ -66,6 +69,8 @@ pub(super) struct MapLayout {
     pub(super) planes: usize,
     /// Copies of each pixel in its word.
     pub(super) copies: usize,
+    /// Lines of a tile of its reader.
+    pub(super) lines: usize,
     height: usize,
     /// Columns of a flattened map.
     flat_width: Option<usize>,
@@ -86,6 +91,7 @@ impl MapLayout {
             base: 0,
             planes: map.planes,
             copies: if bits_only { copies(array, slices) } else { 1 },
+            lines: map.lines,
             height,
             flat_width: map.flat.then_some(width),
             phases: map.stride,
@@ -111,15 +117,34 @@ impl MapLayout {
         pixels * self.pixel_words()
     }
 
-    /// Words of a row.
+    /// Words from one line to the next of the same fold: `W`.
     pub(super) fn row_words(&self) -> usize {
         self.flat_width.unwrap_or(self.phases * self.tiles) * self.pixel_words()
     }
 
+    /// Words of a row of the reader's tiles.
+    pub(super) fn tile_row_words(&self) -> usize {
+        self.phases * self.row_words()
+    }
+
     /// Words of a bank.
     pub(super) fn words(&self) -> usize {
-        self.height * self.row_words()
+        // Lines of one fold share their words, line phases do not.
+        let folded = self.height.div_ceil(self.phases).div_ceil(self.lines) * self.phases;
+        let rows = if self.lines == 1 { self.height } else { folded };
+        rows * self.row_words()
     }
+}
+
+/// Lines of a tile of a layer: as many as fit beside each other, where that saves tiles.
+pub(super) fn lines(array: &ArrayConfig, layer: &Layer) -> usize {
+    let [height, width, _] = layer.shape;
+    let fits = |q: &usize| *q <= array.lines && width * q <= array.rows;
+    // The lines of a flattened map are apart.
+    if height == 1 || layer.source() == Some(Source::Image) || layer.flat {
+        return 1;
+    }
+    [4, 2].into_iter().find(fits).unwrap_or(1)
 }
 
 /// The most copies of a pixel of so many slices that a word holds, 4 or 2 or 1.

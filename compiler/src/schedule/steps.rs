@@ -137,7 +137,13 @@ fn group_step(
             (_, _) => (1, -1),
         };
         (step.dy, step.dx, step.shift) = (narrow(dy), narrow(dx), narrow(shift));
-        dy * signed(map.row_words()) + phase * signed(map.phase_words(array.rows)) + at_pixel
+        let mut line = dy;
+        if map.lines > 1 {
+            let stride = signed(window.stride);
+            step.line_shift = narrow(dy.div_euclid(stride));
+            line = dy.rem_euclid(stride);
+        }
+        line * signed(map.row_words()) + phase * signed(map.phase_words(array.rows)) + at_pixel
     };
     // Addresses wrap around at 16 bits, so an offset may; a map that does not fit 16-bit
     // addresses is refused with the descriptor's fields.

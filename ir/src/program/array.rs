@@ -16,6 +16,8 @@ pub struct ArrayConfig {
     pub lanes: usize,
     /// Lane groups, each of which may work on another tap: 1, 2 or 4.
     pub taps: usize,
+    /// Most lines of a map that a tile covers: 1, 2 or 4, a divisor of `rows`.
+    pub lines: usize,
     /// Bits of an accumulator, an unsigned count of matches.
     pub acc_bits: u32,
     /// Whether there is hardware for more than the `CIFAR` networks need.
@@ -144,7 +146,7 @@ mod tests {
     use super::*;
 
     fn array(rows: usize, cols: usize, lanes: usize) -> ArrayConfig {
-        ArrayConfig { rows, cols, lanes, taps: 1, acc_bits: 20, extended: false }
+        ArrayConfig { rows, cols, lanes, taps: 1, lines: 1, acc_bits: 20, extended: false }
     }
 
     #[test]

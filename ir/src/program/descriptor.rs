@@ -117,6 +117,10 @@ pub struct LayerDescriptor {
     pub in_copies: u8,
     /// Copies of each pixel in the map that is written.
     pub out_copies: u8,
+    /// Lines of a tile: 1, 2 or 4; 0 is written as 1.
+    pub lines: u8,
+    /// Lines of a tile of the layer that reads the written map.
+    pub out_lines: u8,
 }
 
 impl LayerDescriptor {
@@ -147,8 +151,10 @@ impl LayerDescriptor {
             pack(
                 self.shortcut.encode(),
                 self.borders.encode()
-                    | log2_copies(self.in_copies) << 8
-                    | log2_copies(self.out_copies) << 10,
+                    | log2(self.in_copies) << 8
+                    | log2(self.out_copies) << 10
+                    | log2(self.lines) << 12
+                    | log2(self.out_lines) << 14,
             ),
         ]
     }
@@ -198,14 +204,16 @@ impl LayerDescriptor {
             borders: Borders::decode(half[17].1),
             in_copies: 1 << (half[17].1 >> 8 & 3),
             out_copies: 1 << (half[17].1 >> 10 & 3),
+            lines: 1 << (half[17].1 >> 12 & 3),
+            out_lines: 1 << (half[17].1 >> 14 & 3),
         }
     }
 }
 
-/// `log2` of a number of copies.
-fn log2_copies(copies: u8) -> u16 {
-    assert!(matches!(copies, 0 | 1 | 2 | 4), "bug: {copies} copies");
-    match copies {
+/// `log2` of 1, 2 or 4.
+fn log2(number: u8) -> u16 {
+    assert!(matches!(number, 0 | 1 | 2 | 4), "bug: {number} copies or lines");
+    match number {
         2 => 1,
         4 => 2,
         _ => 0,
@@ -222,7 +230,7 @@ mod tests {
             let word = 0x0101_0101u32.wrapping_mul(u32::try_from(i).expect("small") + 3);
             match i {
                 0 => word & 0x77ff_07fb,
-                17 => word & 0x05ff_003f,
+                17 => word & 0x55ff_003f,
                 _ => word,
             }
         });

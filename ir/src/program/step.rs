@@ -14,6 +14,8 @@ pub struct Step {
     pub dx: i8,
     /// -1, 0 or 1: row `r` reads bank `r + shift`.
     pub shift: i8,
+    /// -1, 0 or 1: line `j` of the tile reads line `j + line_shift`; 0 in tiles of one line.
+    pub line_shift: i8,
     /// No tap: never valid.
     pub off: bool,
     /// The accumulators double first.
@@ -30,12 +32,14 @@ impl Step {
     /// # Panics
     /// If a field is out of its range: a bug of the compiler.
     pub fn encode(&self) -> u32 {
-        assert!((-1..=1).contains(&self.shift), "bug: step {self:?}");
+        let one = -1..=1;
+        assert!(one.contains(&self.shift) && one.contains(&self.line_shift), "bug: {self:?}");
         u32::from(self.offset.cast_unsigned())
             | nibble(self.dy) << 16
             | nibble(self.dx) << 20
             | u32::from(self.shift.cast_unsigned() & 3) << 24
             | u32::from(self.off) << 26
+            | u32::from(self.line_shift.cast_unsigned() & 3) << 27
             | u32::from(self.double) << 29
             | u32::from(self.tap_first) << 30
             | u32::from(self.last_word) << 31
@@ -48,6 +52,7 @@ impl Step {
             dy: signed(word, 16, 4),
             dx: signed(word, 20, 4),
             shift: signed(word, 24, 2),
+            line_shift: signed(word, 27, 2),
             off: word >> 26 & 1 == 1,
             double: word >> 29 & 1 == 1,
             tap_first: word >> 30 & 1 == 1,
@@ -134,6 +139,7 @@ mod tests {
             dy: -1,
             dx: 1,
             shift: -1,
+            line_shift: 1,
             off: true,
             double: true,
             tap_first: false,
