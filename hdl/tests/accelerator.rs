@@ -55,7 +55,8 @@ fn every_shape_has_a_description() {
             for lanes in [4, 5, 16, 37, 64] {
                 // Every other shape is extended.
                 let extended = (rows + cols + lanes) % 2 == 0;
-                let mut array = ArrayConfig { rows, cols, lanes, taps: 1, acc_bits: 14, extended };
+                let mut array =
+                    ArrayConfig { rows, cols, lanes, taps: 1, lines: 1, acc_bits: 14, extended };
                 let taps = [4, 2].into_iter().find(|&taps| array.divides_into(taps));
                 check_description(&array);
                 array.taps = taps.unwrap_or(1);
@@ -64,10 +65,25 @@ fn every_shape_has_a_description() {
             }
         }
     }
-    let large =
-        ArrayConfig { rows: 16, cols: 16, lanes: 128, taps: 4, acc_bits: 24, extended: true };
+    let large = ArrayConfig {
+        rows: 16,
+        cols: 16,
+        lanes: 128,
+        taps: 4,
+        lines: 1,
+        acc_bits: 24,
+        extended: true,
+    };
     check_description(&large);
-    check_description(&ArrayConfig { rows: 2, cols: 2, lanes: 4, taps: 2, acc_bits: 1, ..large });
+    check_description(&ArrayConfig {
+        rows: 2,
+        cols: 2,
+        lanes: 4,
+        taps: 2,
+        lines: 1,
+        acc_bits: 1,
+        ..large
+    });
 }
 
 /// A write through the load port: target, index, address, word.
@@ -182,7 +198,8 @@ fn check_rusthdl(array: &ArrayConfig) {
 
 #[test]
 fn rusthdl_simulates_the_accelerator_like_the_native_simulation() {
-    let plain = ArrayConfig { rows: 2, cols: 2, lanes: 4, taps: 1, acc_bits: 8, extended: false };
+    let plain =
+        ArrayConfig { rows: 2, cols: 2, lanes: 4, taps: 1, lines: 1, acc_bits: 8, extended: false };
     check_rusthdl(&plain);
-    check_rusthdl(&ArrayConfig { taps: 2, extended: true, ..plain });
+    check_rusthdl(&ArrayConfig { taps: 2, lines: 1, extended: true, ..plain });
 }

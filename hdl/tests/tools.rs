@@ -111,7 +111,7 @@ fn accelerators() -> impl Iterator<Item = Module> {
         (1, 1, 4, 1, true),
     ];
     arrays.into_iter().map(move |(rows, cols, lanes, taps, extended)| {
-        let array = ArrayConfig { rows, cols, lanes, taps, acc_bits: 14, extended };
+        let array = ArrayConfig { rows, cols, lanes, taps, lines: 1, acc_bits: 14, extended };
         accelerator(&array, &depths)
     })
 }

@@ -87,8 +87,15 @@ mod tests {
     fn rows_see_the_columns_of_their_window() {
         for (kernel, stride, width) in [(3, 1, 5), (7, 2, 9), (7, 2, 1)] {
             let tiles = usize::from(width).div_ceil(stride).div_ceil(2);
-            let array =
-                ArrayConfig { rows: 2, cols: 1, lanes: 4, taps: 1, acc_bits: 9, extended: true };
+            let array = ArrayConfig {
+                rows: 2,
+                cols: 1,
+                lanes: 4,
+                taps: 1,
+                lines: 1,
+                acc_bits: 9,
+                extended: true,
+            };
             let header = Header {
                 image_height: 2,
                 image_width: width,

@@ -231,8 +231,15 @@ mod tests {
     fn pieces_hold_every_element_of_the_vector_once() {
         for (lanes, k) in [(4, 3), (16, 3), (53, 3), (54, 3), (64, 7), (100, 7), (126, 7), (130, 7)]
         {
-            let array =
-                ArrayConfig { rows: 2, cols: 1, lanes, taps: 1, acc_bits: 9, extended: true };
+            let array = ArrayConfig {
+                rows: 2,
+                cols: 1,
+                lanes,
+                taps: 1,
+                lines: 1,
+                acc_bits: 9,
+                extended: true,
+            };
             let header = Header {
                 image_height: 1,
                 image_width: 1,

@@ -69,7 +69,7 @@ fn run(
 #[track_caller]
 fn check_array(shape: &str, taps: usize, extended: bool, networks: usize) {
     let ArrayShape { rows, cols, lanes } = shape.parse().expect("an array");
-    let array = ArrayConfig { rows, cols, lanes, taps, acc_bits: ACC_BITS, extended };
+    let array = ArrayConfig { rows, cols, lanes, taps, lines: 1, acc_bits: ACC_BITS, extended };
     let model = Build::new(accelerator_design(&array, &DEPTHS))
         .compile(&toolchain())
         .expect("the Verilog compiles")

@@ -34,7 +34,7 @@ fn designs() -> impl Iterator<Item = Design> {
         program: 82,
     };
     SHAPES.into_iter().map(move |(rows, cols, lanes, taps, acc_bits, extended)| {
-        let array = ArrayConfig { rows, cols, lanes, taps, acc_bits, extended };
+        let array = ArrayConfig { rows, cols, lanes, taps, lines: 1, acc_bits, extended };
         accelerator_design(&array, &depths)
     })
 }

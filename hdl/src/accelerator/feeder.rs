@@ -345,6 +345,7 @@ mod tests {
         let field = |low: u32, mask: u64| u8::try_from(bits >> low & mask).expect("bug: small");
         let small = |low: u32| i8::try_from(field(low, 15)).expect("bug: small") - 8;
         Step {
+            line_shift: 0,
             offset: u16::try_from(test_random(seed) >> 48).expect("bug: small").cast_signed(),
             dy: small(0),
             dx: small(4),

@@ -156,7 +156,7 @@ pub(super) fn test_sizes_of(
         step: 64,
         program: 64,
     };
-    Sizes::new(&ArrayConfig { rows, cols, lanes, taps, acc_bits: 20, extended }, &depths)
+    Sizes::new(&ArrayConfig { rows, cols, lanes, taps, lines: 1, acc_bits: 20, extended }, &depths)
 }
 
 /// Bits that hold `0..=max`, at least one.

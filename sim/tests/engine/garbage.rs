@@ -66,6 +66,7 @@ fn program() -> impl Strategy<Value = Program> {
         cols,
         lanes,
         taps,
+        lines: 1,
         acc_bits,
         extended,
     });

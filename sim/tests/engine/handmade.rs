@@ -19,7 +19,15 @@ pub(crate) fn one_pixel(acc_bits: u32) -> Program {
         ..ImageStep::default()
     };
     Program {
-        array: ArrayConfig { rows: 1, cols: 1, lanes: 4, taps: 1, acc_bits, extended: false },
+        array: ArrayConfig {
+            rows: 1,
+            cols: 1,
+            lanes: 4,
+            taps: 1,
+            lines: 1,
+            acc_bits,
+            extended: false,
+        },
         depths: MemoryDepths {
             image: 8,
             activation: 0,

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 pub(crate) fn array(shape: &str, taps: usize, extended: bool) -> ArrayConfig {
     let shape: ArrayShape = shape.parse().expect("an array");
     let ArrayShape { rows, cols, lanes } = shape;
-    ArrayConfig { rows, cols, lanes, taps, acc_bits: 26, extended }
+    ArrayConfig { rows, cols, lanes, taps, lines: 1, acc_bits: 26, extended }
 }
 
 fn check_map<T: Copy>(name: &str, layer: usize, actual: (&LayerOutput, &[T]), expected: &Map)
@@ -265,6 +265,7 @@ fn arrays() -> impl Strategy<Value = ArrayConfig> {
             cols,
             lanes,
             taps,
+            lines: 1,
             acc_bits: 26,
             extended,
         },

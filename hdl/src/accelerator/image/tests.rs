@@ -191,7 +191,7 @@ fn send(sim: &mut Simulator, pixels: &[u64], seed: &mut u64) {
 /// Images one after the other, of side `k`, height and width each, after one that a reset ends.
 #[track_caller]
 fn check_images(rows: usize, lanes: usize, extended: bool, images: &[(usize, usize, usize)]) {
-    let array = ArrayConfig { rows, cols: 1, lanes, taps: 1, acc_bits: 20, extended };
+    let array = ArrayConfig { rows, cols: 1, lanes, taps: 1, lines: 1, acc_bits: 20, extended };
     let mut seed = (rows * 1000 + lanes) as u64;
     let images: Vec<_> = images
         .iter()

@@ -81,6 +81,7 @@ impl Compiler<'_> {
             let step = match items.get(g / groups) {
                 None => Step { off: true, double, ..Step::default() },
                 Some(item) => Step {
+                    line_shift: 0,
                     offset: i16::try_from(item.offset + in_pixel).expect("16 bits"),
                     dy: narrow(item.dy),
                     dx: narrow(item.dx),
