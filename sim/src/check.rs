@@ -91,6 +91,9 @@ fn check_array(array: &ArrayConfig) -> Result<(), Error> {
     at_most("array.lanes", array.lanes, MAX_LANES)?;
     at_least("array.acc_bits", array.acc_bits as usize, 1)?;
     at_most("array.acc_bits", array.acc_bits as usize, 31)?;
+    if !matches!(array.lines, 1 | 2 | 4) || !array.rows.is_multiple_of(array.lines) {
+        return Err(Error::Lines { lines: array.lines, rows: array.rows });
+    }
     if !matches!(array.taps, 1 | 2 | 4) || !array.divides_into(array.taps) {
         return Err(Error::Taps {
             taps: array.taps,

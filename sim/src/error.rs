@@ -34,6 +34,14 @@ pub enum Error {
         /// Bits of a slice.
         slice_bits: usize,
     },
+    /// The rows cannot be divided into so many lines.
+    #[error("program: array.lines is {lines}, must be 1, 2 or 4, and divide the {rows} rows")]
+    Lines {
+        /// Most lines of a tile.
+        lines: usize,
+        /// Rows.
+        rows: usize,
+    },
     /// There are no windows for this stem.
     #[error(
         "program: the stem is {kernel}x{kernel} with stride {stride}, must be 3x3 with stride 1, \

@@ -8,9 +8,9 @@
 //! It is written from that page alone: agreement with the RTL is evidence only while the two share
 //! no code, so this crate must never depend on `heartbit-hdl`.
 //!
-//! * Where results come from: `sequencer` (when), `step` and `operands` (what the rows meet),
-//!   `array` (matches), `post` (everything after the drain), `image` and `memory` (what is kept
-//!   between them).
+//! * Where results come from: `sequencer` (when), `step`, `rows` and `operands` (what the rows
+//!   meet), `array` (matches), `post` (everything after the drain), `layout`, `image` and `memory`
+//!   (what is kept between them).
 //! * What a program must satisfy: `check`. Programs that break the page's rules, or that would
 //!   read outside of a memory, are rejected with an [`Error`] before the first cycle.
 //!
@@ -24,10 +24,12 @@ mod array;
 mod check;
 mod error;
 mod image;
+mod layout;
 mod memory;
 mod operands;
 mod plan;
 mod post;
+mod rows;
 mod sequencer;
 mod simulator;
 mod step;

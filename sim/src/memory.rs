@@ -37,8 +37,8 @@ impl Memories {
     }
 
     /// Returns the words of `n` neighbouring banks.
-    pub(crate) fn activation_words(&self, address: u16, bank: usize, n: usize) -> &[u64] {
-        let first = (usize::from(address) * self.rows + bank) * self.limbs;
+    pub(crate) fn activation_words(&self, address: usize, bank: usize, n: usize) -> &[u64] {
+        let first = (address * self.rows + bank) * self.limbs;
         &self.activation[first..][..n * self.limbs]
     }
 

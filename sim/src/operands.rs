@@ -6,6 +6,7 @@
 use crate::array::GROUP;
 use crate::memory::Memories;
 use crate::plan::{LayerPlan, Plan};
+use crate::rows::Rows;
 use crate::sequencer::Issue;
 use crate::step::{ImageRead, Source, Tap, stride};
 use std::ops::Range;
@@ -18,7 +19,7 @@ pub(crate) struct Operands {
     /// Ones in the lanes that are counted, laid out alike; lanes that do not exist may be ones.
     pub(crate) valid: Vec<[u64; GROUP]>,
     /// The rows of which `valid` holds all lanes, if it holds nothing else.
-    whole: Option<Range<usize>>,
+    whole: Option<Rows>,
     /// Rows in a limb, a multiple of [`GROUP`].
     padded: usize,
 }
@@ -29,7 +30,7 @@ impl Operands {
         Self {
             words: vec![[0; GROUP]; plan.limbs * groups],
             valid: vec![[0; GROUP]; plan.limbs * groups],
-            whole: Some(0..0),
+            whole: Some(Rows::default()),
             padded: groups * GROUP,
         }
     }
@@ -57,9 +58,11 @@ impl Operands {
         if rows.is_empty() {
             return false;
         }
-        products[rows.clone()].iter_mut().for_each(|n| *n += tap.products);
-        self.set_whole(rows.clone());
-        self.rotate::<false>(step, tap, rows);
+        self.set_whole(rows);
+        for rows in rows.ranges() {
+            products[rows.clone()].iter_mut().for_each(|n| *n += tap.products);
+            self.rotate::<false>(step, tap, rows);
+        }
         true
     }
 
@@ -71,9 +74,9 @@ impl Operands {
         all: bool,
         products: &mut [u32],
     ) -> bool {
-        let n = step.plan.rows;
-        if all && taps.iter().all(|tap| step.rows(tap) == (0..n)) {
-            self.set_whole(0..n);
+        let full = Rows::all(step.plan.rows);
+        if all && taps.iter().all(|tap| step.rows(tap) == full) {
+            self.set_whole(full);
         } else {
             self.whole = None;
             self.valid.fill([0; GROUP]);
@@ -81,55 +84,43 @@ impl Operands {
         self.words.fill([0; GROUP]);
         let mut any = false;
         for tap in taps {
-            let rows = step.rows(tap);
-            if rows.is_empty() {
-                continue;
-            }
-            any = true;
-            products[rows.clone()].iter_mut().for_each(|n| *n += tap.products);
-            if self.whole.is_none() {
-                let valid = self.valid.as_flattened_mut().chunks_exact_mut(self.padded);
-                for (limb, &lanes) in valid.zip(&tap.lanes) {
-                    let lanes = lanes.wrapping_mul(step.plan.repeat);
-                    limb[rows.clone()].iter_mut().for_each(|valid| *valid |= lanes);
+            for rows in step.rows(tap).ranges() {
+                any = true;
+                products[rows.clone()].iter_mut().for_each(|n| *n += tap.products);
+                if self.whole.is_none() {
+                    let valid = self.valid.as_flattened_mut().chunks_exact_mut(self.padded);
+                    for (limb, &lanes) in valid.zip(&tap.lanes) {
+                        let lanes = lanes.wrapping_mul(step.plan.repeat);
+                        limb[rows.clone()].iter_mut().for_each(|valid| *valid |= lanes);
+                    }
                 }
+                self.rotate::<true>(step, tap, rows);
             }
-            self.rotate::<true>(step, tap, rows);
         }
         any
     }
 
     /// Makes all lanes of some rows valid.
-    fn set_whole(&mut self, rows: Range<usize>) {
-        if self.whole.as_ref() == Some(&rows) {
+    fn set_whole(&mut self, rows: Rows) {
+        if self.whole == Some(rows) {
             return;
         }
         for limb in self.valid.as_flattened_mut().chunks_exact_mut(self.padded) {
             limb.fill(0);
-            limb[rows.clone()].fill(u64::MAX);
+            rows.ranges().for_each(|rows| limb[rows].fill(u64::MAX));
         }
         self.whole = Some(rows);
     }
 
-    /// Reads the words of rows, split where these wrap around the banks.
+    /// Reads the words of rows, run by run.
     fn rotate<const MERGE: bool>(&mut self, step: &Step<'_>, tap: &Tap, rows: Range<usize>) {
-        let (last, tile) = (step.plan.rows - 1, step.layer.d.in_xt_words);
-        let address = step.address(tap);
-        match tap.shift {
-            0 => self.fetch::<MERGE>(step, tap, rows.clone(), rows.start, address),
-            1 => {
-                let inner = rows.start..rows.end.min(last);
-                self.fetch::<MERGE>(step, tap, inner.clone(), inner.start + 1, address);
-                if rows.contains(&last) {
-                    self.fetch::<MERGE>(step, tap, last..last + 1, 0, address.wrapping_add(tile));
-                }
-            }
-            _ => {
-                if rows.start == 0 {
-                    self.fetch::<MERGE>(step, tap, 0..1, last, address.wrapping_sub(tile));
-                }
-                let inner = rows.start.max(1)..rows.end;
-                self.fetch::<MERGE>(step, tap, inner.clone(), inner.start - 1, address);
+        let tile = step.tile_address();
+        for run in &tap.runs {
+            let rows = rows.start.max(run.rows.start)..rows.end.min(run.rows.end);
+            if !rows.is_empty() {
+                let bank = run.bank + rows.start - run.rows.start;
+                let address = tile.wrapping_add_signed(run.offset) & 0xffff;
+                self.fetch::<MERGE>(step, tap, rows, bank, address);
             }
         }
     }
@@ -142,11 +133,8 @@ impl Operands {
         tap: &Tap,
         rows: Range<usize>,
         bank: usize,
-        address: u16,
+        address: usize,
     ) {
-        if rows.is_empty() {
-            return;
-        }
         let plan = step.plan;
         let words = step.from.activation_words(address, bank, rows.len());
         let limbs = self.words.as_flattened_mut().chunks_exact_mut(self.padded);
@@ -165,11 +153,11 @@ impl Operands {
     /// Puts the words of all rows together from the image.
     fn read_image(&mut self, step: &Step<'_>, read: &ImageRead) {
         let Step { plan, layer, at, from } = step;
-        self.set_whole(0..plan.rows);
+        self.set_whole(Rows::all(plan.rows));
         self.words.fill([0; GROUP]);
         let words = self.words.as_flattened_mut();
         for piece in &read.pieces {
-            let y = (at.y * stride(&layer.d)).checked_add_signed(read.dy + piece.row);
+            let y = (at.t * stride(&layer.d)).checked_add_signed(read.dy + piece.row);
             let Some(y) = y.filter(|&y| y < usize::from(layer.d.in_height)) else { continue };
             let bits = from.image.row(piece.plane, y, at.xt * plan.rows, plan.rows);
             for (word, &bits) in words[piece.limb * self.padded..].iter_mut().zip(bits) {
@@ -195,18 +183,14 @@ pub(crate) struct Step<'a> {
 
 impl Step<'_> {
     /// Rows with a valid tap.
-    fn rows(&self, tap: &Tap) -> Range<usize> {
-        tap.rows(self.at.y, self.at.xt, self.plan.rows)
+    fn rows(&self, tap: &Tap) -> Rows {
+        tap.rows((self.at.t, self.at.xt), self.layer.lines, self.layer.pitch)
     }
 
-    /// The tile's address plus the tap's offset, modulo 2^16.
-    fn address(&self, tap: &Tap) -> u16 {
+    /// The tile's address, not wrapped.
+    fn tile_address(&self) -> usize {
         let d = &self.layer.d;
         let words = |count: usize, words: u16| count * usize::from(words);
-        let sum = usize::from(d.in_base)
-            + words(self.at.y, d.in_y_words)
-            + words(self.at.xt, d.in_xt_words)
-            + tap.offset as usize;
-        u16::try_from(sum & 0xffff).expect("bug: 16 bits")
+        usize::from(d.in_base) + words(self.at.t, d.in_y_words) + words(self.at.xt, d.in_xt_words)
     }
 }

@@ -6,6 +6,7 @@
 //! Only programs that `check` accepted are planned.
 
 use crate::check::Extent;
+use crate::layout::{Layout, lines};
 use crate::step::{Op, lane_bits};
 use heartbit_ir::program::{ArrayConfig, Header, Join, LayerDescriptor, Parameter, Program};
 
@@ -16,6 +17,14 @@ pub(crate) struct LayerPlan {
     pub(crate) d: LayerDescriptor,
     /// Its steps.
     pub(crate) ops: Vec<Op>,
+    /// Lines of a tile: `q`.
+    pub(crate) lines: usize,
+    /// Rows of the array that have a line: `R / q`.
+    pub(crate) pitch: usize,
+    /// Rows of tiles.
+    pub(crate) tile_rows: usize,
+    /// Where pixels of the map are written.
+    pub(crate) layout: Layout,
     /// Stream reads of a row.
     pub(crate) reads: u64,
     /// Cycles in which a row is drained.
@@ -117,6 +126,10 @@ fn plan_layer(d: &LayerDescriptor, program: &Program) -> LayerPlan {
     LayerPlan {
         d: *d,
         ops: (base..base + steps).map(|index| Op::new(program, index, d)).collect(),
+        lines: lines(d),
+        pitch: program.array.rows / lines(d),
+        tile_rows: tile_rows(d),
+        layout: Layout::new(d, program.array.rows),
         reads: reads(d),
         beats: reads(d) + writes(d, &program.array) - 1,
         planes: planes(d),
@@ -124,6 +137,11 @@ fn plan_layer(d: &LayerDescriptor, program: &Program) -> LayerPlan {
         row_classes: rows.into_iter().map(|class| class * n_x).collect(),
         column_classes: border_classes(d.out_width.into(), b.left, b.right),
     }
+}
+
+/// Returns the rows of tiles that cover the result: section 5.2.
+pub(crate) fn tile_rows(d: &LayerDescriptor) -> usize {
+    usize::from(d.out_height).div_ceil(lines(d))
 }
 
 /// Returns the stream reads of a row: section 5.2.

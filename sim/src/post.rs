@@ -59,6 +59,8 @@ struct Pixel {
     ct: usize,
     y: usize,
     x: usize,
+    /// The row of the array.
+    row: usize,
 }
 
 /// A tile on its way through the drain.
@@ -67,25 +69,59 @@ struct Tile {
     /// Cycle of its last step.
     last_step: u64,
     ct: usize,
-    y: usize,
+    t: usize,
     xt: usize,
-    /// The row that is shown next; all rows above are done or beyond the map.
-    row: usize,
+    /// Line and column of the pixel that is shown next; all rows above are done or beyond the map.
+    line: usize,
+    column: usize,
     matches: Vec<u32>,
     products: Vec<u32>,
 }
 
 impl Tile {
     fn pixel(&self, to: &Context<'_>) -> Pixel {
-        let rows_before = (to.plan.rows - 1 - self.row) as u64;
+        let row = self.line * to.layer.pitch + self.column;
+        let rows_before = (to.plan.rows - 1 - row) as u64;
         let shown = self.last_step + to.plan.drain_delay + rows_before * to.layer.beats;
         Pixel {
             shown,
             written: shown + to.layer.reads - 1 + to.plan.write_delay,
             ct: self.ct,
-            y: self.y,
-            x: self.xt * to.plan.rows + self.row,
+            y: self.t * to.layer.lines + self.line,
+            x: self.xt * to.plan.rows + self.column,
+            row,
         }
+    }
+
+    /// Goes to the last column of the highest line that is inside the map.
+    fn start(&mut self, layer: &LayerPlan) {
+        let left = usize::from(layer.d.out_height) - self.t * layer.lines;
+        self.line = left.min(layer.lines) - 1;
+        self.column = self.last_column(layer);
+    }
+
+    /// Goes to the next pixel; returns whether there is one.
+    fn advance(&mut self, layer: &LayerPlan) -> bool {
+        if self.is_at_end() {
+            return false;
+        }
+        if self.column > 0 {
+            self.column -= 1;
+        } else {
+            self.line -= 1;
+            self.column = self.last_column(layer);
+        }
+        true
+    }
+
+    fn last_column(&self, layer: &LayerPlan) -> usize {
+        let left = usize::from(layer.d.out_width) - self.xt * layer.pitch;
+        left.min(layer.pitch) - 1
+    }
+
+    /// Whether row 0 is shown.
+    fn is_at_end(&self) -> bool {
+        (self.line, self.column) == (0, 0)
     }
 }
 
@@ -125,9 +161,8 @@ impl Post {
             products: vec![0; array.products.len()],
             ..Tile::default()
         });
-        (tile.last_step, tile.ct, tile.y, tile.xt) = (cycle, at.ct, at.y, at.xt);
-        let live = usize::from(to.layer.d.out_width) - at.xt * to.plan.rows;
-        tile.row = live.min(to.plan.rows) - 1;
+        (tile.last_step, tile.ct, tile.t, tile.xt) = (cycle, at.ct, at.t, at.xt);
+        tile.start(to.layer);
         std::mem::swap(&mut tile.matches, &mut array.matches);
         std::mem::swap(&mut tile.products, &mut array.products);
         self.tiles.push_back(tile);
@@ -156,11 +191,10 @@ impl Post {
         {
             let mut tile = self.tiles.pop_front().expect("bug: the tile was there");
             self.process_row(&tile, to);
-            if tile.row == 0 {
-                self.free.push(tile);
-            } else {
-                tile.row -= 1;
+            if tile.advance(to.layer) {
                 self.tiles.push_front(tile);
+            } else {
+                self.free.push(tile);
             }
         }
         self.map.commit(now, to);
@@ -190,8 +224,8 @@ impl Post {
         }
         if flags.pool {
             self.map.pool(&pixel, &self.results.value, to);
-            let last = (usize::from(to.layer.d.out_height), usize::from(to.layer.d.row_tiles));
-            if (tile.y + 1, tile.xt + 1) == last && tile.row == 0 {
+            let last = (to.layer.tile_rows, usize::from(to.layer.d.row_tiles));
+            if (tile.t + 1, tile.xt + 1) == last && tile.is_at_end() {
                 self.map.end_pooling(&pixel, to);
             }
         }

@@ -38,9 +38,9 @@ pub(crate) enum Cycle {
 pub(crate) struct Issue {
     /// Column tile.
     pub(crate) ct: usize,
-    /// Output row.
-    pub(crate) y: usize,
-    /// Tile of the output row.
+    /// Row of tiles: the output row, or several of them.
+    pub(crate) t: usize,
+    /// Tile of the row of tiles.
     pub(crate) xt: usize,
     /// Step of the tile.
     pub(crate) step: usize,
@@ -67,14 +67,14 @@ pub(crate) struct Sequencer {
     state: State,
     layer: usize,
     ct: usize,
-    y: usize,
+    t: usize,
     xt: usize,
     step: usize,
 }
 
 impl Sequencer {
     pub(crate) fn new() -> Self {
-        Self { state: State::Idle, layer: 0, ct: 0, y: 0, xt: 0, step: 0 }
+        Self { state: State::Idle, layer: 0, ct: 0, t: 0, xt: 0, step: 0 }
     }
 
     /// Tells that an image is complete: the next cycle is the first of `Fetch`.
@@ -129,13 +129,13 @@ impl Sequencer {
     }
 
     fn enter_run(&mut self) -> State {
-        (self.ct, self.y, self.xt, self.step) = (0, 0, 0, 0);
+        (self.ct, self.t, self.xt, self.step) = (0, 0, 0, 0);
         State::Step
     }
 
     fn issue(&mut self, plan: &Plan) -> Cycle {
         let layer = &plan.layers[self.layer];
-        let (ct, y, xt, step) = (self.ct, self.y, self.xt, self.step);
+        let (ct, t, xt, step) = (self.ct, self.t, self.xt, self.step);
         let last = step + 1 == layer.ops.len();
         self.step += 1;
         if last {
@@ -145,22 +145,22 @@ impl Sequencer {
                 gap => State::TileGap(gap.into()),
             };
         }
-        Cycle::Issue(Issue { ct, y, xt, step, last })
+        Cycle::Issue(Issue { ct, t, xt, step, last })
     }
 
     fn next_tile(&mut self, plan: &Plan) -> State {
-        let d = &plan.layers[self.layer].d;
+        let layer = &plan.layers[self.layer];
         self.xt += 1;
-        if self.xt < usize::from(d.row_tiles) {
+        if self.xt < usize::from(layer.d.row_tiles) {
             return State::Step;
         }
         self.xt = 0;
-        self.y += 1;
-        if self.y < usize::from(d.out_height) {
+        self.t += 1;
+        if self.t < layer.tile_rows {
             return State::Step;
         }
-        self.y = 0;
-        match d.col_gap {
+        self.t = 0;
+        match layer.d.col_gap {
             0 => self.next_column(plan),
             gap => State::ColumnGap(gap.into()),
         }

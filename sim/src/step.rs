@@ -6,6 +6,7 @@
 //!
 //! Not here: reading the memories (`operands`) and rejecting words (`check`).
 
+use crate::rows::{Rows, Run};
 use heartbit_ir::program::{ArrayConfig, Header, ImageStep, LayerDescriptor, Program, Step};
 use std::ops::Range;
 
@@ -36,14 +37,12 @@ pub(crate) enum Source {
 #[derive(Clone, Debug)]
 pub(crate) struct Tap {
     step: Step,
-    /// Added to the tile's address, modulo 2^16.
-    pub(crate) offset: u32,
     /// Output rows with a valid tap.
     pub(crate) y: Range<usize>,
     /// Output columns with a valid tap.
     pub(crate) x: Range<usize>,
-    /// Row `r` reads bank `r + shift`.
-    pub(crate) shift: i8,
+    /// What the rows read.
+    pub(crate) runs: Vec<Run>,
     /// Products that are counted where the tap is valid.
     pub(crate) products: u32,
     /// Lanes of the groups.
@@ -107,7 +106,7 @@ impl Op {
 }
 
 impl Tap {
-    /// Decodes the step of one lane group.
+    /// Decodes the step of one lane group; its fields are in their ranges.
     pub(crate) fn new(step: &Step, group: usize, array: &ArrayConfig, d: &LayerDescriptor) -> Self {
         let stride = stride(d);
         let size = array.group_lanes();
@@ -117,10 +116,9 @@ impl Tap {
         let used = lane_bits(array.lanes, used);
         Self {
             step: *step,
-            offset: u32::from(step.offset.cast_unsigned()),
             y: valid(step.dy, stride, d.in_height, d.out_height),
             x: valid(step.dx, stride, d.in_width, d.out_width),
-            shift: step.shift,
+            runs: Run::all(step, array.rows, d),
             products: if step.tap_first { d.fan_in.into() } else { 0 },
             mask: lanes.iter().zip(used).map(|(lanes, used)| lanes & used).collect(),
             lanes,
@@ -138,11 +136,14 @@ impl Tap {
         or(&mut self.mask, &other.mask);
     }
 
-    /// Rows of the array whose tap is valid in the tile `xt` of the output row `y`.
-    pub(crate) fn rows(&self, y: usize, xt: usize, rows: usize) -> Range<usize> {
-        let first = xt * rows;
-        let inside = self.x.start.saturating_sub(first)..self.x.end.saturating_sub(first).min(rows);
-        if self.y.contains(&y) && !inside.is_empty() { inside } else { 0..0 }
+    /// Rows of the array whose tap is valid in the tile `(t, xt)` of `lines` lines of `pitch`
+    /// rows.
+    pub(crate) fn rows(&self, (t, xt): (usize, usize), lines: usize, pitch: usize) -> Rows {
+        let inside = |valid: &Range<usize>, first: usize, size: usize| {
+            valid.start.saturating_sub(first)..valid.end.saturating_sub(first).min(size)
+        };
+        let columns = inside(&self.x, xt * pitch, pitch);
+        Rows::of_lines(inside(&self.y, t * lines, lines), columns, pitch)
     }
 }
 

@@ -3,8 +3,11 @@
 use super::layer::Layer;
 use super::{Extent, MAX_DEPTH};
 use crate::error::Error;
+use crate::layout::{Layout, lines};
+use crate::rows::Run;
 use crate::step::{Tap, stride};
 use heartbit_ir::program::{Join, Step};
+use std::ops::Range;
 
 impl Layer<'_> {
     /// Checks the words `first..=last` (not wrapped) and returns how many words that needs.
@@ -36,8 +39,10 @@ impl Layer<'_> {
                 if step.off || tap.y.is_empty() || tap.x.is_empty() {
                     continue;
                 }
-                for row in 0..self.program.array.rows {
-                    if let Some(words) = self.words_of_row(&step, &tap, row) {
+                let rows =
+                    tap.runs.iter().flat_map(|run| run.rows.clone().map(move |row| (run, row)));
+                for (run, row) in rows {
+                    if let Some(words) = self.words_of_row(&tap, run, row) {
                         let words = self.span("reading the map", words, depth)?;
                         extent.activation = extent.activation.max(words);
                     }
@@ -58,23 +63,15 @@ impl Layer<'_> {
         self.at_most("row_tiles (the windows of the image)", d.row_tiles.into(), tiles.into())
     }
 
-    /// First and last word that a row reads; `tap.x` and `tap.y` are not empty.
-    fn words_of_row(&self, step: &Step, tap: &Tap, row: usize) -> Option<(i64, i64)> {
-        let (d, rows) = (self.d, self.program.array.rows);
-        let first_tile = tap.x.start.saturating_sub(row).div_ceil(rows);
-        let last_tile = (tap.x.end - 1).checked_sub(row)? / rows;
-        if first_tile > last_tile {
-            return None;
-        }
-        let tile_words = i64::from(d.in_xt_words);
-        let adjust = match step.shift {
-            -1 if row == 0 => -tile_words,
-            1 if row == rows - 1 => tile_words,
-            _ => 0,
-        };
-        let base = i64::from(d.in_base) + i64::from(step.offset) + adjust;
-        let at = |y: usize, tile: usize| base + times(y, d.in_y_words) + times(tile, d.in_xt_words);
-        Some((at(tap.y.start, first_tile), at(tap.y.end - 1, last_tile)))
+    /// First and last word that a row of a run reads.
+    fn words_of_row(&self, tap: &Tap, run: &Run, row: usize) -> Option<(i64, i64)> {
+        let (d, lines) = (self.d, lines(self.d));
+        let pitch = self.program.array.rows / lines;
+        let (first_t, last_t) = tiles_of(&tap.y, row / pitch, lines)?;
+        let (first_xt, last_xt) = tiles_of(&tap.x, row % pitch, pitch)?;
+        let base = i64::from(d.in_base) + run.offset as i64;
+        let at = |t: usize, xt: usize| base + times(t, d.in_y_words) + times(xt, d.in_xt_words);
+        Some((at(first_t, first_xt), at(last_t, last_xt)))
     }
 
     /// Section 5.3: the stream words that are read and written.
@@ -143,18 +140,17 @@ impl Layer<'_> {
         if !(d.flags.write_bits || d.flags.write_levels) {
             return Ok(());
         }
-        let (y, x) = (usize::from(d.out_height) - 1, usize::from(d.out_width) - 1);
-        let row = base + times(y, d.out_y_words);
-        if d.flags.out_flat {
-            return reach("writing the map", row + times(x, d.out_xt_words));
-        }
-        let stride = if d.flags.out_stride_2 { 2 } else { 1 };
-        for x in [Some(x), x.checked_sub(1)].into_iter().flatten() {
-            let phase = times(x % stride, d.out_phase_words);
-            reach("writing the map", row + phase + times(x / stride / array.rows, d.out_xt_words))?;
-        }
-        Ok(())
+        let layout = Layout::new(d, array.rows);
+        let highest = layout.highest(d.out_height.into(), d.out_width.into());
+        reach("writing the map", times(highest, 1))
     }
+}
+
+/// The first and the last `tile` with `tile·size + at` in a range that is not empty.
+fn tiles_of(range: &Range<usize>, at: usize, size: usize) -> Option<(usize, usize)> {
+    let first = range.start.saturating_sub(at).div_ceil(size);
+    let last = (range.end - 1).checked_sub(at)? / size;
+    (first <= last).then_some((first, last))
 }
 
 fn times(count: usize, words: u16) -> i64 {

@@ -2,7 +2,8 @@
 
 use super::Extent;
 use crate::error::Error;
-use crate::plan::{classes, reads, writes};
+use crate::layout::{lines, out_lines};
+use crate::plan::{classes, reads, tile_rows, writes};
 use heartbit_ir::program::{Join, LayerDescriptor, Program};
 
 /// One layer under examination.
@@ -48,6 +49,7 @@ impl Layer<'_> {
         self.check_plain()?;
         self.check_shortcut()?;
         self.check_copies()?;
+        self.check_lines()?;
         self.check_schedule()?;
         self.check_steps()?;
         self.check_source(extent)?;
@@ -179,6 +181,35 @@ impl Layer<'_> {
         Ok(())
     }
 
+    /// Sections 2, 3.1 and 4.1: lines of the tiles, and of those that read the written map.
+    fn check_lines(&self) -> Result<(), Error> {
+        let (array, d, flags) = (&self.program.array, self.d, &self.d.flags);
+        for (field, lines) in [("lines", d.lines), ("out_lines", d.out_lines)] {
+            self.at_most(field, lines.into(), array.lines as u64)?;
+            self.rules([(lines == 3, "lines must be 1, 2 or 4")])?;
+        }
+        let (lines, out_lines) = (lines(d), out_lines(d));
+        self.rules([
+            (flags.source_image && lines > 1, "a tile of the stem has one line"),
+            (flags.out_flat && out_lines > 1, "its map is flat and folded"),
+        ])?;
+        if lines > 1 {
+            let pitch = (array.rows / lines) as u64;
+            self.at_most("out_width (in a line of the array)", d.out_width.into(), pitch)?;
+        }
+        if !(flags.write_bits || flags.write_levels) {
+            return Ok(());
+        }
+        let stride = if flags.out_stride_2 { 2 } else { 1 };
+        if out_lines > 1 {
+            let width = usize::from(d.out_width).div_ceil(stride) as u64;
+            let pitch = (array.rows / out_lines) as u64;
+            self.at_most("columns of a phase (in a line of the folded map)", width, pitch)?;
+        }
+        let rest = (stride * out_lines % lines) as u64;
+        self.exactly("stride times lines of the reader of the map modulo lines", rest, 0)
+    }
+
     /// Sections 5.2 to 5.4: drains must not overlap, and a layer must be written when it ends.
     fn check_schedule(&self) -> Result<(), Error> {
         let (array, d) = (&self.program.array, self.d);
@@ -198,7 +229,7 @@ impl Layer<'_> {
     pub(super) fn cycles(&self) -> u128 {
         let d = self.d;
         let tile = u128::from(d.steps) + u128::from(d.tile_gap);
-        let tiles = u128::from(d.out_height) * u128::from(d.row_tiles);
+        let tiles = tile_rows(d) as u128 * u128::from(d.row_tiles);
         let run = u128::from(d.col_tiles) * (tiles * tile + u128::from(d.col_gap));
         20 + run + u128::from(d.drain_wait)
     }

@@ -2,10 +2,9 @@
 
 use super::layer::Layer;
 use crate::error::Error;
+use crate::layout::lines;
 use heartbit_ir::program::{ImageStep, Step};
 
-/// Bits 28..27 of a step.
-const UNUSED: u32 = 0x1800_0000;
 /// Bits 15..14, 28..20 and 31 of a step that reads the image.
 const UNUSED_OF_IMAGE: u32 = 0x9ff0_c000;
 
@@ -37,9 +36,10 @@ impl Layer<'_> {
     }
 
     fn check_step(&self, index: usize, word: u32) -> Result<(), Error> {
-        self.step_field(index, "bits 28..27", (word & UNUSED).into(), (0, 0))?;
         let step = Step::decode(word);
-        self.step_field(index, "shift", step.shift.into(), (-1, 1))
+        self.step_field(index, "shift", step.shift.into(), (-1, 1))?;
+        let most = i64::from(lines(self.d) > 1);
+        self.step_field(index, "line_shift", step.line_shift.into(), (-most, most))
     }
 
     fn check_image_step(&self, index: usize, word: u32) -> Result<(), Error> {

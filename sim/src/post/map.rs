@@ -2,6 +2,7 @@
 
 use super::result::level;
 use super::{Context, Pixel, wrap};
+use crate::layout::Place;
 use std::collections::VecDeque;
 
 /// A slice that will be written.
@@ -18,14 +19,6 @@ struct Slice {
     address: u16,
     bank: usize,
     slot: usize,
-}
-
-/// Where a pixel of a map is.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    /// Its first word, not wrapped.
-    word: usize,
-    bank: usize,
 }
 
 /// Writes under way and the sums of `pool`.
@@ -62,17 +55,7 @@ impl MapWrites {
 
     /// Writes the codes of a pixel from the cycle on in which it is written.
     pub(super) fn write(&mut self, pixel: &Pixel, codes: &[u8], to: &mut Context<'_>) {
-        let (plan, d) = (to.plan, &to.layer.d);
-        let row = usize::from(d.out_base) + pixel.y * usize::from(d.out_y_words);
-        let place = if d.flags.out_flat {
-            Place { word: row + pixel.x * usize::from(d.out_xt_words), bank: 0 }
-        } else {
-            let stride = if d.flags.out_stride_2 { 2 } else { 1 };
-            let (phase, xi) = (pixel.x % stride, pixel.x / stride);
-            let tile = xi / plan.rows * usize::from(d.out_xt_words);
-            let word = row + phase * usize::from(d.out_phase_words) + tile;
-            Place { word, bank: xi % plan.rows }
-        };
+        let place = to.layer.layout.place(pixel.y, pixel.x);
         self.write_planes(pixel.written, pixel.ct, place, codes, to);
     }
 
@@ -107,8 +90,9 @@ impl MapWrites {
 
     /// Adds a pixel to the sums.
     pub(super) fn pool(&mut self, pixel: &Pixel, values: &[i16], to: &Context<'_>) {
-        let first = to.plan.rows.min(usize::from(to.layer.d.out_width)) - 1;
-        if (pixel.y, pixel.x) == (0, first) {
+        let (d, lines, pitch) = (&to.layer.d, to.layer.lines, to.layer.pitch);
+        let first = (lines.min(d.out_height.into()) - 1, pitch.min(d.out_width.into()) - 1);
+        if (pixel.y, pixel.x) == first {
             self.sums.fill(0);
         }
         for (sum, &v) in self.sums.iter_mut().zip(values) {

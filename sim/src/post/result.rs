@@ -56,8 +56,8 @@ impl Results {
     ) {
         let (plan, d) = (to.plan, &to.layer.d);
         let parameters = to.parameters(pixel);
-        let matches = &tile.matches[tile.row * plan.cols..][..plan.cols];
-        self.sum(matches, tile.products[tile.row], plan.array.acc_bits);
+        let matches = &tile.matches[pixel.row * plan.cols..][..plan.cols];
+        self.sum(matches, tile.products[pixel.row], plan.array.acc_bits);
         self.scale(shortcut, parameters, d);
         if plan.array.extended {
             self.nonlinear(parameters, d);

@@ -1,7 +1,9 @@
 //! The smallest compiler that can place a chain of layers: every map and stream at a new address.
 //!
-//! Here are descriptors and parameters; `taps` makes the steps of a map, `stem` those of the image.
+//! Here are descriptors and parameters; `taps` makes the steps of a map, `stem` those of the image,
+//! `lines` says how many lines a tile covers.
 
+pub(crate) mod lines;
 mod stem;
 mod taps;
 
@@ -23,6 +25,8 @@ pub(super) struct Source {
     /// Words of a pixel and plane.
     px_words: usize,
     copies: usize,
+    /// Lines of the tiles that read it.
+    lines: usize,
     flat: bool,
 }
 
@@ -46,6 +50,8 @@ pub(super) struct Compiler<'a> {
     array: ArrayConfig,
     /// Most copies of a map.
     copies: usize,
+    /// Lines of the tiles of each layer.
+    lines: &'a [usize],
     activation_words: usize,
     stream_words: usize,
     program: Program,
@@ -57,8 +63,9 @@ pub(super) fn small<T: TryFrom<usize>>(value: usize) -> T {
     T::try_from(value).unwrap_or_else(|_| panic!("{value} does not fit"))
 }
 
-/// Compiles a network; memories are exactly as large as needed.
-pub(crate) fn compile(net: &Net, array: ArrayConfig, copies: usize) -> Compiled {
+/// Compiles a network; memories are exactly as large as needed. `lines` are those of the tiles of
+/// each layer.
+pub(crate) fn compile(net: &Net, array: ArrayConfig, copies: usize, lines: &[usize]) -> Compiled {
     let stem = net.layers[0].conv.as_ref().expect("a stem");
     let tiles = net.width.div_ceil(stem.stride).div_ceil(array.rows);
     let depths = MemoryDepths {
@@ -92,6 +99,7 @@ pub(crate) fn compile(net: &Net, array: ArrayConfig, copies: usize) -> Compiled 
         net,
         array,
         copies,
+        lines,
         activation_words: 0,
         stream_words: 0,
         program,
@@ -143,6 +151,7 @@ impl Compiler<'_> {
             value_clip: layer.bend.as_ref().map_or(32767, |bend| bend.clip),
             in_copies: 1,
             out_copies: 1,
+            lines: small(self.lines[index]),
             flags: LayerFlags {
                 source_image: index == 0,
                 write_stream: true,
@@ -158,6 +167,7 @@ impl Compiler<'_> {
             None => self.pass(layer, stream, &mut d),
         };
         self.parameters(layer, d.borders);
+        assert_eq!((height, width), layer.size);
         (d.out_height, d.out_width) = (small(height), small(width));
         d.row_tiles = small(width.div_ceil(array.rows));
         d.steps = small(self.program.steps[0].len() - step_base);
@@ -238,8 +248,8 @@ impl Compiler<'_> {
     /// Where the next convolution finds the map.
     fn map(&mut self, index: usize, source: &mut Source, d: &mut LayerDescriptor) {
         let (layer, array) = (&self.net.layers[index], self.array);
-        let consumer = self.net.layers[index + 1..].iter().find_map(|layer| layer.conv.as_ref());
-        let stride = consumer.map_or(1, |conv| conv.stride);
+        let stride = lines::next_conv(self.net, index).map_or(1, lines::stride);
+        let lines = lines::reader_lines(self.net, index, self.lines);
         let slices = usize::from(d.col_tiles) * array.write_beats();
         let px_words = slices.div_ceil(array.slices_per_word());
         let fits = |copies: &usize| {
@@ -271,8 +281,17 @@ impl Compiler<'_> {
         d.out_xt_words = small(words);
         d.out_copies = small(copies);
         let base = self.activation_words;
-        *source =
-            Source { base, height, width, channels: layer.cout, bits, px_words, copies, flat };
+        *source = Source {
+            base,
+            height,
+            width,
+            channels: layer.cout,
+            bits,
+            px_words,
+            copies,
+            lines,
+            flat,
+        };
         if d.flags.pool {
             (source.height, source.width) = (1, 1);
             self.activation_words += words;
@@ -286,6 +305,9 @@ impl Compiler<'_> {
             d.flags.out_stride_2 = stride == 2;
             d.out_phase_words = small(line);
             d.out_y_words = small(stride * line);
+            d.out_lines = small(lines);
+            let folds = height.div_ceil(stride).div_ceil(lines);
+            let height = if lines == 1 { height } else { folds * stride };
             self.activation_words += height * stride * line;
         }
     }

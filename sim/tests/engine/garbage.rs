@@ -20,11 +20,11 @@ fn field() -> impl Strategy<Value = u16> {
 }
 
 fn descriptor() -> impl Strategy<Value = LayerDescriptor> {
-    (proptest::collection::vec(field(), 36), 0u8..5).prop_map(|(half, copies)| {
+    (proptest::collection::vec(field(), 36), 0u8..5, 0u8..5).prop_map(|(half, copies, lines)| {
         let words =
             std::array::from_fn(|i| u32::from(half[2 * i]) | u32::from(half[2 * i + 1]) << 16);
-        // A few numbers of copies that no word encodes.
-        LayerDescriptor { out_copies: copies, ..LayerDescriptor::decode(words) }
+        // A few numbers of copies and lines that no word encodes.
+        LayerDescriptor { out_copies: copies, lines, ..LayerDescriptor::decode(words) }
     })
 }
 
@@ -35,9 +35,9 @@ fn steps() -> impl Strategy<Value = Vec<u32>> {
             if i < usize::from(IMAGE_STEPS) {
                 word & 0x600f_0047 | 1 << (8 + word % 2)
             } else {
-                // A `shift` of 2 becomes 0.
-                let shift = if word >> 24 & 3 == 2 { 0 } else { word & 3 << 24 };
-                word & 0xe4ff_0000 | shift | u32::from(offset.cast_unsigned())
+                // A shift of 2 becomes 0.
+                let shift = |low: u32| if word >> low & 3 == 2 { 0 } else { word & 3 << low };
+                word & 0xe4ff_0000 | shift(24) | shift(27) | u32::from(offset.cast_unsigned())
             }
         };
         steps.iter().enumerate().map(word).collect()
@@ -60,15 +60,9 @@ fn parameter() -> impl Strategy<Value = Parameter> {
 }
 
 fn program() -> impl Strategy<Value = Program> {
-    let array = (0usize..5, 0usize..6, 4usize..9, 0usize..5, 1u32..33, any::<bool>());
-    let array = array.prop_map(|(rows, cols, lanes, taps, acc_bits, extended)| ArrayConfig {
-        rows,
-        cols,
-        lanes,
-        taps,
-        lines: 1,
-        acc_bits,
-        extended,
+    let array = (0usize..5, 0usize..6, 4usize..9, 0usize..5, 0usize..5, 1u32..33, any::<bool>());
+    let array = array.prop_map(|(rows, cols, lanes, taps, lines, acc_bits, extended)| {
+        ArrayConfig { rows, cols, lanes, taps, lines, acc_bits, extended }
     });
     let layers = proptest::collection::vec(descriptor(), 0..4);
     let header = (1u16..5, 1u16..5, 0u16..4, any::<bool>());
@@ -107,7 +101,10 @@ fn program() -> impl Strategy<Value = Program> {
             }
             let ArrayConfig { cols, lanes, taps, extended, .. } = program.array;
             let kept = if repaired && !extended { Parameter::default() } else { parameter };
-            program.steps = vec![steps; taps];
+            // Tiles of one line have no `line_shift`.
+            let folds = program.layers.iter().all(|d| d.lines > 1 || d.flags.source_image);
+            let kept_bits = if repaired && !folds { !(3 << 27) } else { u32::MAX };
+            program.steps = vec![steps.iter().map(|word| word & kept_bits).collect(); taps];
             program.weights = vec![LaneMemory::ones(lanes, 64); cols];
             program.parameters = vec![vec![kept; 200]; cols];
             program
@@ -121,6 +118,8 @@ fn repair(program: &mut Program) {
     (array.rows, array.cols) = (array.rows.max(1), array.cols.max(1));
     array.acc_bits = array.acc_bits.min(31);
     array.taps = array.taps.next_power_of_two();
+    array.lines = array.lines.next_power_of_two();
+    array.rows = array.rows.next_multiple_of(array.lines);
     if array.taps > 1 {
         array.lanes = array.cols * array.taps * if array.cols == 1 { 4 } else { 2 };
     }
@@ -139,6 +138,7 @@ fn repair(program: &mut Program) {
             (d.out_width, d.in_height) = (outputs, header.image_height);
             d.flags.stride_2 = header.stem_stride == 2;
         }
+        repair_lines(d, array);
         d.row_tiles = tiles(d.out_width, array);
         header.classes = header.classes.clamp(1, d.col_tiles);
     }
@@ -146,6 +146,26 @@ fn repair(program: &mut Program) {
 
 fn tiles(outputs: u16, array: &ArrayConfig) -> u16 {
     u16::try_from(usize::from(outputs).div_ceil(array.rows)).expect("small")
+}
+
+/// The most lines, or one; then the width of the result fits into them, or it is one.
+fn repair_lines(d: &mut LayerDescriptor, array: &ArrayConfig) {
+    let most = u8::try_from(array.lines).expect("small");
+    let pitch = u16::try_from(array.rows / array.lines).expect("small");
+    d.out_lines = if d.out_lines > 1 && !d.flags.out_flat { most } else { 1 };
+    d.lines = if d.lines > 1 && !d.flags.source_image { most } else { 1 };
+    if d.flags.out_flat {
+        d.lines = 1;
+    } else if d.lines > 1 {
+        d.out_lines = most;
+    }
+    if d.flags.source_image {
+        if d.out_width > pitch {
+            d.out_lines = 1;
+        }
+    } else if d.lines > 1 || d.out_lines > 1 {
+        d.out_width = (d.out_width - 1) % pitch + 1;
+    }
 }
 
 fn repair_layer(d: &mut LayerDescriptor, array: &ArrayConfig) {
@@ -202,12 +222,17 @@ fn accepted(program: &Program) -> bool {
 
 #[test]
 fn garbage_is_rejected_or_ends() {
-    let runs = Cell::new(0);
+    let (runs, folded) = (Cell::new(0), Cell::new(0));
     let mut runner = TestRunner::new(ProptestConfig::with_cases(4000));
     let result = runner.run(&program(), |program| {
-        runs.set(runs.get() + usize::from(accepted(&program)));
+        if accepted(&program) {
+            let folds = program.layers.iter().any(|d| d.lines > 1);
+            runs.set(runs.get() + 1);
+            folded.set(folded.get() + usize::from(folds));
+        }
         Ok(())
     });
     assert_eq!(result, Ok(()));
     assert!(runs.get() > 400, "only {} programs ran", runs.get());
+    assert!(folded.get() > 200, "only {} programs with tiles of several lines ran", folded.get());
 }

@@ -1,4 +1,7 @@
-//! Programs that nobody should write: each is rejected with its reason.
+//! Programs that nobody should write: each is rejected with its reason. `lines` has those about
+//! tiles of several lines.
+
+mod lines;
 
 use crate::compile::compile;
 use crate::handmade::one_pixel;
@@ -38,7 +41,7 @@ fn four_layers() -> Program {
     let mut specs = vec![stem(4, 3, 1), conv(4, 3, 1, From::Add { stride: 1 })];
     specs.extend(end(4, 3, 2));
     let net = network((4, 4, 3), &specs, true, &mut numbers);
-    compile(&net, array("2x4x16", 2, true), 2).program
+    compile(&net, array("2x4x16", 2, true), 2, &[1; 4]).program
 }
 
 #[test]
@@ -332,7 +335,7 @@ fn broken_steps_are_named() {
         "step 0 of layer 1: shift is -2, must be in -1..=1"
     });
     check_error(four_layers(), map(1 << 27), {
-        "step 0 of layer 1: bits 28..27 is 134217728, must be in 0..=0"
+        "step 0 of layer 1: line_shift is 1, must be in 0..=0"
     });
     let far = Step { offset: 600, ..Step::default() };
     let mut program = four_layers();

@@ -1,5 +1,6 @@
-//! Whole networks: every tensor of every layer, and every cycle count.
+//! Whole networks: every tensor of every layer, and every cycle count. `folded` has more of them.
 
+use crate::compile::lines::choose;
 use crate::compile::{Compiled, compile};
 use crate::network::{BITS, Numbers, Op, Spec, conv, end, network, pass, stem};
 use crate::reference::{Map, Net, Output, Shortcut, Values, run};
@@ -48,7 +49,7 @@ fn check_layer(layer: usize, actual: &LayerOutput, expected: &Values) {
 fn check_cycles(program: &Program, execution: &Execution) {
     for (d, &cycles) in program.layers.iter().zip(&execution.layer_cycles) {
         let tile = u64::from(d.steps) + u64::from(d.tile_gap);
-        let tiles = u64::from(d.out_height) * u64::from(d.row_tiles);
+        let tiles = u64::from(d.out_height).div_ceil(d.lines.into()) * u64::from(d.row_tiles);
         let run = u64::from(d.col_tiles) * (tiles * tile + u64::from(d.col_gap));
         assert_eq!(cycles, 20 + run + u64::from(d.drain_wait));
     }
@@ -69,8 +70,13 @@ fn add_offsets(sums: &mut Map, offsets: &[i64], d: &LayerDescriptor) {
 
 /// Runs two images one after the other and compares everything with the reference.
 #[track_caller]
-pub(crate) fn check(net: &Net, array: ArrayConfig, copies: usize, numbers: &mut Numbers) {
-    let Compiled { program, offsets } = compile(net, array, copies);
+pub(crate) fn check(
+    net: &Net,
+    array: ArrayConfig,
+    (copies, lines): (usize, &[usize]),
+    numbers: &mut Numbers,
+) {
+    let Compiled { program, offsets } = compile(net, array, copies, lines);
     let mut simulator = Simulator::new(&program).expect("the program is valid");
     for _ in 0..2 {
         let image = numbers.bytes(net.height * net.width * net.channels);
@@ -92,31 +98,38 @@ pub(crate) fn check(net: &Net, array: ArrayConfig, copies: usize, numbers: &mut 
     }
 }
 
-/// A stem, the layers, a pooled layer and a head.
+/// A stem, the layers, a pooled layer and a head. Returns the lines of the tiles of each layer.
 #[track_caller]
-fn check_chain(size: (usize, usize, usize), layers: &[Spec], array: ArrayConfig) {
+pub(crate) fn check_chain(
+    size: (usize, usize, usize),
+    layers: &[Spec],
+    array: ArrayConfig,
+) -> Vec<usize> {
     let mut specs = vec![stem(5, 3, 3)];
     specs.extend_from_slice(layers);
     specs.extend(end(7, 8, 4));
     let mut numbers = Numbers(1);
     let net = network(size, &specs, array.extended, &mut numbers);
     assert_eq!(net.layers.len(), specs.len(), "no layer is left out");
+    let most = |allowed: &[usize]| allowed[allowed.len() - 1];
+    let lines = choose(&net, &array, most);
     for copies in [1, 2, 4] {
-        check(&net, array, copies, &mut numbers);
+        check(&net, array, (copies, &lines), &mut numbers);
     }
+    lines
 }
 
-const ADD: Shortcut = Shortcut::Add { stride: 1 };
-const CONV: Spec = conv(6, 3, 1, Shortcut::None);
-const DOWN: Spec = conv(9, 3, 2, Shortcut::None);
-const BLOCK: Spec = conv(5, 3, 1, ADD);
-const DOWN_BLOCK: Spec = conv(10, 3, 2, Shortcut::Average);
+pub(crate) const ADD: Shortcut = Shortcut::Add { stride: 1 };
+pub(crate) const CONV: Spec = conv(6, 3, 1, Shortcut::None);
+pub(crate) const DOWN: Spec = conv(9, 3, 2, Shortcut::None);
+pub(crate) const BLOCK: Spec = conv(5, 3, 1, ADD);
+pub(crate) const DOWN_BLOCK: Spec = conv(10, 3, 2, Shortcut::Average);
 
-const fn extreme(window: usize, stride: usize, padding: usize) -> Shortcut {
+pub(crate) const fn extreme(window: usize, stride: usize, padding: usize) -> Shortcut {
     Shortcut::Extreme { window, stride, padding }
 }
 
-const fn levels(bits: u32, flat: bool) -> Output {
+pub(crate) const fn levels(bits: u32, flat: bool) -> Output {
     Output::Levels { bits, shift: 4, flat }
 }
 
@@ -176,7 +189,7 @@ fn stems_of_all_lane_counts_agree_with_the_reference() {
             for size in [(9, 11, 3), (2, 1, 2)] {
                 let mut numbers = Numbers(lanes);
                 let net = network(size, &specs, extended, &mut numbers);
-                check(&net, array, 1, &mut numbers);
+                check(&net, array, (1, &[1; 3]), &mut numbers);
             }
         }
     }
@@ -259,13 +272,15 @@ fn arrays() -> impl Strategy<Value = ArrayConfig> {
     let one = (1usize..25, lanes).prop_map(|(cols, lanes)| (cols, lanes, 1));
     let groups = (2usize..12, 1usize..5, prop_oneof![Just(2usize), Just(4)])
         .prop_map(|(cols, slices, taps)| (cols, cols * slices * taps, taps));
-    (1usize..10, prop_oneof![one, groups], any::<bool>()).prop_map(
-        |(rows, (cols, lanes, taps), extended)| ArrayConfig {
+    let rows = prop_oneof![1usize..10, (1usize..4).prop_map(|n| 4 * n)];
+    let lines = prop_oneof![Just(1usize), Just(2), Just(4)];
+    (rows, prop_oneof![one, groups], lines, any::<bool>()).prop_map(
+        |(rows, (cols, lanes, taps), lines, extended)| ArrayConfig {
             rows,
             cols,
             lanes,
             taps,
-            lines: 1,
+            lines: if rows.is_multiple_of(lines) { lines } else { 1 },
             acc_bits: 26,
             extended,
         },
@@ -273,13 +288,13 @@ fn arrays() -> impl Strategy<Value = ArrayConfig> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn random_networks_agree_with_the_reference(
         array in arrays(),
         copies in prop_oneof![Just(1usize), Just(2), Just(4)],
-        size in (1usize..10, 1usize..14, 1usize..=3),
+        size in (1usize..12, prop_oneof![1usize..5, 1usize..14], 1usize..=3),
         first in (1usize..20, any::<bool>(), 1usize..4),
         layers in proptest::collection::vec(spec(), 1..5),
         last in (1usize..30, 1u32..9, 1usize..12),
@@ -291,6 +306,11 @@ proptest! {
         specs.extend(end(last.0, last.1, last.2));
         let mut numbers = Numbers(seed);
         let net = network(size, &specs, array.extended, &mut numbers);
-        check(&net, array, copies, &mut numbers);
+        let drawn = |allowed: &[usize]| {
+            let most = allowed.len() - 1;
+            allowed[numbers.draw::<usize>(1, 0, 3)[0].min(most)]
+        };
+        let lines = choose(&net, &array, drawn);
+        check(&net, array, (copies, &lines), &mut numbers);
     }
 }

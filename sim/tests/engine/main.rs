@@ -5,6 +5,7 @@
 //! sections 1 to 5 of `docs/microarchitecture.md` without any optimisation.
 
 mod compile;
+mod folded;
 mod garbage;
 mod handmade;
 mod hostile;

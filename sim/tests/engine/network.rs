@@ -98,8 +98,9 @@ pub(crate) fn network(
     for spec in specs {
         let spec = if extended { *spec } else { plain(spec) };
         let Some((spec, result)) = fit(&spec, input, stream) else { continue };
-        layers.push(fill(&spec, input.channels, (layers.len(), extended), numbers));
+        let layer = fill(&spec, input.channels, (layers.len(), extended), numbers);
         let Shape { height, width, channels, .. } = result;
+        layers.push(Layer { size: (height, width), ..layer });
         match spec.output {
             Output::None => {}
             Output::Bits { flat: true } | Output::Levels { flat: true, .. } => {
@@ -189,6 +190,7 @@ fn fill(spec: &Spec, cin: usize, at: (usize, bool), numbers: &mut Numbers) -> La
     };
     Layer {
         cout,
+        size: (0, 0),
         shortcut: spec.shortcut,
         minimum: numbers.draw(cout, 0, 1).into_iter().map(|v: u8| extended && v == 1).collect(),
         mul: numbers

@@ -63,6 +63,8 @@ pub(crate) struct Bend {
 #[derive(Clone, Debug)]
 pub(crate) struct Layer {
     pub(crate) cout: usize,
+    /// Rows and columns of its result; only the compiler uses them.
+    pub(crate) size: (usize, usize),
     pub(crate) conv: Option<Conv>,
     pub(crate) shortcut: Shortcut,
     /// Which channels take the smallest element of a window.

@@ -14,6 +14,7 @@ struct Item {
     dy: i64,
     dx: i64,
     shift: i64,
+    line_shift: i64,
 }
 
 /// What the lanes of a step hold: word `word` of the items, one a copy.
@@ -81,11 +82,11 @@ impl Compiler<'_> {
             let step = match items.get(g / groups) {
                 None => Step { off: true, double, ..Step::default() },
                 Some(item) => Step {
-                    line_shift: 0,
                     offset: i16::try_from(item.offset + in_pixel).expect("16 bits"),
                     dy: narrow(item.dy),
                     dx: narrow(item.dx),
                     shift: narrow(item.shift),
+                    line_shift: narrow(item.line_shift),
                     off: false,
                     double,
                     tap_first: word == 0 && g % groups == 0,
@@ -148,8 +149,10 @@ fn items(conv: &Conv, source: &Source, line: usize) -> Vec<Item> {
             (_, -1) => (1, -1),
             (_, dx) => (dx, 0),
         };
-        let offset = (dy * stride + phase) * signed(line);
-        Item { weight: (ky * k + kx) * source.channels, offset, dy, dx, shift }
+        let (line_shift, line_phase) =
+            if source.lines > 1 { (dy.div_euclid(stride), dy.rem_euclid(stride)) } else { (0, dy) };
+        let offset = (line_phase * stride + phase) * signed(line);
+        Item { weight: (ky * k + kx) * source.channels, offset, dy, dx, shift, line_shift }
     };
     (0..k).flat_map(|ky| (0..k).map(move |kx| (ky, kx))).map(|(ky, kx)| item(ky, kx)).collect()
 }
@@ -163,6 +166,7 @@ fn flat_items(source: &Source) -> Vec<Item> {
         dy: 0,
         dx: 0,
         shift: 0,
+        line_shift: 0,
     };
     (0..source.height * source.width).map(item).collect()
 }
