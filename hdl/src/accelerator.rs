@@ -38,6 +38,7 @@ mod growth;
 mod header;
 mod image;
 mod levels;
+mod lines;
 mod memories;
 mod nonlinear;
 mod output;
@@ -109,7 +110,7 @@ impl<'m> Top<'m> {
             load: LoadPort::inputs(m, sizes),
             header: m.inst("header", &header::header(sizes)),
             fields: m.inst("descriptor", &descriptor::descriptor(sizes)),
-            sequencer: m.inst("sequencer", &sequencer::sequencer()),
+            sequencer: m.inst("sequencer", &sequencer::sequencer(sizes)),
             beats: m.inst("beats", &beats::beats(sizes)),
             position: m.inst("position", &position::position(sizes)),
             writer: m.inst("writer", &writer::writer(sizes)),
@@ -180,6 +181,9 @@ impl<'m> Top<'m> {
         self.connect_fields(feeder, &feeder_fields);
         if sizes.taps > 1 {
             self.connect_fields(feeder, &["in_copies"]);
+        }
+        if sizes.lines > 1 {
+            self.connect_fields(feeder, &["lines"]);
         }
         for g in 0..sizes.taps {
             feeder.set(&format!("step_{g}"), steps.out(&format!("word_{g}")));

@@ -61,6 +61,7 @@ fn every_shape_has_a_description() {
                 check_description(&array);
                 array.taps = taps.unwrap_or(1);
                 array.extended = !extended;
+                array.lines = [4, 2, 1][(cols + lanes) % 3].min(1 << rows.trailing_zeros());
                 check_description(&array);
             }
         }
@@ -75,6 +76,7 @@ fn every_shape_has_a_description() {
         extended: true,
     };
     check_description(&large);
+    check_description(&ArrayConfig { lines: 4, ..large });
     check_description(&ArrayConfig {
         rows: 2,
         cols: 2,
@@ -120,10 +122,12 @@ fn writes(array: &ArrayConfig) -> Vec<Write> {
         ..LayerDescriptor::default()
     };
     let pool = LayerFlags { source_image: true, pool: true, ..LayerFlags::default() };
+    // The map is two pixels wide, so a tile of more rows has room for more of its lines.
+    let lines = u8::try_from(array.lines.min(array.rows / 2)).expect("bug: small");
     let send = LayerFlags { logits: true, last_layer: true, ..LayerFlags::default() };
     let layers = [
         LayerDescriptor { flags: pool, level_shift: 2, col_gap: 60, ..layer },
-        LayerDescriptor { flags: send, step_base: 2, ..layer },
+        LayerDescriptor { flags: send, step_base: 2, lines, ..layer },
     ];
     let words = header.encode().into_iter().chain(layers.iter().flat_map(LayerDescriptor::encode));
     let mut out: Vec<_> = (0..).zip(words).map(|(i, word)| (0, 0, i, vec![word.into()])).collect();
@@ -201,5 +205,5 @@ fn rusthdl_simulates_the_accelerator_like_the_native_simulation() {
     let plain =
         ArrayConfig { rows: 2, cols: 2, lanes: 4, taps: 1, lines: 1, acc_bits: 8, extended: false };
     check_rusthdl(&plain);
-    check_rusthdl(&ArrayConfig { taps: 2, lines: 1, extended: true, ..plain });
+    check_rusthdl(&ArrayConfig { taps: 2, lines: 2, extended: true, ..plain });
 }

@@ -91,7 +91,7 @@ fn yosys_check_is_clean_on_random_modules_and_popcounts() {
     assert!(unexpected.is_empty(), "{unexpected:#?}");
 }
 
-/// Arrays with and without lane groups, sub-slices and the extension.
+/// Arrays with and without lane groups, lines, sub-slices and the extension.
 fn accelerators() -> impl Iterator<Item = Module> {
     let depths = MemoryDepths {
         image: 200,
@@ -104,14 +104,18 @@ fn accelerators() -> impl Iterator<Item = Module> {
         program: 700,
     };
     let arrays = [
-        (4, 8, 64, 1, false),
-        (2, 4, 16, 4, false),
-        (3, 7, 4, 1, true),
-        (4, 8, 16, 2, true),
-        (1, 1, 4, 1, true),
+        (4, 8, 64, 1, 1, false),
+        (2, 4, 16, 4, 1, false),
+        (3, 7, 4, 1, 1, true),
+        (4, 8, 16, 2, 1, true),
+        (1, 1, 4, 1, 1, true),
+        (2, 3, 4, 1, 2, false),
+        (4, 4, 16, 4, 2, true),
+        (8, 2, 8, 2, 4, false),
+        (4, 7, 4, 1, 4, true),
     ];
-    arrays.into_iter().map(move |(rows, cols, lanes, taps, extended)| {
-        let array = ArrayConfig { rows, cols, lanes, taps, lines: 1, acc_bits: 14, extended };
+    arrays.into_iter().map(move |(rows, cols, lanes, taps, lines, extended)| {
+        let array = ArrayConfig { rows, cols, lanes, taps, lines, acc_bits: 14, extended };
         accelerator(&array, &depths)
     })
 }

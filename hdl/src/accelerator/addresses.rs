@@ -3,7 +3,8 @@
 //! Microarchitecture.md, sections 2 and 5.3, without a multiplication (see `growth`). The map
 //! layout for stride 2 needs no division either: with `u = row`, or `R + row` in odd tiles, bank
 //! and phase are `u / 2` and `u mod 2`, and the tile of the consumer changes after every second
-//! tile. Where the map is flattened, the address goes down from row to row.
+//! tile. Where the map is flattened, the address goes down from row to row. With several lines in
+//! a tile, or in a tile of the consumer, bits of `y` say what a line adds to its tile.
 //!
 //! | port         | dir | width | meaning                                                       |
 //! | ------------ | --- | ----- | ------------------------------------------------------------- |
@@ -11,6 +12,7 @@
 //! | `tile_end`, `line_end`, `ct_end` | in | 1 | of `position`                                 |
 //! | `row_end`, `plane_end`, `restart` | in | 1 | of `position`; extended only                 |
 //! | `row`, `odd`, `x` | in | ..  | of `position`                                            |
+//! | `y`          | in  | 16    | of `position`; only where `Q > 1`                             |
 //! | `sub`        | in  | ..    | of `position`; only where `D > 1`                             |
 //! | fields of the descriptor | in | .. | by their names                                       |
 //! | `stream_out` | out | 16    | word of the streams                                           |
@@ -19,9 +21,11 @@
 //! | `bank`       | out | ..    | bank of the activation memory                                 |
 //! | `slice`      | out | ..    | slice of that word, in the first copy                         |
 //!
-//! Timing: the inputs are of stage `D-1`; the outputs are registered and belong to D0.
+//! Timing: the inputs are of stage `D-1`; the outputs belong to D0. With `Q = 1` they are
+//! registers, else words are sums of two registers.
 
 use super::growth::Events;
+use super::lines::Lines;
 use super::sizes::{Sizes, bits_for};
 use crate::build::{Builder, Module, Reg, Sig};
 
@@ -29,13 +33,72 @@ use crate::build::{Builder, Module, Reg, Sig};
 pub(super) fn addresses(sizes: &Sizes) -> Module {
     let m = Builder::new("addresses", "Where the pixel at stage D0 is written.");
     let events = Events::inputs(&m);
-    stream(&m, events);
-    bits(&m, sizes, events);
+    let fold = (sizes.lines > 1).then(|| Fold::inputs(&m, sizes));
+    stream(&m, events, fold.as_ref());
+    bits(&m, sizes, events, fold.as_ref());
     m.finish()
 }
 
+/// Lines of the tiles that write the map and of those that read it.
+struct Fold<'m> {
+    /// `q`.
+    writer: Lines<'m>,
+    /// `q'`.
+    reader: Lines<'m>,
+    /// The line, of which only the low bits count.
+    y: Sig<'m>,
+    most: u32,
+    rows: u32,
+}
+
+impl<'m> Fold<'m> {
+    fn inputs(m: &'m Builder, sizes: &Sizes) -> Self {
+        let y = m.input("y", 16, "line of the map");
+        m.discard(y);
+        Self {
+            writer: Lines::input(m, sizes, "lines"),
+            reader: Lines::input(m, sizes, "out_lines"),
+            y,
+            most: sizes.lines,
+            rows: sizes.rows,
+        }
+    }
+
+    /// Whether the tile, of which this is the first line, is the last one of `s·q'` lines.
+    fn is_last(&self, stride_2: Sig<'m>) -> Sig<'m> {
+        let m = stride_2.builder();
+        let bits = self.most.trailing_zeros() + 1;
+        let last_of_tile =
+            self.y.keep(0, bits) | self.writer.choose(|q| m.lit(bits, u64::from(q - 1)));
+        // The bits of `y / (s·q')`.
+        let above = |lines: u32| !m.lit(bits, u64::from(lines - 1));
+        let above = self.reader.choose(|q| m.mux(stride_2, above(2 * q), above(q)));
+        (last_of_tile | above).all().named("fold_over")
+    }
+
+    /// The first bank of the line: `(floor(y / s) mod q')·R/q'`.
+    fn bank(&self, stride_2: Sig<'m>, width: u32) -> Sig<'m> {
+        let m = stride_2.builder();
+        let bits = self.most.trailing_zeros();
+        let line = m.mux(stride_2, self.y.slice(1, bits), self.y.slice(0, bits));
+        self.reader.choose(|q| match q {
+            1 => m.lit(width, 0),
+            _ => {
+                let bank = |line: u32| m.lit(width, u64::from(line * (self.rows / q)));
+                let banks: Vec<_> = (0..q).map(bank).collect();
+                m.select(line.keep(0, q.trailing_zeros()), &banks)
+            }
+        })
+    }
+
+    /// The words from the even line of a pair to this one: `(y mod s)·W`.
+    fn phase(&self, stride_2: Sig<'m>, y_words: Sig<'m>) -> Sig<'m> {
+        y_words & (stride_2 & self.y.bit(0)).repeat(16)
+    }
+}
+
 /// The word of the streams.
-fn stream<'m>(m: &'m Builder, events: Events<'m>) {
+fn stream<'m>(m: &'m Builder, events: Events<'m>, fold: Option<&Fold<'m>>) {
     let x = m.input("x", 17, "column of the map");
     let base = m.input("stream_out_base", 16, "first word");
     let row_words = m.input("stream_out_row", 16, "words of a line");
@@ -43,15 +106,20 @@ fn stream<'m>(m: &'m Builder, events: Events<'m>) {
     let ct = m.reg_without_reset("stream_ct", 16);
     let line = m.reg_without_reset("stream_line", 16);
     let next = events.of_ct(ct, base, plane_words);
-    let _ = events.of_line(line, base, row_words, next);
-    m.output("stream_out", m.pipe("stream_0", *line + x.slice(1, 16)), "word of the streams");
+    let step = fold.map_or(row_words, |fold| fold.writer.times(row_words));
+    let _ = events.of_line(line, base, step, next);
+    let mut word = m.pipe("stream_0", *line + x.slice(1, 16));
+    if let Some(more) = fold.and_then(|fold| fold.writer.offset(fold.y, row_words)) {
+        word = word + m.pipe("stream_line_0", more);
+    }
+    m.output("stream_out", word, "word of the streams");
     m.output("stream_odd", m.pipe("stream_odd_0", x.bit(0)), "bank of the streams");
 }
 
 /// The word of the bit map.
-fn bits<'m>(m: &'m Builder, sizes: &Sizes, events: Events<'m>) {
-    let row = m.input("row", sizes.row_bits(), "row of the array");
-    let odd = m.input("odd", 1, "odd tile of its line");
+fn bits<'m>(m: &'m Builder, sizes: &Sizes, events: Events<'m>, fold: Option<&Fold<'m>>) {
+    let row = m.input("row", sizes.row_bits(), "place in its line of the tile");
+    let odd = m.input("odd", 1, "odd tile of its row");
     let stride_2 = m.input("out_stride_2", 1, "the map is read with stride 2");
     let phase_words = m.input("out_phase_words", 16, "words of a phase");
 
@@ -67,7 +135,13 @@ fn bits<'m>(m: &'m Builder, sizes: &Sizes, events: Events<'m>) {
     let half = if width == 1 { m.lit(1, 0) } else { pair.slice(1, width - 1) };
     let mut bank = m.mux(stride_2, half.zero_extend(width), row).keep(0, sizes.row_bits());
     let phase = phase_words & (stride_2 & pair.keep(0, 1)).repeat(16);
-    let map = Map { stride_2, odd, phase_words };
+    let tile_end = m.input("tile_end", 1, "last cycle of a tile");
+    let base = m.input("out_base", 16, "first word");
+    let y_words = m.input("out_y_words", 16, "words of a line");
+    if let Some(fold) = fold {
+        bank = bank + fold.bank(stride_2, sizes.row_bits());
+    }
+    let map = Map { tile_end, stride_2, odd, phase_words, base, y_words, fold };
     let (tile, flat) = map.describe(m, sizes, events, ct_words);
     if let Some(flat) = flat {
         bank = bank & (!flat).repeat(sizes.row_bits());
@@ -81,17 +155,25 @@ fn bits<'m>(m: &'m Builder, sizes: &Sizes, events: Events<'m>) {
     if sizes.extended {
         address = address + plane(m);
     }
-    m.output("bits_out", m.pipe("bits_0", address), "word of the activation memory");
+    let mut address = m.pipe("bits_0", address);
+    if let Some(fold) = fold {
+        address = address + m.pipe("bits_line_0", fold.phase(stride_2, y_words));
+    }
+    m.output("bits_out", address, "word of the activation memory");
 }
 
 /// The map that is written.
-struct Map<'m> {
+struct Map<'m, 'a> {
+    tile_end: Sig<'m>,
     stride_2: Sig<'m>,
     odd: Sig<'m>,
     phase_words: Sig<'m>,
+    base: Sig<'m>,
+    y_words: Sig<'m>,
+    fold: Option<&'a Fold<'m>>,
 }
 
-impl<'m> Map<'m> {
+impl<'m> Map<'m, '_> {
     /// The first word of the consumer's tile, or of the pixel in a flattened map; and the flag of
     /// the latter.
     fn describe(
@@ -101,15 +183,13 @@ impl<'m> Map<'m> {
         events: Events<'m>,
         ct_words: Sig<'m>,
     ) -> (Sig<'m>, Option<Sig<'m>>) {
-        let tile_end = m.input("tile_end", 1, "last cycle of a tile");
-        let base = m.input("out_base", 16, "first word");
-        let y_words = m.input("out_y_words", 16, "words of a line");
+        let (tile_end, base) = (self.tile_end, self.base);
         let xt_words = m.input("out_xt_words", 16, "words of a tile");
         let ct = m.reg_without_reset("bits_ct", 16);
         let line = m.reg_without_reset("bits_line", 16);
         let tile = m.reg_without_reset("bits_tile", 16);
         let ct_next = events.of_ct(ct, base, ct_words);
-        let line_next = events.of_line(line, base, y_words, ct_next);
+        let line_next = events.of_line(line, base, self.line_step(), ct_next);
         let line_start = m.mux(events.load, base, line_next);
         let within = m.mux(!self.stride_2 | self.odd, *tile + xt_words, *tile);
         if !sizes.extended {
@@ -127,6 +207,16 @@ impl<'m> Map<'m> {
             m.mux(events.load | events.line_end, first, within),
         );
         (*tile, Some(flat))
+    }
+
+    /// The words from a row of tiles to the next: 0 within `s·q'` lines, which differ in their banks
+    /// and phases only.
+    fn line_step(&self) -> Sig<'m> {
+        self.fold.map_or(self.y_words, |fold| {
+            let m = self.y_words.builder();
+            let next = m.mux(self.stride_2, self.y_words << 1, self.y_words);
+            next & fold.is_last(self.stride_2).repeat(16)
+        })
     }
 
     /// The next pixel of a flattened map: the one before, or after row 0 that of row `R-1` of the

@@ -38,6 +38,10 @@ impl<'m> Top<'m> {
             ],
         );
         m.output("busy", sequencer.out("busy"), "not idle");
+        if self.sizes.lines > 1 {
+            self.connect_fields(sequencer, &["lines"]);
+            self.connect_fields(self.position, &["lines"]);
+        }
 
         self.connect_fields(self.beats, &["shortcut"]);
         if self.sizes.extended {

@@ -104,7 +104,8 @@ const EXTENDED: [Field; 9] = [
 ///
 /// Without the extension `level_bits` are its three low bits, as 8 is like 0 there, and `shortcut`
 /// is 2 for `average` and 1 for `add`. `in_copies` and `out_copies`, `log2 f`, have one bit with
-/// two lane groups, two with four, and are absent with one.
+/// two lane groups, two with four, and are absent with one; so have `lines` and `out_lines`,
+/// `log2 q`, with `Q` in the place of the number of lane groups.
 pub(super) fn fields(sizes: &Sizes) -> Vec<Field> {
     let mut fields = PLAIN.to_vec();
     if sizes.extended {
@@ -115,6 +116,10 @@ pub(super) fn fields(sizes: &Sizes) -> Vec<Field> {
     if sizes.taps > 1 {
         let bits = sizes.copies_bits();
         fields.extend([field("in_copies", 17, 24, bits), field("out_copies", 17, 26, bits)]);
+    }
+    if sizes.lines > 1 {
+        let bits = sizes.lines_bits();
+        fields.extend([field("lines", 17, 28, bits), field("out_lines", 17, 30, bits)]);
     }
     fields
 }
@@ -141,15 +146,15 @@ pub(super) fn descriptor(sizes: &Sizes) -> Module {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sizes::test_sizes_of;
+    use super::super::sizes::{Sizes, test_sizes_of};
     use super::{Field, descriptor, fields};
     use crate::{Simulator, test_random};
     use heartbit_ir::program::{DESCRIPTOR_WORDS, Join, LayerDescriptor};
 
     /// The words of a random descriptor, after `DESCRIPTOR_WORDS` takes.
     #[track_caller]
-    fn check_descriptor(taps: usize, extended: bool, seed: &mut u64) {
-        let sizes = test_sizes_of(2, 4, 16, taps, extended);
+    fn check_descriptor(taps: usize, lines: u32, extended: bool, seed: &mut u64) {
+        let sizes = Sizes { lines, ..test_sizes_of(4, 4, 16, taps, extended) };
         let mut sim = Simulator::new(&descriptor(&sizes));
         let words: [u32; DESCRIPTOR_WORDS] =
             std::array::from_fn(|_| u32::try_from(test_random(seed) >> 32).expect("half"));
@@ -164,7 +169,7 @@ mod tests {
         }
         let mut words = words;
         // The contract has no other values.
-        words[17] &= 0x05ff_ffff;
+        words[17] &= 0x55ff_ffff;
         let layer = LayerDescriptor::decode(words);
         let join = match layer.shortcut.join {
             Join::None => 0,
@@ -201,14 +206,20 @@ mod tests {
             assert_eq!(1 << sim.get("in_copies"), u64::from(layer.in_copies));
             assert_eq!(1 << sim.get("out_copies"), u64::from(layer.out_copies));
         }
+        if lines == 2 {
+            assert_eq!(1 << sim.get("lines"), u64::from(layer.lines));
+            assert_eq!(1 << sim.get("out_lines"), u64::from(layer.out_lines));
+        }
     }
 
     #[test]
     fn descriptor_shows_the_fields_of_the_contract() {
         let mut seed = 1;
-        for (taps, extended) in [(1, false), (2, false), (4, true), (2, true)] {
+        for (taps, lines, extended) in
+            [(1, 1, false), (2, 4, false), (4, 2, true), (2, 1, true), (1, 2, false)]
+        {
             for _ in 0..8 {
-                check_descriptor(taps, extended, &mut seed);
+                check_descriptor(taps, lines, extended, &mut seed);
             }
         }
     }

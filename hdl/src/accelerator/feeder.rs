@@ -8,8 +8,8 @@
 //! | ----------- | --- | ------- | ------ | -------------------------------------------------- |
 //! | `load`      | in  | 1       |        | the layer begins                                   |
 //! | `issue`, `first`, `last` | in | 1 | `t` | a step, the first, the last of its tile           |
-//! | `tile_end`, `line_end`, `ct_end` | in | 1 | `t` | with `last`: also of its line, column tile |
-//! | fields of the descriptor | in | .. | layer | by their names                               |
+//! | `tile_end`, `line_end`, `ct_end` | in | 1 | `t` | with `last`: also of its row, column tile |
+//! | fields of the descriptor | in | .. | layer | by their names; `lines` with `Q > 1`       |
 //! | `step_{g}`  | in  | 32      | `t+1`  | word of the step memory of lane group `g`          |
 //! | `addr_{b}_{g}` | out | 16   | `t+1`  | address of lane group `g` of activation bank `b`   |
 //! | `word_{b}`  | in  | `lanes` | `t+2`  | word of the activation bank                        |
@@ -21,6 +21,7 @@
 //!
 //! Timing: `t` is the cycle of `issue`. Words of steps that are not issued are ignored.
 
+use super::lines::Lines;
 use super::sizes::{Sizes, bits_for, delay, delay_control, inside, thermometer};
 use crate::build::{Builder, Module, Sig};
 
@@ -43,7 +44,11 @@ pub(super) fn feeder(sizes: &Sizes) -> Module {
 
     let mut begins = Vec::new();
     for (group, step) in (0..).zip(&steps) {
-        addresses(&m, sizes, group, step, &counters);
+        if counters.lines.may_be_several() {
+            addresses_of_lines(&m, sizes, group, step, &counters);
+        } else {
+            addresses(&m, sizes, group, step, &counters);
+        }
         let valid = valid(&m, sizes, step, &counters, &map) | from_image.repeat(sizes.rows);
         let valid = valid & issue.repeat(sizes.rows);
         let name = format!("valid_{group}");
@@ -62,7 +67,7 @@ pub(super) fn feeder(sizes: &Sizes) -> Module {
         m.output(name, delay(&m, name, value, cycles), "token, t+3");
     }
     steps[1..].iter().for_each(|step| m.discard(step.double));
-    operands(&m, sizes, &steps, from_image);
+    operands(&m, sizes, &steps, &counters.lines, from_image);
     m.finish()
 }
 
@@ -73,6 +78,7 @@ struct Step<'m> {
     dx: Sig<'m>,
     shift: Sig<'m>,
     off: Sig<'m>,
+    line_shift: Sig<'m>,
     double: Sig<'m>,
     tap_first: Sig<'m>,
     last_word: Sig<'m>,
@@ -80,6 +86,7 @@ struct Step<'m> {
 
 impl<'m> Step<'m> {
     fn of(word: Sig<'m>) -> Self {
+        // Without lines only part of it is used.
         word.builder().discard(word.slice(27, 2));
         Self {
             offset: word.slice(0, 16),
@@ -87,6 +94,7 @@ impl<'m> Step<'m> {
             dx: word.slice(20, 4),
             shift: word.slice(24, 2),
             off: word.bit(26),
+            line_shift: word.slice(27, 2),
             double: word.bit(29),
             tap_first: word.bit(30),
             last_word: word.bit(31),
@@ -104,9 +112,11 @@ struct Map<'m> {
 struct Counters<'m> {
     /// First word of the tile.
     address: Sig<'m>,
-    /// Words from a tile to the next.
+    /// Words from a tile to the next, and from a row of tiles to the next.
     xt_words: Sig<'m>,
+    y_words: Sig<'m>,
     stride_2: Sig<'m>,
+    lines: Lines<'m>,
     /// Input position of row 0 without the tap.
     x: Sig<'m>,
     y: Sig<'m>,
@@ -118,9 +128,10 @@ impl<'m> Counters<'m> {
         let load = m.input("load", 1, "the layer begins");
         let (tile_end, line_end, ct_end) = (event("tile_end"), event("line_end"), event("ct_end"));
         let base = m.input("in_base", 16, "first word of the map");
-        let y_words = m.input("in_y_words", 16, "words of a line");
+        let y_words = m.input("in_y_words", 16, "words of a row of tiles");
         let xt_words = m.input("in_xt_words", 16, "words of a tile");
         let stride_2 = m.input("stride_2", 1, "flag");
+        let lines = Lines::input(m, sizes, "lines");
 
         let line = m.reg_without_reset("line", 16);
         let tile = m.reg_without_reset("tile", 16);
@@ -135,9 +146,9 @@ impl<'m> Counters<'m> {
         let rows = |n: u32| m.lit(POSITION_BITS, u64::from(n));
         let x_next = *x + m.mux(stride_2, rows(2 * sizes.rows), rows(sizes.rows));
         x.next_when(load | tile_end, m.mux(load | line_end, 0, x_next));
-        let y_next = *y + m.mux(stride_2, rows(2), rows(1));
+        let y_next = *y + lines.choose(|q| m.mux(stride_2, rows(2 * q), rows(q)));
         y.next_when(load | line_end, m.mux(restart, 0, y_next));
-        Self { address: *tile, xt_words, stride_2, x: *x, y: *y }
+        Self { address: *tile, xt_words, y_words, stride_2, lines, x: *x, y: *y }
     }
 }
 
@@ -158,6 +169,36 @@ fn addresses<'m>(m: &'m Builder, sizes: &Sizes, group: u32, step: &Step<'m>, til
     }
 }
 
+/// The same where a tile may have several lines: with `q` of them the banks of the first and the
+/// last line have addresses of their own, with one the first and the last bank.
+fn addresses_of_lines<'m>(
+    m: &'m Builder,
+    sizes: &Sizes,
+    group: u32,
+    step: &Step<'m>,
+    tile: &Counters<'m>,
+) {
+    let common = (tile.address + step.offset).named(&format!("common_{group}"));
+    let apart = m.mux(tile.lines.several(), tile.y_words, tile.xt_words);
+    let ahead = (common + apart).named(&format!("ahead_{group}"));
+    let behind = (common - apart).named(&format!("behind_{group}"));
+    for bank in 0..sizes.rows {
+        // The codes of 1 and -1; the banks from the end that the shift comes from.
+        let (code, other, from_end) = if bank < sizes.rows / 2 {
+            (1, ahead, bank)
+        } else {
+            (3, behind, sizes.rows - 1 - bank)
+        };
+        let moves = tile.lines.choose(|q| match q {
+            1 if from_end == 0 => step.shift.eq(code),
+            2 | 4 if from_end < sizes.rows / q => step.line_shift.eq(code),
+            _ => m.lit(1, 0),
+        });
+        let address = m.mux(moves, other, common);
+        m.output(&format!("addr_{bank}_{group}"), address, "address of the bank, t+1");
+    }
+}
+
 /// For each row, whether its tap is inside the map.
 fn valid<'m>(
     m: &'m Builder,
@@ -167,22 +208,38 @@ fn valid<'m>(
     map: &Map<'m>,
 ) -> Sig<'m> {
     let position = |of: Sig<'m>| of.sign_extend(POSITION_BITS);
+    let y = tile.y + position(step.dy);
     // A negative line is a large one.
-    let line = (tile.y + position(step.dy)).lt(map.height);
-    // Row `r` is at `x + r·stride`.
+    let line = (!tile.lines.may_be_several()).then(|| y.lt(map.height));
+    // Row `r` is at `x + r·stride`, in each line of a tile of several.
     let x = tile.x + position(step.dx);
     let columns = inside(m, x, map.width, Some(tile.stride_2), sizes.rows);
-    columns & (line & !step.off).repeat(sizes.rows)
+    if let Some(line) = line {
+        return columns & (line & !step.off).repeat(sizes.rows);
+    }
+    let lines = inside(m, y, map.height, Some(tile.stride_2), sizes.lines);
+    let rows = tile.lines.choose(|q| {
+        let of_line =
+            |line| columns.slice(0, sizes.rows / q) & lines.bit(line).repeat(sizes.rows / q);
+        m.concat(&(0..q).rev().map(of_line).collect::<Vec<_>>())
+    });
+    rows & (!step.off).repeat(sizes.rows)
 }
 
 /// Words of the banks to words of the rows.
-fn operands<'m>(m: &'m Builder, sizes: &Sizes, steps: &[Step<'m>], from_image: Sig<'m>) {
+fn operands<'m>(
+    m: &'m Builder,
+    sizes: &Sizes,
+    steps: &[Step<'m>],
+    of_tile: &Lines<'m>,
+    from_image: Sig<'m>,
+) {
     let lanes = sizes.group_lanes;
     let used = used_lanes(m, sizes);
     let banks: Vec<_> = (0..sizes.rows)
         .map(|bank| m.input(&format!("word_{bank}"), sizes.lanes, "word of the activations, t+2"))
         .collect();
-    let n = banks.len();
+    let (n, most) = (banks.len(), sizes.lines as usize);
     // The words of the lane groups of each row, the last group first.
     let mut rows = vec![Vec::new(); n];
     for (group, step) in (0..).zip(steps) {
@@ -193,10 +250,20 @@ fn operands<'m>(m: &'m Builder, sizes: &Sizes, steps: &[Step<'m>], from_image: S
         let mask = (mask & (!from_image).repeat(lanes)).named(&format!("mask_{group}"));
         // With one or two rows not every shift is a choice.
         m.discard(shift);
+        let turn = turn(m, sizes, group, step, of_tile);
+        // The banks of the lines `j + line_shift` in the order of the lines `j`.
+        let turned: Vec<_> = (0..n)
+            .map(|row| {
+                let line = |lines: u32| part(banks[(row + n / most * lines as usize) % n]);
+                turn.map_or(line(0), |turn| {
+                    m.select(turn, &(0..sizes.lines).map(line).collect::<Vec<_>>())
+                })
+            })
+            .collect();
         for (row, words) in rows.iter_mut().enumerate() {
-            let (east, west) = (part(banks[(row + 1) % n]), part(banks[(row + n - 1) % n]));
+            let (east, west) = (turned[(row + 1) % n], turned[(row + n - 1) % n]);
             let shifted = m.mux(shift.bit(1), west, east);
-            words.insert(0, m.mux(shift.bit(0), shifted, part(banks[row])) & mask);
+            words.insert(0, m.mux(shift.bit(0), shifted, turned[row]) & mask);
         }
     }
     for (row, words) in rows.iter().enumerate() {
@@ -204,6 +271,24 @@ fn operands<'m>(m: &'m Builder, sizes: &Sizes, steps: &[Step<'m>], from_image: S
         let word = m.concat(words) | image;
         m.output(&format!("a_{row}"), m.pipe(&format!("a_{row}_q"), word), "word of the row, t+3");
     }
+}
+
+/// By how many times `R/Q` banks the words of a lane group turn for the step's `line_shift`, at
+/// `t+2`; nothing where no tile has several lines.
+fn turn<'m>(
+    m: &'m Builder,
+    sizes: &Sizes,
+    group: u32,
+    step: &Step<'m>,
+    of_tile: &Lines<'m>,
+) -> Option<Sig<'m>> {
+    let bits = sizes.lines.trailing_zeros();
+    let turn = |q: u32| match q {
+        1 => m.lit(bits, 0),
+        _ => step.line_shift.keep(0, bits) << (sizes.lines / q).trailing_zeros(),
+    };
+    let several = of_tile.may_be_several();
+    several.then(|| m.pipe(&format!("turn_{group}"), of_tile.choose(turn)))
 }
 
 /// The lanes below `last_lanes` of each copy.
@@ -222,7 +307,7 @@ fn used_lanes<'m>(m: &'m Builder, sizes: &Sizes) -> Sig<'m> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sizes::test_sizes_of;
+    use super::super::sizes::{Sizes, test_sizes_of};
     use super::feeder;
     use crate::{Simulator, test_random};
     use heartbit_ir::program::Step;
@@ -236,6 +321,9 @@ mod tests {
         rows: usize,
         lanes: usize,
         taps: usize,
+        /// Most lines of a tile, and those of the layer.
+        most_lines: u32,
+        lines: i64,
         stride: i64,
         height: i64,
         width: i64,
@@ -258,10 +346,18 @@ mod tests {
     }
 
     impl Layer {
-        fn random(rows: usize, lanes: usize, taps: usize, seed: &mut u64) -> Self {
+        fn random(sizes: &Sizes, seed: &mut u64) -> Self {
+            let [rows, lanes, taps] = [sizes.rows, sizes.lanes, sizes.taps].map(|n| n as usize);
             let mut random =
                 |below: u64| i64::try_from(test_random(seed) % below).expect("bug: small");
-            let (stride, width) = (1 + random(2), 1 + random(4 * rows as u64 + 3));
+            let lines = 1 << random(u64::from(sizes.lines.trailing_zeros() + 1));
+            let stride = 1 + random(2);
+            let most_width = if lines == 1 {
+                4 * rows as u64 + 3
+            } else {
+                (stride * int(rows) / lines).cast_unsigned()
+            };
+            let width = 1 + random(most_width);
             let out_width = (width + stride - 1) / stride;
             let copies = [1, 2, 4][usize::try_from(random(3)).expect("bug: small")].min(taps);
             let last_lanes = 1 + random((lanes / copies) as u64);
@@ -269,8 +365,10 @@ mod tests {
                 rows,
                 lanes,
                 taps,
+                most_lines: sizes.lines,
+                lines,
                 stride,
-                height: 1 + random(6),
+                height: 1 + random(if lines == 1 { 6 } else { 13 }),
                 width,
                 row_tiles: (out_width + int(rows) - 1) / int(rows),
                 base: random(65_536),
@@ -299,19 +397,40 @@ mod tests {
             if self.taps > 1 {
                 sim.set("in_copies", u64::from(self.copies.trailing_zeros()));
             }
+            if self.most_lines > 1 {
+                sim.set("lines", self.lines.trailing_zeros().into());
+            }
         }
 
-        fn expect(&self, steps: Vec<Step>, y: i64, xt: i64) -> Expected {
+        /// Rows of the array in a line.
+        fn line_rows(&self) -> i64 {
+            int(self.rows) / self.lines
+        }
+
+        /// Tiles above each other.
+        fn tile_rows(&self) -> i64 {
+            let out_height = (self.height + self.stride - 1) / self.stride;
+            (out_height + self.lines - 1) / self.lines
+        }
+
+        fn expect(&self, steps: Vec<Step>, t: i64, xt: i64) -> Expected {
             let address = |step: &Step, bank: i64| {
-                let tile = y * self.y_words + xt * self.xt_words + i64::from(step.offset);
-                let west = step.shift == -1 && bank == int(self.rows) - 1;
-                let east = step.shift == 1 && bank == 0;
-                let adjust = (i64::from(east) - i64::from(west)) * self.xt_words;
+                let tile = t * self.y_words + xt * self.xt_words + i64::from(step.offset);
+                let adjust = if self.lines == 1 {
+                    let west = step.shift == -1 && bank == int(self.rows) - 1;
+                    let east = step.shift == 1 && bank == 0;
+                    (i64::from(east) - i64::from(west)) * self.xt_words
+                } else {
+                    let up = step.line_shift == -1 && bank / self.line_rows() == self.lines - 1;
+                    let down = step.line_shift == 1 && bank / self.line_rows() == 0;
+                    (i64::from(down) - i64::from(up)) * self.y_words
+                };
                 (self.base + tile + adjust).rem_euclid(65_536).cast_unsigned()
             };
             let valid = |step: &Step, row: i64| {
-                let y = y * self.stride + i64::from(step.dy);
-                let x = (xt * int(self.rows) + row) * self.stride + i64::from(step.dx);
+                let (j, i) = (row / self.line_rows(), row % self.line_rows());
+                let y = (t * self.lines + j) * self.stride + i64::from(step.dy);
+                let x = (xt * int(self.rows) + i) * self.stride + i64::from(step.dx);
                 let inside = (0..self.height).contains(&y) && (0..self.width).contains(&x);
                 u64::from(self.image || inside && !step.off) << row
             };
@@ -331,7 +450,9 @@ mod tests {
         fn operand(&self, row: usize, steps: &[Step], words: &[u64]) -> u64 {
             let lane = |lane: usize| {
                 let step = &steps[lane / (self.lanes / self.taps)];
-                let bank = (int(row) + i64::from(step.shift)).rem_euclid(int(self.rows));
+                let lines = if self.lines == 1 { 0 } else { i64::from(step.line_shift) };
+                let bank = int(row) + i64::from(step.shift) + lines * self.line_rows();
+                let bank = bank.rem_euclid(int(self.rows));
                 let of_copy = lane % (self.lanes / self.copies);
                 let used = !step.last_word || of_copy < self.last_lanes;
                 words[usize::try_from(bank).expect("bug: a bank")] & u64::from(used) << lane
@@ -345,7 +466,7 @@ mod tests {
         let field = |low: u32, mask: u64| u8::try_from(bits >> low & mask).expect("bug: small");
         let small = |low: u32| i8::try_from(field(low, 15)).expect("bug: small") - 8;
         Step {
-            line_shift: 0,
+            line_shift: [0, 1, -1, 0][usize::from(field(16, 3))],
             offset: u16::try_from(test_random(seed) >> 48).expect("bug: small").cast_signed(),
             dy: small(0),
             dx: small(4),
@@ -384,13 +505,13 @@ mod tests {
         // The steps of the last cycles, the newest first; none where no step was issued.
         let mut past: [Option<Expected>; 3] = [None, None, None];
         let mut shown: Option<Vec<u64>> = None;
-        let out_height = (layer.height + layer.stride - 1) / layer.stride;
-        let tiles = (0..2 * out_height * layer.row_tiles).map(|i| {
-            let (y, xt) = (i / layer.row_tiles % out_height, i % layer.row_tiles);
-            (y, xt, xt + 1 == layer.row_tiles, y + 1 == out_height)
+        let tile_rows = layer.tile_rows();
+        let tiles = (0..2 * tile_rows * layer.row_tiles).map(|i| {
+            let (t, xt) = (i / layer.row_tiles % tile_rows, i % layer.row_tiles);
+            (t, xt, xt + 1 == layer.row_tiles, t + 1 == tile_rows)
         });
         let steps = 3;
-        for (y, xt, line_end, ct_end) in tiles {
+        for (t, xt, line_end, ct_end) in tiles {
             // A gap after each second tile.
             for at in 0..steps + (xt % 2) {
                 let issue = at < steps;
@@ -432,19 +553,18 @@ mod tests {
                 });
                 past.rotate_right(1);
                 let words = (0..layer.taps).map(|_| random_step(seed)).collect();
-                past[0] = issue.then(|| Expected { first, last, ..layer.expect(words, y, xt) });
+                past[0] = issue.then(|| Expected { first, last, ..layer.expect(words, t, xt) });
                 sim.step();
             }
         }
     }
 
     #[track_caller]
-    fn check_random_layers(rows: usize, cols: usize, lanes: usize, taps: usize) {
-        let mut seed = (rows * 100 + lanes + taps) as u64;
+    fn check_random_layers(sizes: &Sizes) {
+        let mut seed = u64::from(sizes.rows * 100 + sizes.lanes + sizes.taps);
         for _ in 0..12 {
-            let layer = Layer::random(rows, lanes, taps, &mut seed);
-            let sizes = test_sizes_of(rows, cols, lanes, taps, false);
-            let mut sim = Simulator::new(&feeder(&sizes));
+            let layer = Layer::random(sizes, &mut seed);
+            let mut sim = Simulator::new(&feeder(sizes));
             check_layer(&mut sim, &layer, &mut seed);
         }
     }
@@ -452,14 +572,24 @@ mod tests {
     #[test]
     fn rows_get_the_words_of_the_page() {
         for (rows, lanes) in [(1, 4), (2, 16), (3, 4), (5, 37), (8, 64)] {
-            check_random_layers(rows, 2, lanes, 1);
+            check_random_layers(&test_sizes_of(rows, 2, lanes, 1, false));
         }
     }
 
     #[test]
     fn lane_groups_get_the_words_of_their_taps() {
         for (rows, cols, lanes, taps) in [(1, 2, 4, 2), (3, 1, 4, 4), (5, 2, 8, 4), (2, 4, 64, 4)] {
-            check_random_layers(rows, cols, lanes, taps);
+            check_random_layers(&test_sizes_of(rows, cols, lanes, taps, false));
+        }
+    }
+
+    #[test]
+    fn lines_get_the_words_of_the_page() {
+        for (rows, lines, taps) in
+            [(2, 2, 1), (4, 2, 2), (4, 4, 1), (6, 2, 1), (8, 4, 4), (12, 4, 1)]
+        {
+            let sizes = test_sizes_of(rows, 2, 8, taps, false);
+            check_random_layers(&Sizes { lines, ..sizes });
         }
     }
 }

@@ -143,29 +143,36 @@ impl Case<'_> {
         let stride = if layer.flags.out_stride_2 { 2 } else { 1 };
         let (phase, xi) = (x % stride, x / stride);
         let wide = |value: u16| usize::from(value);
-        let pixel = wide(layer.out_base) + y * wide(layer.out_y_words);
+        // The folded lines above, and the lines of this one.
+        let lines = usize::from(layer.out_lines);
+        let line = y / (stride * lines) * stride + y % stride;
+        let pixel = wide(layer.out_base) + line * wide(layer.out_y_words);
         let (pixel, bank) = if layer.flags.out_flat {
             (pixel + x * wide(layer.out_xt_words), 0)
         } else {
+            let first_bank = y / stride % lines * (rows / lines);
             let phase = phase * wide(layer.out_phase_words);
-            (pixel + phase + xi / rows * wide(layer.out_xt_words), xi % rows)
+            let pixel = pixel + phase + xi / rows * wide(layer.out_xt_words);
+            (pixel, first_bank + xi % rows)
         };
         let address = pixel + plane * wide(layer.out_plane_words) + slice / slices;
         [word(address), bank as u64, (slice % slices) as u64]
     }
 
-    fn beat(&self, ct: usize, y: usize, xt: usize, row: usize, beat: usize) -> Beat {
+    fn beat(&self, ct: usize, t: usize, xt: usize, row: usize, beat: usize) -> Beat {
         let layer = &self.layer;
         let wide = |value: u16| usize::from(value);
         let [rows, cols, write_beats] =
             [self.sizes.rows, self.sizes.cols, self.sizes.write_beats].map(|n| n as usize);
-        let x = xt * rows + row;
-        let inside = x < wide(layer.out_width);
+        let lines = usize::from(layer.lines);
+        let line_rows = rows / lines;
+        let (y, x) = (t * lines + row / line_rows, xt * rows + row % line_rows);
+        let inside = x < wide(layer.out_width) && y < wide(layer.out_height);
         let written = inside && beat + 1 >= self.reads();
         let pixel = inside && beat + 1 == self.reads();
         let last = pixel && row == 0 && xt + 1 == wide(layer.row_tiles);
         let mut out = Beat {
-            flags: [pixel, written, last && y + 1 == wide(layer.out_height)],
+            flags: [pixel, written, last && (t + 1) * lines >= wide(layer.out_height)],
             ..Beat::default()
         };
         if !inside {
@@ -201,11 +208,11 @@ impl Case<'_> {
         let layer = &self.layer;
         let mut out = Vec::new();
         for ct in 0..usize::from(layer.col_tiles) {
-            for y in 0..usize::from(layer.out_height) {
+            for t in 0..usize::from(layer.out_height).div_ceil(layer.lines.into()) {
                 for xt in 0..usize::from(layer.row_tiles) {
                     for row in (0..self.sizes.rows as usize).rev() {
                         let beats = 0..self.reads() + self.writes() - 1;
-                        out.extend(beats.map(|beat| Some(self.beat(ct, y, xt, row, beat))));
+                        out.extend(beats.map(|beat| Some(self.beat(ct, t, xt, row, beat))));
                     }
                     // A start comes at once, or some cycles later.
                     let gap = (test_random(seed) % 8).saturating_sub(4);
@@ -287,7 +294,11 @@ fn random_layer(sizes: &Sizes, seed: &mut u64) -> LayerDescriptor {
     let mut random = |below: u64| u16::try_from(test_random(seed) % below).expect("bug: 16 bits");
     let small = |n: u16| u8::try_from(n).expect("bug: small");
     let rows = u16::try_from(sizes.rows).expect("bug: small");
-    let (out_height, out_width) = (1 + random(4), 1 + random(3 * u64::from(rows)));
+    let lines = 1_u16 << random(u64::from(sizes.lines.trailing_zeros() + 1));
+    let several = lines > 1;
+    let most_width = if several { rows / lines } else { 3 * rows };
+    let (out_height, out_width) =
+        (1 + random(if several { 11 } else { 4 }), 1 + random(most_width.into()));
     let joins = if sizes.extended { 4 } else { 3 };
     let join = [Join::None, Join::Add, Join::Average, Join::Extreme][usize::from(random(joins))];
     let window = match join {
@@ -304,7 +315,14 @@ fn random_layer(sizes: &Sizes, seed: &mut u64) -> LayerDescriptor {
         last.saturating_sub(padding.into()) + 1 + more
     };
     let levels = sizes.extended && random(3) == 0;
-    let flat = sizes.extended && random(3) == 0;
+    let flat = sizes.extended && !several && random(3) == 0;
+    let out_stride_2 = !flat && random(2) == 1;
+    // The layer's lines divide the stride times these, into which a line fits.
+    let out_stride = if out_stride_2 { 2 } else { 1 };
+    let fits = |q: u16| q == 1 || !flat && out_width.div_ceil(out_stride) <= rows / q;
+    let choices = [1, 2, 4].into_iter().filter(|&q| u32::from(q) <= sizes.lines && fits(q));
+    let choices: Vec<_> = choices.filter(|q| (out_stride * q).is_multiple_of(lines)).collect();
+    let out_lines = choices[usize::from(random(choices.len() as u64))];
     let out_xt_words = random(65_536);
     let flat_phase = (rows - 1).wrapping_mul(out_xt_words);
     LayerDescriptor {
@@ -312,9 +330,11 @@ fn random_layer(sizes: &Sizes, seed: &mut u64) -> LayerDescriptor {
             write_bits: !levels,
             write_levels: levels,
             out_flat: flat,
-            out_stride_2: !flat && random(2) == 1,
+            out_stride_2,
             ..LayerFlags::default()
         },
+        lines: small(lines),
+        out_lines: small(out_lines),
         level_bits: if levels { (1 + random(8)).into() } else { 0 },
         shortcut: Shortcut { join, window, stride_2, padding },
         borders: Borders {
@@ -346,17 +366,35 @@ fn random_layer(sizes: &Sizes, seed: &mut u64) -> LayerDescriptor {
     }
 }
 
+/// Random layers, one after the other.
+#[track_caller]
+fn check_layers(sizes: &Sizes, layers: usize, seed: &mut u64) {
+    let mut sim = Simulator::new(&bench(sizes));
+    for _ in 0..layers {
+        let layer = random_layer(sizes, seed);
+        check_layer(&mut sim, &Case { sizes, layer }, seed);
+    }
+}
+
 #[test]
 fn addresses_are_the_products_of_the_page() {
     let mut seed = 5;
     for (rows, cols, lanes) in [(1, 1, 4), (2, 4, 16), (3, 7, 4), (5, 5, 16), (4, 13, 4)] {
         for extended in [false, true] {
             let sizes = test_sizes_of(rows, cols, lanes, 1, extended);
-            let mut sim = Simulator::new(&bench(&sizes));
-            for _ in 0..if extended { 60 } else { 20 } {
-                let layer = random_layer(&sizes, &mut seed);
-                check_layer(&mut sim, &Case { sizes: &sizes, layer }, &mut seed);
-            }
+            check_layers(&sizes, if extended { 60 } else { 20 }, &mut seed);
+        }
+    }
+}
+
+#[test]
+fn addresses_of_several_lines_are_the_products_of_the_page() {
+    let mut seed = 6;
+    for (rows, lines) in [(2, 2), (4, 2), (4, 4), (6, 2), (8, 4), (12, 4)] {
+        for (cols, lanes, extended) in [(4, 16, false), (7, 4, false), (5, 16, true), (13, 4, true)]
+        {
+            let sizes = Sizes { lines, ..test_sizes_of(rows, cols, lanes, 1, extended) };
+            check_layers(&sizes, 24, &mut seed);
         }
     }
 }

@@ -9,6 +9,7 @@
 //! | `load`       | in  | 1     | the layer begins                                            |
 //! | `last_read`, `last_beat` | in | .. | of `beats`                                        |
 //! | `row_tiles`, `out_height`, `out_width` | in | 16 | of the descriptor                    |
+//! | `lines`      | in  | ..    | of the descriptor; only where `Q > 1`                       |
 //! | `first_beat` | out | 1     | beat 0                                                      |
 //! | `reading`    | out | 1     | `beat < reads`                                              |
 //! | `pixel`      | out | 1     | beat `reads - 1` of a pixel of the map                      |
@@ -16,19 +17,20 @@
 //! | `sub`        | out | ..    | in these, the sub-slice; only where `D > 1`                 |
 //! | `plane`      | out | 3     | and the plane of a level; extended only                     |
 //! | `plane_end`  | out | 1     | last beat of the plane; extended only                       |
-//! | `row`        | out | ..    | `k`                                                         |
+//! | `row`        | out | ..    | `k mod (R/q)`, the place in its line of the tile            |
 //! | `x`, `y`, `ct` | out | 17, 16, 16 | position                                             |
-//! | `odd`        | out | 1     | the tile's number in its line is odd                        |
+//! | `odd`        | out | 1     | the tile's number in its row of tiles is odd                |
 //! | `restart`    | out | 1     | the next cycle is beat 0, if it is a beat at all            |
 //! | `row_end`    | out | 1     | last cycle of a row; extended only                          |
-//! | `tile_end`, `line_end`, `ct_end` | out | 1 | last cycle of a tile, a line, a column tile |
+//! | `tile_end`, `line_end`, `ct_end` | out | 1 | last cycle of a tile, a row of tiles, a column tile |
 //! | `last_pixel` | out | 1     | `pixel` is the last one of its column tile                  |
 //!
 //! Timing: `start` in cycle `t`, row `R-1` in `t + 1`; no gap is needed between tiles.
 
 use super::beats::beat;
+use super::lines::Lines;
 use super::sizes::Sizes;
-use crate::build::{Builder, Module, Sig};
+use crate::build::{Builder, Module, Reg, Sig};
 
 /// Describes the module `position`.
 pub(super) fn position(sizes: &Sizes) -> Module {
@@ -40,6 +42,7 @@ pub(super) fn position(sizes: &Sizes) -> Module {
     let row_tiles = m.input("row_tiles", 16, "tiles of a line");
     let out_height = m.input("out_height", 16, "lines");
     let out_width = m.input("out_width", 16, "pixels of a line");
+    let lines = Lines::input(&m, sizes, "lines");
     let bottom = u64::from(sizes.rows - 1);
 
     let active = m.reg("active", 1, 0);
@@ -54,23 +57,39 @@ pub(super) fn position(sizes: &Sizes) -> Module {
 
     // Counts from 1, so that it is compared as it is.
     let tile = m.reg_without_reset("tile", 16);
-    let y = m.reg_without_reset("y_q", 16);
+    let y = m.reg_without_reset("y_q", if lines.may_be_several() { 17 } else { 16 });
     let ct = m.reg_without_reset("ct_q", 16);
     let x = m.reg_without_reset("x_q", 17);
     let odd = m.reg_without_reset("odd_q", 1);
     let last_tile = tile.eq(row_tiles).named("last_tile");
-    let y_next = *y + 1;
-    let last_line = y_next.eq(out_height).named("last_line");
+    let y_next = *y + lines.number(y.width());
+    let last_line = if lines.may_be_several() {
+        y_next.ge(out_height.zero_extend(17))
+    } else {
+        y_next.eq(out_height)
+    };
+    let last_line = last_line.named("last_line");
     let line_end = (tile_end & last_tile).named("line_over");
     let ct_end = (line_end & last_line).named("ct_over");
     tile.next_when(load | tile_end, m.mux(load | last_tile, 1, *tile + 1));
     odd.next_when(load | tile_end, !(load | last_tile | *odd));
-    y.next_when(load | line_end, m.mux(load | last_line, 0, y_next));
+    let mut restart_x = load | line_end;
+    if lines.may_be_several() {
+        let up = (row_end & !last_row & x.eq(0)).named("up");
+        count_lines(y, &lines, load | ct_end, line_end, up);
+        restart_x = restart_x | up;
+    } else {
+        y.next_when(restart_x, m.mux(load | last_line, 0, y_next));
+    }
     ct.next_when(load | ct_end, m.mux(load, 0, *ct + 1));
     let step = m.mux(last_row, 2 * bottom + 1, m.ones(17));
-    x.next_when(load | row_end, m.mux(load | line_end, bottom, *x + step));
+    let rightmost = lines.choose(|q| m.lit(17, u64::from(sizes.rows / q - 1)));
+    x.next_when(load | row_end, m.mux(restart_x, rightmost, *x + step));
 
-    let inside = *active & x.lt(out_width.zero_extend(17));
+    let mut inside = *active & x.lt(out_width.zero_extend(17));
+    if lines.may_be_several() {
+        inside = inside & y.lt(out_height.zero_extend(17));
+    }
     let complete = beat.ge(last_read).named("complete");
     let pixel = (inside & beat.eq(last_read)).named("first_write");
     m.output("first_beat", beat.eq(0), "beat 0");
@@ -78,13 +97,14 @@ pub(super) fn position(sizes: &Sizes) -> Module {
     m.output("pixel", pixel, "the results are complete for the first time");
     m.output("writing", inside & complete, "the results are complete");
     writes(&m, sizes, restart, complete);
-    m.output("row", *row, "row of the array");
+    let place = m.mux(lines.several(), x.keep(0, sizes.row_bits()), *row);
+    m.output("row", place, "place in its line of the tile");
     m.output("x", *x, "column of the map");
-    m.output("y", *y, "line of the map");
+    m.output("y", y.keep(0, 16), "line of the map");
     m.output("ct", *ct, "column tile");
-    m.output("odd", *odd, "odd tile of its line");
+    m.output("odd", *odd, "odd tile of its row");
     m.output("tile_end", tile_end, "last cycle of a tile");
-    m.output("line_end", line_end, "last cycle of a line");
+    m.output("line_end", line_end, "last cycle of a row of tiles");
     m.output("ct_end", ct_end, "last cycle of a column tile");
     m.output("last_pixel", pixel & last_row & last_tile & last_line, "of its column tile");
     if sizes.extended {
@@ -92,6 +112,23 @@ pub(super) fn position(sizes: &Sizes) -> Module {
         m.output("row_end", row_end, "last cycle of a row");
     }
     m.finish()
+}
+
+/// Counts the lines where tiles may have several: one up after the first column of a line, as the
+/// last line of a tile is drained first, and from its first line to the last one of the next tile.
+fn count_lines<'m>(
+    y: Reg<'m>,
+    lines: &Lines<'m>,
+    restart: Sig<'m>,
+    line_end: Sig<'m>,
+    up: Sig<'m>,
+) {
+    let m = up.builder();
+    let number = |n: u32| m.lit(17, n.into());
+    let ahead = lines.choose(|q| number(2 * q - 1));
+    let next = *y + m.mux(line_end, ahead, m.ones(17));
+    let first = lines.choose(|q| number(q - 1));
+    y.next_when(restart | line_end | up, m.mux(restart, first, next));
 }
 
 /// Counters of the writes of a pixel: sub-slice and plane.

@@ -7,7 +7,8 @@
 //! | ------------ | --- | ----- | ----- | --------------------------------------------------- |
 //! | `load`, `line_end`, `ct_end` | in | 1 | D-1 | events of `position`                          |
 //! | `first_beat`, `reading`, `x` | in | 1, 1, 17 | D-1 | of `position`                          |
-//! | `y`, `restart` | in | 16, 1 | D-1  | of `position`; extended only                        |
+//! | `y`          | in  | 16    | D-1   | of `position`; extended or `Q > 1`                  |
+//! | `restart`    | in  | 1     | D-1   | of `position`; extended only                        |
 //! | fields of the descriptor | in | .. | layer | by their names                             |
 //! | `address`    | out | 16    | D1    | word of both banks of the streams                   |
 //! | `use_even`, `use_odd` | out | 1 | D2 | the word of this bank counts                       |
@@ -19,6 +20,7 @@
 
 use super::beats::{EXTREME, average};
 use super::growth::Events;
+use super::lines::Lines;
 use super::sizes::{Sizes, bits_for, delay, thermometer};
 use crate::build::{Builder, Module, Sig};
 
@@ -39,14 +41,24 @@ pub(super) fn reader(sizes: &Sizes) -> Module {
 
     let column = window.position(x, window.dx);
     let column = m.pipe("column_0", column);
-    let line = m.pipe("line_0", line(&m, events, &window));
-    let address = line + column.keep(1, 16);
+    let lines = Lines::input(&m, sizes, "lines");
+    let (line, line_words) = line(&m, events, &window, &lines);
+    let mut address = m.pipe("line_0", line) + column.keep(1, 16);
+    let y = || m.input("y", 16, "line of the map, D-1");
+    let mut known_y = None;
+    if lines.may_be_several() {
+        let y = y();
+        m.discard(y);
+        let more = lines.offset(y, line_words);
+        address = more.map_or(address, |more| address + m.pipe("lines_0", more));
+        known_y = Some(y);
+    }
     m.output("address", m.pipe("address_1", address), "word of the streams, D1");
 
     let first = m.pipe("first_0", first);
     let mut take = m.pipe("reading_0", reading);
     if sizes.extended {
-        let y = m.input("y", 16, "line of the map, D-1").zero_extend(17);
+        let y = known_y.unwrap_or_else(y).zero_extend(17);
         let row = m.pipe("row_0", window.position(y, window.dy));
         let size = |name: &str| m.input(name, 16, "size of the map").zero_extend(POSITION_BITS);
         // A negative position is a large one.
@@ -113,8 +125,14 @@ impl<'m> Window<'m> {
     }
 }
 
-/// The first word of the line that is read, at `D-1`.
-fn line<'m>(m: &'m Builder, events: Events<'m>, window: &Window<'m>) -> Sig<'m> {
+/// The first word of the line that is read for the first line of the tile, at `D-1`, and how many
+/// words later that of its next line is.
+fn line<'m>(
+    m: &'m Builder,
+    events: Events<'m>,
+    window: &Window<'m>,
+    lines: &Lines<'m>,
+) -> (Sig<'m>, Sig<'m>) {
     let base = m.input("stream_in_base", 16, "first word");
     let row_words = m.input("stream_in_row", 16, "words of a line");
     let plane_words = m.input("stream_in_plane", 16, "words of a column tile");
@@ -122,10 +140,10 @@ fn line<'m>(m: &'m Builder, events: Events<'m>, window: &Window<'m>) -> Sig<'m> 
     let line = m.reg_without_reset("in_line", 16);
     let next = events.of_ct(ct, base, plane_words);
     let step = m.mux(window.stride_2, row_words << 1, row_words);
-    let _ = events.of_line(line, base, step, next);
+    let _ = events.of_line(line, base, lines.times(step), next);
     let none = m.lit(16, 0);
     let part = [none, row_words, row_words << 1, none - row_words];
-    *line + m.select(window.dy, &part)
+    (*line + m.select(window.dy, &part), step)
 }
 
 /// Whether a word that is taken is the first one of its pixel.

@@ -92,6 +92,11 @@ impl<'m> Top<'m> {
             self.connect_position(reader, &["y", "restart"]);
             let fields = ["window", "window_stride_2", "window_padding", "in_height", "in_width"];
             self.connect_fields(reader, &fields);
+        } else if self.sizes.lines > 1 {
+            self.connect_position(reader, &["y"]);
+        }
+        if self.sizes.lines > 1 {
+            self.connect_fields(reader, &["lines"]);
         }
         reader
     }
@@ -228,6 +233,10 @@ impl<'m> Top<'m> {
         if sizes.write_beats > 1 {
             self.connect_position(addresses, &["sub"]);
             self.connect_position(writer, &["sub"]);
+        }
+        if sizes.lines > 1 {
+            self.connect_position(addresses, &["y"]);
+            self.connect_fields(addresses, &["lines", "out_lines"]);
         }
         if sizes.taps > 1 {
             self.connect_fields(writer, &["out_copies"]);

@@ -13,7 +13,7 @@
 //! | `step_addr`    | out | 16    | word of the step memory                                   |
 //! | `weight_addr`  | out | 16    | word of the weight memories                               |
 //! | `issue`, `first`, `last` | out | 1 | a step is issued, the first, the last of its tile   |
-//! | `line_end`, `ct_end` | out | 1 | with `last`: of the last tile of a line, a column tile   |
+//! | `line_end`, `ct_end` | out | 1 | with `last`: of the last tile of a row, a column tile    |
 //! | `free`         | out | 1     | last cycle of layer 0: the image has been used            |
 //! | `sending`      | out | 1     | state `Send`                                              |
 //! | `busy`         | out | 1     | not in state `Idle`                                       |
@@ -23,6 +23,8 @@
 
 use heartbit_ir::program::{DESCRIPTOR_WORDS, HEADER_WORDS};
 
+use super::lines::Lines;
+use super::sizes::Sizes;
 use crate::build::{Builder, Module};
 
 /// States, as the monitor shows them.
@@ -37,7 +39,7 @@ const TILE_GAP: u64 = 1;
 const COL_GAP: u64 = 2;
 
 /// Describes the module `sequencer`.
-pub(super) fn sequencer() -> Module {
+pub(super) fn sequencer(sizes: &Sizes) -> Module {
     let m = Builder::new("sequencer", "Fetches descriptors, issues steps, waits.");
     let word = |name: &str, doc: &str| m.input(name, 16, doc);
     let image_full = m.input("image_full", 1, "a complete image waits");
@@ -70,16 +72,24 @@ pub(super) fn sequencer() -> Module {
     let tile_over = (last & tile_gap.eq(0)) | (run & phase.eq(TILE_GAP) & at_limit);
     let tile_over = tile_over.named("tile_over");
     let counter = |name: &str| m.reg_without_reset(name, 16);
-    let (xt, y, ct) = (counter("xt"), counter("y"), counter("ct"));
+    let lines = Lines::input(&m, sizes, "lines");
+    // Lines up to the end of the tile, which may be beyond the map.
+    let y_bits = if lines.may_be_several() { 17 } else { 16 };
+    let xt = counter("xt");
+    let (y, ct) = (m.reg_without_reset("y", y_bits), counter("ct"));
     let last_xt = xt.eq(word("row_tiles", "tiles of a line")).named("last_xt");
-    let last_y = y.eq(word("out_height", "lines")).named("last_y");
+    let out_height = word("out_height", "lines").zero_extend(y_bits);
+    let last_y = if lines.may_be_several() { y.ge(out_height) } else { y.eq(out_height) };
+    let last_y = last_y.named("last_y");
     let last_ct = ct.eq(word("col_tiles", "column tiles")).named("last_ct");
     let line_over = (tile_over & last_xt).named("line_over");
     let tiles_over = (line_over & last_y).named("tiles_over");
     let gap_over = run & phase.eq(COL_GAP) & at_limit;
     let col_over = ((tiles_over & col_gap.eq(0)) | gap_over).named("col_over");
     xt.next_when(load | tile_over, m.mux(load | last_xt, 1, *xt + 1));
-    y.next_when(load | line_over, m.mux(load | last_y, 1, *y + 1));
+    let tile_lines = lines.number(y_bits);
+    let y_next = *y + tile_lines;
+    y.next_when(load | line_over, m.mux(load | last_y, tile_lines, y_next));
     ct.next_when(load | col_over, m.mux(load, 1, *ct + 1));
     let into_tile_gap = last & tile_gap.ne(0);
     let into_col_gap = tiles_over & col_gap.ne(0);
@@ -142,11 +152,15 @@ pub(super) fn sequencer() -> Module {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sizes::{Sizes, test_sizes};
     use super::{DRAIN, FETCH, IDLE, RUN, SEND, sequencer};
     use crate::{Simulator, test_random};
     use heartbit_ir::program::LayerDescriptor;
 
-    fn set_layer(sim: &mut Simulator, layer: &LayerDescriptor) {
+    fn set_layer(sim: &mut Simulator, sizes: &Sizes, layer: &LayerDescriptor) {
+        if sizes.lines > 1 {
+            sim.set("lines", layer.lines.trailing_zeros().into());
+        }
         for (name, value) in [
             ("steps", layer.steps),
             ("step_base", layer.step_base),
@@ -185,12 +199,13 @@ mod tests {
             sim.step();
         }
         let mut cycle = 0;
+        let tiles = layer.out_height.div_ceil(layer.lines.into()) * layer.row_tiles;
         for ct in 0..layer.col_tiles {
-            for tile in 0..layer.out_height * layer.row_tiles {
+            for tile in 0..tiles {
                 for step in 0..layer.steps {
                     let last = step + 1 == layer.steps;
                     let line_end = last && (tile + 1) % layer.row_tiles == 0;
-                    let ct_end = last && tile + 1 == layer.out_height * layer.row_tiles;
+                    let ct_end = last && tile + 1 == tiles;
                     assert_eq!((sim.get("state"), sim.get("issue")), (RUN, 1));
                     assert_eq!(sim.get("entered"), u64::from(cycle == 0));
                     assert_eq!(sim.get("first"), u64::from(step == 0));
@@ -222,9 +237,10 @@ mod tests {
         }
     }
 
-    #[test]
-    fn layers_take_the_cycles_of_the_page() {
-        let mut sim = Simulator::new(&sequencer());
+    #[track_caller]
+    fn check_images(most_lines: u32) {
+        let sizes = Sizes { lines: most_lines, ..test_sizes(4, 1, 4) };
+        let mut sim = Simulator::new(&sequencer(&sizes));
         let mut seed = 2;
         for _ in 0..20 {
             let mut random =
@@ -234,9 +250,10 @@ mod tests {
                     steps: 1 + random(6),
                     step_base: random(65_536),
                     weight_base: random(65_536),
+                    lines: 1 << random(u64::from(most_lines.trailing_zeros() + 1)),
                     col_tiles: 1 + random(3),
                     row_tiles: 1 + random(4),
-                    out_height: 1 + random(4),
+                    out_height: 1 + random(if most_lines == 1 { 4 } else { 9 }),
                     tile_gap: random(3),
                     col_gap: random(3),
                     drain_wait: 1 + random(20),
@@ -250,7 +267,7 @@ mod tests {
             sim.step();
             sim.set("image_full", 0);
             for (index, layer) in layers.iter().enumerate() {
-                set_layer(&mut sim, layer);
+                set_layer(&mut sim, &sizes, layer);
                 check_layer(&mut sim, index as u64, layer);
             }
             for cycle in 0..3 {
@@ -263,5 +280,10 @@ mod tests {
             quiet(&mut sim, IDLE, true);
             sim.step();
         }
+    }
+
+    #[test]
+    fn layers_take_the_cycles_of_the_page() {
+        [1, 2, 4].into_iter().for_each(check_images);
     }
 }

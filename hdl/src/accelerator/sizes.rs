@@ -17,6 +17,8 @@ pub(super) struct Sizes {
     pub(super) taps: u32,
     /// `L / T`, the lanes of a lane group.
     pub(super) group_lanes: u32,
+    /// `Q`.
+    pub(super) lines: u32,
     /// Whether there is hardware for more than the CIFAR `ResNets` need.
     pub(super) extended: bool,
     /// Bits of an accumulator.
@@ -69,12 +71,17 @@ impl Sizes {
             matches!(array.taps, 1 | 2 | 4) && array.divides_into(array.taps),
             "bug: {array:?}"
         );
+        assert!(
+            matches!(array.lines, 1 | 2 | 4) && array.rows.is_multiple_of(array.lines),
+            "bug: {array:?}"
+        );
         Self {
             rows: n(array.rows),
             cols: n(array.cols),
             lanes: n(array.lanes),
             taps: n(array.taps),
             group_lanes: n(array.group_lanes()),
+            lines: n(array.lines),
             extended: array.extended,
             acc_bits: array.acc_bits,
             write_beats: n(array.write_beats()),
@@ -113,6 +120,11 @@ impl Sizes {
     /// Bits of the number of copies, `log2 f`; there is none without lane groups.
     pub(super) fn copies_bits(&self) -> u32 {
         bits_for(self.taps / 2)
+    }
+
+    /// Bits of the number of lines of a tile, `log2 q`; there is none with `Q = 1`.
+    pub(super) fn lines_bits(&self) -> u32 {
+        bits_for(self.lines / 2)
     }
 
     /// Bits of a sub-slice index.
