@@ -41,6 +41,7 @@ fn run(
     let target = Target {
         shape: ArrayShape { rows: array.rows, cols: array.cols, lanes: array.lanes },
         taps: Some(array.taps),
+        lines: Some(array.lines),
         extended: Some(array.extended),
         acc_bits: Some(array.acc_bits),
         depths: Some(DEPTHS),
@@ -67,9 +68,9 @@ fn run(
 
 /// Runs random networks through one model of an array; a failure names its problem.
 #[track_caller]
-fn check_array(shape: &str, taps: usize, extended: bool, networks: usize) {
+fn check_array(shape: &str, taps: usize, lines: usize, extended: bool, networks: usize) {
     let ArrayShape { rows, cols, lanes } = shape.parse().expect("an array");
-    let array = ArrayConfig { rows, cols, lanes, taps, lines: 1, acc_bits: ACC_BITS, extended };
+    let array = ArrayConfig { rows, cols, lanes, taps, lines, acc_bits: ACC_BITS, extended };
     let model = Build::new(accelerator_design(&array, &DEPTHS))
         .compile(&toolchain())
         .expect("the Verilog compiles")
@@ -98,42 +99,42 @@ fn check_array(shape: &str, taps: usize, extended: bool, networks: usize) {
 
 #[test]
 fn array_with_one_pe_agrees() {
-    check_array("1x1x4", 1, true, 12);
+    check_array("1x1x4", 1, 1, true, 12);
 }
 
 #[test]
 fn array_with_odd_sizes_agrees() {
-    check_array("3x5x11", 1, true, 40);
+    check_array("3x5x11", 1, 1, true, 40);
 }
 
 #[test]
 fn array_with_more_columns_than_lanes_agrees() {
-    check_array("2x7x4", 1, true, 30);
+    check_array("2x7x4", 1, 2, true, 30);
 }
 
 #[test]
 fn array_with_several_slices_a_word_agrees() {
-    check_array("4x3x37", 1, false, 40);
+    check_array("4x3x37", 1, 4, false, 40);
 }
 
 #[test]
 fn array_wider_than_a_machine_word_agrees() {
-    check_array("2x4x70", 1, true, 20);
+    check_array("2x4x70", 1, 1, true, 20);
 }
 
 #[test]
 fn array_with_two_lane_groups_agrees() {
-    check_array("3x4x16", 2, true, 30);
+    check_array("3x4x16", 2, 1, true, 30);
 }
 
 #[test]
 fn array_with_four_lane_groups_agrees() {
-    check_array("4x8x64", 4, false, 30);
+    check_array("4x8x64", 4, 2, false, 30);
 }
 
 #[test]
 fn demo_array_agrees() {
-    check_array("8x8x16", 1, false, 40);
+    check_array("8x8x16", 1, 4, false, 40);
 }
 
 proptest! {

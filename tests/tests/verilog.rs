@@ -9,17 +9,17 @@ use heartbit_ir::program::{ArrayConfig, MemoryDepths};
 
 /// Shapes that differ in what the text contains: one row, one column, more columns than lanes,
 /// several slices a word, lanes that are no power of two, words wider than a machine word.
-/// Rows, columns, lanes, lane groups, accumulator bits, extensions.
-const SHAPES: [(usize, usize, usize, usize, u32, bool); 9] = [
-    (1, 1, 4, 1, 1, true),
-    (2, 2, 4, 2, 12, false),
-    (3, 7, 4, 1, 14, true),
-    (4, 3, 37, 1, 20, false),
-    (1, 5, 8, 1, 31, true),
-    (5, 1, 64, 4, 5, true),
-    (2, 3, 100, 1, 24, true),
-    (2, 4, 32, 4, 20, true),
-    (8, 8, 16, 1, 14, false),
+/// Rows, columns, lanes, lane groups, lines, accumulator bits, extensions.
+const SHAPES: [(usize, usize, usize, usize, usize, u32, bool); 9] = [
+    (1, 1, 4, 1, 1, 1, true),
+    (2, 2, 4, 2, 2, 12, false),
+    (3, 7, 4, 1, 1, 14, true),
+    (4, 3, 37, 1, 4, 20, false),
+    (1, 5, 8, 1, 1, 31, true),
+    (5, 1, 64, 4, 1, 5, true),
+    (2, 3, 100, 1, 1, 24, true),
+    (2, 4, 32, 4, 2, 20, true),
+    (8, 8, 16, 1, 4, 14, false),
 ];
 
 fn designs() -> impl Iterator<Item = Design> {
@@ -33,8 +33,8 @@ fn designs() -> impl Iterator<Item = Design> {
         step: 200,
         program: 82,
     };
-    SHAPES.into_iter().map(move |(rows, cols, lanes, taps, acc_bits, extended)| {
-        let array = ArrayConfig { rows, cols, lanes, taps, lines: 1, acc_bits, extended };
+    SHAPES.into_iter().map(move |(rows, cols, lanes, taps, lines, acc_bits, extended)| {
+        let array = ArrayConfig { rows, cols, lanes, taps, lines, acc_bits, extended };
         accelerator_design(&array, &depths)
     })
 }

@@ -92,7 +92,7 @@ impl<'a> Scheduler<'a> {
         let plan = self.plan;
         let layer = &plan.layers[index];
         let [height, width, channels] = layer.shape;
-        let lines = layout::lines(&self.array, layer);
+        let lines = layout::lines(&self.array, self.plan, layer);
         let mut d = LayerDescriptor {
             lines: u8::try_from(lines).expect("bug: at most 4 lines"),
             out_lines: 1,
@@ -270,7 +270,7 @@ impl<'a> Scheduler<'a> {
     fn reader_lines(&self, index: usize) -> usize {
         let reads = |layer: &&Layer| layer.source() == Some(Source::Layer(index));
         let readers = self.plan.layers.iter().filter(reads);
-        readers.map(|layer| layout::lines(&self.array, layer)).max().unwrap_or(1)
+        readers.map(|layer| layout::lines(&self.array, self.plan, layer)).max().unwrap_or(1)
     }
 
     /// Bits and shift of the levels of an operation; the array makes 8-bit levels and leaves out

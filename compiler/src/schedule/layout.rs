@@ -1,6 +1,6 @@
 //! Where a map lies in the banks: microarchitecture.md, sections 1 and 2.
 
-use crate::plan::{Layer, Source};
+use crate::plan::{Layer, Plan, Source, WrittenMap};
 use heartbit_ir::program::ArrayConfig;
 
 /// Physical position of channels in the words of a pixel.
@@ -136,12 +136,16 @@ impl MapLayout {
     }
 }
 
-/// Lines of a tile of a layer: as many as fit beside each other, where that saves tiles.
-pub(super) fn lines(array: &ArrayConfig, layer: &Layer) -> usize {
-    let [height, width, _] = layer.shape;
-    let fits = |q: &usize| *q <= array.lines && width * q <= array.rows;
+/// Lines of a tile of a layer: as many as fit beside each other. (Also where there are fewer
+/// lines, so that the lines of a map's writer divide those of its reader.)
+pub(super) fn lines(array: &ArrayConfig, plan: &Plan, layer: &Layer) -> usize {
+    let reads_lines = layer.convolution.as_ref().is_none_or(|convolution| {
+        matches!(convolution.source, Source::Layer(from) if !plan.layers[from].flat
+            && !matches!(plan.layers[from].map, Some(WrittenMap::Pooled(_))))
+    });
+    let fits = |q: &usize| *q <= array.lines && layer.shape[1] * q <= array.rows;
     // The lines of a flattened map are apart.
-    if height == 1 || layer.source() == Some(Source::Image) || layer.flat {
+    if layer.flat || !reads_lines {
         return 1;
     }
     [4, 2].into_iter().find(fits).unwrap_or(1)
