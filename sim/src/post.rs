@@ -50,7 +50,7 @@ impl<'a> Context<'a> {
 }
 
 /// A pixel of a column tile, as the drain shows it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Pixel {
     /// D0 of its first beat.
     shown: u64,
@@ -68,60 +68,59 @@ struct Pixel {
 struct Tile {
     /// Cycle of its last step.
     last_step: u64,
-    ct: usize,
     t: usize,
     xt: usize,
     /// Line and column of the pixel that is shown next; all rows above are done or beyond the map.
     line: usize,
     column: usize,
+    /// That pixel.
+    pixel: Pixel,
     matches: Vec<u32>,
     products: Vec<u32>,
 }
 
 impl Tile {
-    fn pixel(&self, to: &Context<'_>) -> Pixel {
-        let row = self.line * to.layer.pitch + self.column;
-        let rows_before = (to.plan.rows - 1 - row) as u64;
-        let shown = self.last_step + to.plan.drain_delay + rows_before * to.layer.beats;
-        Pixel {
-            shown,
-            written: shown + to.layer.reads - 1 + to.plan.write_delay,
-            ct: self.ct,
-            y: self.t * to.layer.lines + self.line,
-            x: self.xt * to.plan.rows + self.column,
-            row,
-        }
-    }
-
-    /// Goes to the last column of the highest line that is inside the map.
-    fn start(&mut self, layer: &LayerPlan) {
-        let left = usize::from(layer.d.out_height) - self.t * layer.lines;
-        self.line = left.min(layer.lines) - 1;
-        self.column = self.last_column(layer);
+    /// Begins with the last column of the highest line that is inside the map.
+    fn start(&mut self, cycle: u64, at: &Issue, to: &Context<'_>) {
+        (self.last_step, self.t, self.xt, self.pixel.ct) = (cycle, at.t, at.xt, at.ct);
+        let left = usize::from(to.layer.d.out_height) - self.t * to.layer.lines;
+        self.line = left.min(to.layer.lines) - 1;
+        self.column = self.last_column(to);
+        self.show(to);
     }
 
     /// Goes to the next pixel; returns whether there is one.
-    fn advance(&mut self, layer: &LayerPlan) -> bool {
-        if self.is_at_end() {
-            return false;
-        }
+    fn advance(&mut self, to: &Context<'_>) -> bool {
         if self.column > 0 {
             self.column -= 1;
-        } else {
+        } else if self.line > 0 {
             self.line -= 1;
-            self.column = self.last_column(layer);
+            self.column = self.last_column(to);
+        } else {
+            return false;
         }
+        self.show(to);
         true
     }
 
-    fn last_column(&self, layer: &LayerPlan) -> usize {
-        let left = usize::from(layer.d.out_width) - self.xt * layer.pitch;
-        left.min(layer.pitch) - 1
+    fn last_column(&self, to: &Context<'_>) -> usize {
+        let left = usize::from(to.layer.d.out_width) - self.xt * to.layer.pitch;
+        left.min(to.layer.pitch) - 1
     }
 
-    /// Whether row 0 is shown.
-    fn is_at_end(&self) -> bool {
-        (self.line, self.column) == (0, 0)
+    fn show(&mut self, to: &Context<'_>) {
+        let (plan, layer) = (to.plan, to.layer);
+        let row = self.line * layer.pitch + self.column;
+        let rows_before = (plan.rows - 1 - row) as u64;
+        let shown = self.last_step + plan.drain_delay + rows_before * layer.beats;
+        self.pixel = Pixel {
+            shown,
+            written: shown + layer.reads - 1 + plan.write_delay,
+            ct: self.pixel.ct,
+            y: self.t * layer.lines + self.line,
+            x: self.xt * plan.rows + self.column,
+            row,
+        };
     }
 }
 
@@ -161,12 +160,11 @@ impl Post {
             products: vec![0; array.products.len()],
             ..Tile::default()
         });
-        (tile.last_step, tile.ct, tile.t, tile.xt) = (cycle, at.ct, at.t, at.xt);
-        tile.start(to.layer);
+        tile.start(cycle, at, to);
         std::mem::swap(&mut tile.matches, &mut array.matches);
         std::mem::swap(&mut tile.products, &mut array.products);
         self.tiles.push_back(tile);
-        self.schedule(to);
+        self.schedule();
     }
 
     /// Performs all writes to the activation memory up to cycle `now`, included.
@@ -186,29 +184,28 @@ impl Post {
     }
 
     fn catch_up(&mut self, now: u64, to: &mut Context<'_>) {
-        while let Some(tile) = self.tiles.front()
-            && tile.pixel(to).written <= now
+        let mut tiles = std::mem::take(&mut self.tiles);
+        while let Some(tile) = tiles.front_mut()
+            && tile.pixel.written <= now
         {
-            let mut tile = self.tiles.pop_front().expect("bug: the tile was there");
-            self.process_row(&tile, to);
-            if tile.advance(to.layer) {
-                self.tiles.push_front(tile);
-            } else {
-                self.free.push(tile);
+            self.process_row(tile, to);
+            if !tile.advance(to) {
+                self.free.extend(tiles.pop_front());
             }
         }
+        self.tiles = tiles;
         self.map.commit(now, to);
-        self.schedule(to);
+        self.schedule();
     }
 
-    fn schedule(&mut self, to: &Context<'_>) {
-        let row = self.tiles.front().map_or(u64::MAX, |tile| tile.pixel(to).written);
+    fn schedule(&mut self) {
+        let row = self.tiles.front().map_or(u64::MAX, |tile| tile.pixel.written);
         self.due = self.map.due().map_or(row, |cycle| row.min(cycle));
     }
 
     /// Executes all beats of the row that `tile` shows.
     fn process_row(&mut self, tile: &Tile, to: &mut Context<'_>) {
-        let (pixel, flags) = (tile.pixel(to), to.layer.d.flags);
+        let (pixel, flags) = (tile.pixel, to.layer.d.flags);
         self.streams.read_shortcut(&pixel, to);
         self.results.compute(tile, &pixel, &self.streams.shortcut, to);
         self.record(&pixel, to);
@@ -219,13 +216,13 @@ impl Post {
             self.streams.write(&pixel, &self.results.value, to);
         }
         if flags.logits {
-            let first = tile.ct * to.plan.cols;
+            let first = pixel.ct * to.plan.cols;
             self.results.copy_logits(&mut to.memories.logit[first..][..to.plan.cols]);
         }
         if flags.pool {
             self.map.pool(&pixel, &self.results.value, to);
             let last = (to.layer.tile_rows, usize::from(to.layer.d.row_tiles));
-            if (tile.t + 1, tile.xt + 1) == last && tile.is_at_end() {
+            if (tile.t + 1, tile.xt + 1) == last && pixel.row == 0 {
                 self.map.end_pooling(&pixel, to);
             }
         }
