@@ -197,7 +197,7 @@ fn useful_lines(plan: &Plan, array: &ArrayConfig) -> usize {
     let divides = |lines: &usize| array.rows.is_multiple_of(*lines);
     let most = [4, 2].into_iter().find(divides).unwrap_or(1);
     let with = ArrayConfig { lines: most, ..*array };
-    plan.layers.iter().map(|layer| layout::lines(&with, plan, layer)).max().unwrap_or(1)
+    layout::tile_lines(&with, plan).into_iter().max().unwrap_or(1)
 }
 
 /// The most lane groups for which a 3×3 kernel reads a map of so few channels.

@@ -37,6 +37,8 @@ pub(super) struct Scheduler<'a> {
     network: &'a Network,
     plan: &'a Plan,
     array: ArrayConfig,
+    /// Lines of a tile of each layer.
+    lines: Vec<usize>,
     activation: Allocator,
     stream: Allocator,
     columns: ColumnMemories,
@@ -55,6 +57,7 @@ impl<'a> Scheduler<'a> {
             network,
             plan,
             array,
+            lines: layout::tile_lines(&array, plan),
             activation: Allocator::default(),
             stream: Allocator::default(),
             columns: ColumnMemories::new(array),
@@ -92,7 +95,7 @@ impl<'a> Scheduler<'a> {
         let plan = self.plan;
         let layer = &plan.layers[index];
         let [height, width, channels] = layer.shape;
-        let lines = layout::lines(&self.array, self.plan, layer);
+        let lines = self.lines[index];
         let mut d = LayerDescriptor {
             lines: u8::try_from(lines).expect("bug: at most 4 lines"),
             out_lines: 1,
@@ -268,9 +271,9 @@ impl<'a> Scheduler<'a> {
 
     /// Lines of the tiles of the layers that read a layer's map.
     fn reader_lines(&self, index: usize) -> usize {
-        let reads = |layer: &&Layer| layer.source() == Some(Source::Layer(index));
-        let readers = self.plan.layers.iter().filter(reads);
-        readers.map(|layer| layout::lines(&self.array, self.plan, layer)).max().unwrap_or(1)
+        let reads = |layer: &Layer| layer.source() == Some(Source::Layer(index));
+        let layers = self.plan.layers.iter().zip(&self.lines);
+        layers.filter(|(layer, _)| reads(layer)).map(|(_, &lines)| lines).max().unwrap_or(1)
     }
 
     /// Bits and shift of the levels of an operation; the array makes 8-bit levels and leaves out

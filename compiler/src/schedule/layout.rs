@@ -136,19 +136,38 @@ impl MapLayout {
     }
 }
 
-/// Lines of a tile of a layer: as many as fit beside each other. (Also where there are fewer
-/// lines, so that the lines of a map's writer divide those of its reader.)
-pub(super) fn lines(array: &ArrayConfig, plan: &Plan, layer: &Layer) -> usize {
-    let reads_lines = layer.convolution.as_ref().is_none_or(|convolution| {
-        matches!(convolution.source, Source::Layer(from) if !plan.layers[from].flat
-            && !matches!(plan.layers[from].map, Some(WrittenMap::Pooled(_))))
-    });
-    let fits = |q: &usize| *q <= array.lines && layer.shape[1] * q <= array.rows;
-    // The lines of a flattened map are apart.
-    if layer.flat || !reads_lines {
-        return 1;
+/// Lines of a tile of each layer: as many as fit beside each other, and as the reader of the
+/// layer's map can follow.
+pub(super) fn tile_lines(array: &ArrayConfig, plan: &Plan) -> Vec<usize> {
+    let mut lines = vec![1; plan.layers.len()];
+    // Readers come later, so they are decided first.
+    for (index, layer) in plan.layers.iter().enumerate().rev() {
+        if layer.flat || !reads_lines(plan, layer) {
+            continue;
+        }
+        let pooled = matches!(layer.map, Some(WrittenMap::Pooled(_)));
+        let reads = |reader: &Layer| reader.source() == Some(Source::Layer(index));
+        let follows = |q: usize| {
+            plan.layers.iter().zip(&lines).all(|(reader, reader_lines)| {
+                pooled || !reads(reader) || (layer.out_stride * reader_lines).is_multiple_of(q)
+            })
+        };
+        let fits = |q: &usize| *q <= array.lines && layer.shape[1] * q <= array.rows;
+        lines[index] = [4, 2].into_iter().find(|q| fits(q) && follows(*q)).unwrap_or(1);
     }
-    [4, 2].into_iter().find(fits).unwrap_or(1)
+    lines
+}
+
+/// Whether a layer reads lines of a map, not the image or one pixel.
+fn reads_lines(plan: &Plan, layer: &Layer) -> bool {
+    match layer.source() {
+        None => true,
+        Some(Source::Image) => false,
+        Some(Source::Layer(from)) => {
+            let from = &plan.layers[from];
+            !from.flat && !matches!(from.map, Some(WrittenMap::Pooled(_)))
+        }
+    }
 }
 
 /// The most copies of a pixel of so many slices that a word holds, 4 or 2 or 1.
