@@ -81,13 +81,10 @@ impl<'m> Fold<'m> {
         let m = stride_2.builder();
         let bits = self.most.trailing_zeros();
         let line = m.mux(stride_2, self.y.slice(1, bits), self.y.slice(0, bits));
-        self.reader.choose(|q| match q {
-            1 => m.lit(width, 0),
-            _ => {
-                let bank = |line: u32| m.lit(width, u64::from(line * (self.rows / q)));
-                let banks: Vec<_> = (0..q).map(bank).collect();
-                m.select(line.keep(0, q.trailing_zeros()), &banks)
-            }
+        self.reader.choose(|q| {
+            let bank = |line: u32| m.lit(width, u64::from(line * (self.rows / q)));
+            let banks: Vec<_> = (0..q).map(bank).collect();
+            if q == 1 { banks[0] } else { m.select(line.keep(0, q.trailing_zeros()), &banks) }
         })
     }
 

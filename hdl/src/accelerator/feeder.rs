@@ -428,9 +428,9 @@ mod tests {
                 (self.base + tile + adjust).rem_euclid(65_536).cast_unsigned()
             };
             let valid = |step: &Step, row: i64| {
-                let (j, i) = (row / self.line_rows(), row % self.line_rows());
-                let y = (t * self.lines + j) * self.stride + i64::from(step.dy);
-                let x = (xt * int(self.rows) + i) * self.stride + i64::from(step.dx);
+                let (line, column) = (row / self.line_rows(), row % self.line_rows());
+                let y = (t * self.lines + line) * self.stride + i64::from(step.dy);
+                let x = (xt * int(self.rows) + column) * self.stride + i64::from(step.dx);
                 let inside = (0..self.height).contains(&y) && (0..self.width).contains(&x);
                 u64::from(self.image || inside && !step.off) << row
             };
