@@ -29,6 +29,7 @@ pub(crate) fn result(format: Format, json: &Value, text: impl FnOnce() -> String
 }
 
 /// Prints a line on standard error, terminal or not; nobody need be reading.
+#[cfg(feature = "train")]
 pub(crate) fn note(line: &str) {
     drop(writeln!(std::io::stderr().lock(), "{line}"));
 }
