@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 #[cfg(feature = "train")]
 pub(crate) use bench::BenchTrainArgs;
-pub(crate) use bench::{BenchArgs, BenchCommand};
+pub(crate) use bench::{BenchArgs, BenchArraysArgs, BenchCommand};
 #[cfg(feature = "train")]
 pub(crate) use landscape::LandscapeArgs;
 #[cfg(feature = "train")]

@@ -77,7 +77,8 @@ impl CompiledView {
         (a.rows * a.cols * a.lanes) as u64
     }
 
-    fn cycles_of(&self, kind: &str) -> u64 {
+    /// Cycles of all layers of a kind.
+    pub(crate) fn cycles_of(&self, kind: &str) -> u64 {
         self.layers.iter().filter(|l| l.kind == kind).map(|l| l.cycles).sum()
     }
 

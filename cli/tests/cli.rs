@@ -115,6 +115,22 @@ fn inspect_has_the_fields_that_scripts_rely_on() {
 }
 
 #[test]
+fn bench_of_arrays_says_what_fits_and_how_well() {
+    let directory = temporary();
+    let args = ["bench", "arrays", "--arch", "resnet20,resnet18", "--array", "8x8x16"];
+    let json = succeed(&directory, &args);
+    let results = json["results"].as_array().expect("results");
+    let value = |name: &str| {
+        let found = results.iter().find(|r| r["name"] == name);
+        found.unwrap_or_else(|| panic!("no {name} in {json}"))["value"].clone()
+    };
+    assert!(value("resnet20/8x8x16/utilisation.binary").as_f64().is_some_and(|u| u > 0.9));
+    assert!(value("resnet20/8x8x16/cycles").as_u64().is_some_and(|n| n < 60_000));
+    // Its weights are out of reach of 16 address bits.
+    assert!(value("resnet18/8x8x16/cycles").is_null());
+}
+
+#[test]
 fn engines_agree_on_every_logit() {
     let directory = temporary();
     let (network, data) = (bundled_network(), data());

@@ -2,6 +2,7 @@
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
+use heartbit_ir::program::ArrayShape;
 use heartbit_model::{Arch, Method};
 use std::path::PathBuf;
 
@@ -14,8 +15,29 @@ pub(crate) struct BenchArgs {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum BenchCommand {
+    /// Predicts cycles and utilisation of untrained networks on arrays.
+    Arrays(BenchArraysArgs),
     /// Measures the training step (needs a binary built with `--features train`).
     Train(BenchTrainArgs),
+}
+
+/// Predicts cycles and utilisation of untrained networks on arrays.
+///
+/// The figures depend on shapes only and are exact: the RTL takes as many cycles.
+#[derive(Args, Debug)]
+pub(crate) struct BenchArraysArgs {
+    /// Architectures, separated by commas; all if left out.
+    #[arg(
+        long, value_name = "ARCH,..", value_delimiter = ',', default_values_t = Arch::ALL,
+        hide_default_value = true, value_parser = Arch::from_name
+    )]
+    pub(crate) arch: Vec<Arch>,
+    /// Arrays, separated by commas.
+    #[arg(
+        long, value_name = "ROWSxCOLSxLANES,..", value_delimiter = ',',
+        default_values = ["4x8x32", "8x8x16", "8x16x64", "16x16x32", "8x32x64", "7x32x64"]
+    )]
+    pub(crate) array: Vec<ArrayShape>,
 }
 
 /// Measures the training step: forward, loss, backward, hooks, optimizer, with the published

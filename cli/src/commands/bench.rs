@@ -1,5 +1,6 @@
 //! `bench`: one module for each thing that is measured.
 
+mod arrays;
 #[cfg(feature = "train")]
 mod peer;
 #[cfg(feature = "train")]
@@ -13,13 +14,15 @@ use crate::failure::Outcome;
 #[cfg(feature = "train")]
 pub(crate) fn run(args: &BenchArgs, format: Format) -> Outcome {
     match &args.what {
+        BenchCommand::Arrays(args) => arrays::run(args, format),
         BenchCommand::Train(args) => train::run(args, format),
     }
 }
 
 #[cfg(not(feature = "train"))]
-pub(crate) fn run(args: &BenchArgs, _: Format) -> Outcome {
+pub(crate) fn run(args: &BenchArgs, format: Format) -> Outcome {
     match &args.what {
+        BenchCommand::Arrays(args) => arrays::run(args, format),
         BenchCommand::Train(_) => Err(super::train::missing()),
     }
 }
