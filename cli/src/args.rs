@@ -292,9 +292,19 @@ pub(crate) struct CompileArgs {
     pub(crate) out: PathBuf,
 }
 
-/// Sizes that are otherwise fitted to the network.
+/// Sizes that are otherwise fitted to the network. Fix them for hardware that several networks
+/// share.
 #[derive(Args, Debug, Default)]
 pub(crate) struct LimitArgs {
+    /// Lane groups, each of which may take another tap of a kernel: 1, 2 or 4.
+    #[arg(long, value_name = "N")]
+    pub(crate) taps: Option<usize>,
+    /// Most lines of a map that a tile covers: 1, 2 or 4.
+    #[arg(long, value_name = "N")]
+    pub(crate) lines: Option<usize>,
+    /// Hardware for every network, whether this one needs it or not.
+    #[arg(long)]
+    pub(crate) extended: bool,
     /// Bits of an accumulator.
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u32).range(1..=31))]
     pub(crate) acc_bits: Option<u32>,

@@ -83,6 +83,9 @@ impl From<ScheduleError> for Failure {
     fn from(error: ScheduleError) -> Self {
         let help = match &error {
             ScheduleError::DoesNotFit(misfits) => remedies(misfits),
+            ScheduleError::Division { .. } => {
+                "leave the option out, or change the array".to_owned()
+            }
             _ => "the layers that the array supports are listed in docs/semantics.md".to_owned(),
         };
         Self::from_error(Code::DoesNotFit, error).help(help)

@@ -115,6 +115,26 @@ fn inspect_has_the_fields_that_scripts_rely_on() {
 }
 
 #[test]
+fn hardware_for_several_networks_is_compiled_as_asked() {
+    let directory = temporary();
+    let network = bundled_network();
+    let compile = ["compile", text(&network), "--array", "8x8x16", "--out", "b"];
+    let with = |extra: &[&'static str]| [&compile[..], extra].concat();
+    let json = succeed(&directory, &with(&["--taps", "2", "--lines", "4", "--extended"]));
+    assert_eq!((&json["array"]["taps"], &json["array"]["lines"]), (&2.into(), &4.into()));
+    assert_eq!(json["array"]["extended"], true);
+    let data = data();
+    let sim = succeed(&directory, &["sim", "b", "--data", text(&data), "--images", "2"]);
+    assert_eq!(sim["verdict"], "pass");
+    for (extra, words) in [
+        (["--taps", "4"], "8x8x16 cannot have 4 lane groups (--taps)"),
+        (["--lines", "3"], "8x8x16 cannot have 3 lines of a tile (--lines)"),
+    ] {
+        fail(&directory, &with(&extra), 4, &[words, "leave the option out"]);
+    }
+}
+
+#[test]
 fn bench_of_arrays_says_what_fits_and_how_well() {
     let directory = temporary();
     let args = ["bench", "arrays", "--arch", "resnet20,resnet18", "--array", "8x8x16"];

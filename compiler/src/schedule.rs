@@ -58,6 +58,18 @@ pub enum ScheduleError {
     /// Sizes of the target.
     #[error("the network does not fit the array: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     DoesNotFit(Vec<Misfit>),
+    /// A size that the array cannot have.
+    #[error("the array {shape} cannot have {number} {what}: {rule}")]
+    Division {
+        /// The array.
+        shape: ArrayShape,
+        /// How many.
+        number: usize,
+        /// Of what, in the words of the command line.
+        what: &'static str,
+        /// What it would take.
+        rule: &'static str,
+    },
 }
 
 /// One resource that is too small.
@@ -95,11 +107,12 @@ pub struct Compiled {
 ///
 /// # Errors
 /// [`ScheduleError::Plan`] if the array cannot execute it at all; [`ScheduleError::DoesNotFit`]
-/// with every accumulator or memory that is too small.
+/// with every accumulator or memory that is too small; [`ScheduleError::Division`].
 pub fn compile(network: &Network, target: &Target) -> Result<Compiled, ScheduleError> {
     let plan = crate::plan::plan(network)?;
     let mut misfits = Vec::new();
     let array = array(network, &plan, target, &mut misfits);
+    check_divisions(target.shape, &array)?;
     let mut scheduler = Scheduler::new(network, &plan, array);
     let layers: Vec<_> = (0..plan.layers.len()).map(|index| scheduler.layer(index)).collect();
     let scheduled = scheduler.finish();
@@ -184,12 +197,26 @@ fn array(
         extended: target.extended.unwrap_or(extended),
     };
     if extended && !array.extended {
-        misfits.push(Misfit { resource: "--extended", layer: None, needed: 1, available: 0 });
+        let resource = "the network's operations beyond the plain array";
+        misfits.push(Misfit { resource, layer: None, needed: 1, available: 0 });
     }
     array.lines = target.lines.unwrap_or_else(|| useful_lines(plan, &array));
     array.taps = target.taps.unwrap_or_else(|| useful_taps(network, plan, &array));
     array.acc_bits = acc_bits(network, plan, &array, target, misfits);
     array
+}
+
+fn check_divisions(shape: ArrayShape, array: &ArrayConfig) -> Result<(), ScheduleError> {
+    let (taps, lines) = (array.taps, array.lines);
+    let error = |number, what, rule| Err(ScheduleError::Division { shape, number, what, rule });
+    if !matches!(taps, 1 | 2 | 4) || !array.divides_into(taps) {
+        let rule = "1, 2 or 4 groups, each of the lanes of one or more column tiles";
+        return error(taps, "lane groups (--taps)", rule);
+    }
+    if !matches!(lines, 1 | 2 | 4) || !array.rows.is_multiple_of(lines) {
+        return error(lines, "lines of a tile (--lines)", "1, 2 or 4, a divisor of the rows");
+    }
+    Ok(())
 }
 
 /// The most lines that a tile of a layer's result can cover.

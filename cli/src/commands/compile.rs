@@ -23,7 +23,12 @@ pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
 
 /// Compiles a network for an array of this shape.
 pub(crate) fn compile(network: Network, shape: ArrayShape, limits: &LimitArgs) -> Outcome<Build> {
-    let mut target = Target::sized_for_network(shape);
+    let mut target = Target {
+        taps: limits.taps,
+        lines: limits.lines,
+        extended: limits.extended.then_some(true),
+        ..Target::sized_for_network(shape)
+    };
     if limits.activation_words.or(limits.weight_words).or(limits.stream_words).is_some() {
         // Memories without a limit get what the network needs.
         let needed = schedule::compile(&network, &target)?.program.depths;
