@@ -2,7 +2,7 @@
 
 use crate::output::{Table, grouped, percent, share};
 use heartbit_compiler::plan::Layer;
-use heartbit_compiler::predict::{CyclePrediction, predict};
+use heartbit_compiler::predict::{CyclePrediction, LayerCycles, predict};
 use heartbit_compiler::schedule::Compiled;
 use heartbit_ir::network::{Element, Network, OpKind};
 use heartbit_ir::program::Program;
@@ -16,7 +16,7 @@ pub(crate) struct LayerView {
     pub(crate) shape: [usize; 3],
     /// Bipolar products: multiply-accumulates times the bits of both operands.
     pub(crate) bit_products: u64,
-    pub(crate) cycles: u64,
+    pub(crate) cycles: LayerCycles,
     pub(crate) utilisation: f64,
 }
 
@@ -63,8 +63,8 @@ impl CompiledView {
                     kind: compiled.plan.kind(network, layer),
                     shape: layer.shape,
                     bit_products,
-                    cycles: cycles.0,
-                    utilisation: share(bit_products, cycles.0 * peak),
+                    cycles: *cycles,
+                    utilisation: share(bit_products, cycles.total().0 * peak),
                 }
             })
             .collect();
@@ -79,7 +79,7 @@ impl CompiledView {
 
     /// Cycles of all layers of a kind.
     pub(crate) fn cycles_of(&self, kind: &str) -> u64 {
-        self.layers.iter().filter(|l| l.kind == kind).map(|l| l.cycles).sum()
+        self.layers.iter().filter(|l| l.kind == kind).map(|l| l.cycles.total().0).sum()
     }
 
     /// Share of the peak that the binary layers reach, weighted by their products.
@@ -101,7 +101,7 @@ impl CompiledView {
             .map(|l| {
                 json!({
                     "name": l.name, "kind": l.kind, "shape": l.shape,
-                    "cycles": l.cycles, "utilisation": l.utilisation,
+                    "cycles": l.cycles.total().0, "of_which": l.cycles, "utilisation": l.utilisation,
                 })
             })
             .collect();
@@ -134,7 +134,7 @@ impl CompiledView {
             table.row(vec![
                 layer.name.clone(),
                 format!("{height}x{width}x{channels}"),
-                grouped(layer.cycles),
+                grouped(layer.cycles.total().0),
                 percent(layer.utilisation),
             ]);
         }

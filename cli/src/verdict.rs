@@ -164,7 +164,8 @@ impl<'a> Judge<'a> {
         let plan = &self.build.compiled.plan;
         let comparison = compare(&self.build.network, &self.build.compiled, values, execution);
         let names = plan.layers.iter().map(|l| l.name.as_str()).chain(["send"]);
-        let predicted = self.prediction.layers.iter().map(|c| c.0).chain([self.prediction.send.0]);
+        let predicted =
+            self.prediction.layers.iter().map(|c| c.total().0).chain([self.prediction.send.0]);
         let actual = |i: usize| {
             if i == plan.layers.len() {
                 execution.send_cycles

@@ -105,6 +105,11 @@ fn inspect_has_the_fields_that_scripts_rely_on() {
     let layers = json["layers"].as_array().expect("layers");
     assert_eq!(layers.len(), 20);
     let sum: u64 = layers.iter().filter_map(|l| l["cycles"].as_u64()).sum();
+    for layer in layers {
+        let parts = layer["of_which"].as_object().expect("parts");
+        let sum: u64 = parts.values().filter_map(Value::as_u64).sum();
+        assert_eq!(Some(sum), layer["cycles"].as_u64(), "{layer}");
+    }
     let send = json["cycles"]["send"].as_u64().expect("send");
     assert_eq!(json["cycles"]["total"].as_u64(), Some(sum + send));
     for share in [&json["utilisation"]["binary"], &json["utilisation"]["total"]] {

@@ -195,7 +195,7 @@ fn describe(network: &Network, compiled: &Compiled) -> ProgramFile {
                 u16::try_from(layer.out_order.len()).expect("bug: checked by validation"),
             ],
             steps: d.steps,
-            predicted_cycles: cycles.0,
+            predicted_cycles: cycles.total().0,
             notes: describe_flags(&d.flags).into_iter().map(str::to_owned).collect(),
         })
         .collect();

@@ -6,6 +6,7 @@
 //! Not here: stalls of the host port, which are the host's.
 
 use heartbit_ir::program::{LayerDescriptor, Program};
+use serde::Serialize;
 
 /// Cycles to fetch a descriptor.
 const FETCH_CYCLES: u64 = 20;
@@ -14,11 +15,31 @@ const FETCH_CYCLES: u64 = 20;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CycleCount(pub u64);
 
+/// Where the cycles of a layer go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LayerCycles {
+    /// Reading the descriptor.
+    pub fetch: u64,
+    /// Steps of the array.
+    pub compute: u64,
+    /// Between tiles, where draining one takes longer than the steps of the next.
+    pub stall: u64,
+    /// Until the last result is written, of the layer and of each column tile that is pooled.
+    pub drain: u64,
+}
+
+impl LayerCycles {
+    /// All of them.
+    pub fn total(&self) -> CycleCount {
+        CycleCount(self.fetch + self.compute + self.stall + self.drain)
+    }
+}
+
 /// Cycles of one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CyclePrediction {
     /// Cycles of each layer, `Fetch` to `Drain`.
-    pub layers: Vec<CycleCount>,
+    pub layers: Vec<LayerCycles>,
     /// Cycles of `Send`.
     pub send: CycleCount,
 }
@@ -26,7 +47,7 @@ pub struct CyclePrediction {
 impl CyclePrediction {
     /// Cycles from the first `Fetch` to the last beat of `Send`.
     pub fn total(&self) -> CycleCount {
-        CycleCount(self.layers.iter().map(|c| c.0).sum::<u64>() + self.send.0)
+        CycleCount(self.layers.iter().map(|c| c.total().0).sum::<u64>() + self.send.0)
     }
 }
 
@@ -39,10 +60,14 @@ pub fn predict(program: &Program) -> CyclePrediction {
     }
 }
 
-fn layer_cycles(layer: &LayerDescriptor) -> CycleCount {
+fn layer_cycles(layer: &LayerDescriptor) -> LayerCycles {
     let lines = u64::from(layer.lines.max(1));
     let tiles = u64::from(layer.out_height).div_ceil(lines) * u64::from(layer.row_tiles);
-    let tile = u64::from(layer.steps) + u64::from(layer.tile_gap);
-    let run = u64::from(layer.col_tiles) * (tiles * tile + u64::from(layer.col_gap));
-    CycleCount(FETCH_CYCLES + run + u64::from(layer.drain_wait))
+    let col_tiles = u64::from(layer.col_tiles);
+    LayerCycles {
+        fetch: FETCH_CYCLES,
+        compute: col_tiles * tiles * u64::from(layer.steps),
+        stall: col_tiles * tiles * u64::from(layer.tile_gap),
+        drain: col_tiles * u64::from(layer.col_gap) + u64::from(layer.drain_wait),
+    }
 }

@@ -26,7 +26,7 @@ fn utilisation(network: &Network, compiled: &Compiled) -> [u64; 2] {
     let peak = (a.rows * a.cols * a.lanes) as u64;
     let macs = network.binary_macs(&compiled.plan.types);
     let share = |cycles: u64| 100 * macs / (cycles * peak);
-    [share(binary.map(|(_, cycles)| cycles.0).sum()), share(prediction.total().0)]
+    [share(binary.map(|(_, cycles)| cycles.total().0).sum()), share(prediction.total().0)]
 }
 
 #[test]

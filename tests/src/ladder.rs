@@ -47,7 +47,7 @@ pub fn check(
         return Err(difference.to_string());
     }
     let prediction = predict(&compiled.program);
-    let predicted: Vec<u64> = prediction.layers.iter().map(|c| c.0).collect();
+    let predicted: Vec<u64> = prediction.layers.iter().map(|c| c.total().0).collect();
     if execution.layer_cycles != predicted || execution.send_cycles != prediction.send.0 {
         return Err(format!(
             "cycles: predicted {predicted:?} and {}, got {:?} and {}",
