@@ -4,7 +4,7 @@ CARGO ?= cargo
 # Everything but the GPU backends, which take long to build and need a driver.
 FEATURES = --features heartbit-cli/train,heartbit-cli/png
 
-.PHONY: demo test quick networks test-wgpu
+.PHONY: demo test quick test-wgpu
 
 # The main job on the bundled network and images, with a verdict.
 demo:
@@ -18,11 +18,6 @@ test:
 	$(CARGO) clippy --workspace --all-targets $(FEATURES) --quiet -- --deny warnings
 	RUSTDOCFLAGS=--deny=warnings $(CARGO) doc --workspace $(FEATURES) --no-deps --quiet
 	$(CARGO) test --workspace $(FEATURES)
-
-# Every network at its full size under Verilator, a full ImageNet image included: half an hour.
-networks:
-	scripts/setup.sh test
-	$(CARGO) test --release --package heartbit-tests --test networks -- --include-ignored --test-threads 1
 
 # Without the trainer and without outside tools: seconds after the first build.
 quick:

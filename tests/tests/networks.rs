@@ -1,8 +1,7 @@
 //! Every network of the specification at its full size: interpreter, cycle model, simulator, and
 //! the emitted Verilog under Verilator, on every tensor of an image.
 //!
-//! The weights are random with realistic statistics. What takes minutes is ignored by default and
-//! run by `make networks`.
+//! The weights are random with realistic statistics.
 
 use heartbit_compiler::fold::fold;
 use heartbit_compiler::random;
@@ -64,7 +63,6 @@ macro_rules! networks {
 
         mod verilog_agrees {
             $(#[test]
-            #[ignore = "minutes of Verilator; `make networks` runs it"]
             fn $name() {
                 super::Case::new(super::Arch::$arch, $shape).cosimulate();
             })*
