@@ -91,15 +91,6 @@ pub enum WrittenMap {
     Pooled(ValueId),
 }
 
-impl WrittenMap {
-    /// The value that is written.
-    pub fn value(self) -> ValueId {
-        match self {
-            Self::Bits(id) | Self::Levels(id) | Self::Pooled(id) => id,
-        }
-    }
-}
-
 /// One layer of the accelerator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
@@ -144,11 +135,6 @@ impl Layer {
     /// What the layer reads from the activation or image memory.
     pub fn source(&self) -> Option<Source> {
         self.convolution.as_ref().map(|c| c.source)
-    }
-
-    /// The value that later layers know as this layer's stream.
-    pub fn result(&self) -> Option<ValueId> {
-        self.prelu.or(self.stream).or(self.signs)
     }
 
     /// Whether the array needs its extensions for the layer.

@@ -111,14 +111,16 @@ pub struct Compiled {
 pub fn compile(network: &Network, target: &Target) -> Result<Compiled, ScheduleError> {
     let plan = crate::plan::plan(network)?;
     let mut misfits = Vec::new();
-    let array = array(network, &plan, target, &mut misfits);
+    let mut array = array(network, &plan, target, &mut misfits);
     check_divisions(target.shape, &array)?;
-    let mut scheduler = Scheduler::new(network, &plan, array);
+    let stem = Stem::new(network, &plan, &array);
+    array.acc_bits = acc_bits(&plan, &stem, target, &mut misfits);
+    let mut scheduler = Scheduler::new(network, &plan, array, &stem);
     let layers: Vec<_> = (0..plan.layers.len()).map(|index| scheduler.layer(index)).collect();
     let scheduled = scheduler.finish();
     misfits.extend(scheduled.oversize);
     let needed = MemoryDepths {
-        image: image_words(network, &plan, &array),
+        image: image_words(&stem, &array),
         logit: network.classes().div_ceil(array.cols),
         program: HEADER_WORDS + DESCRIPTOR_WORDS * plan.layers.len(),
         ..scheduled.depths
@@ -130,35 +132,22 @@ pub fn compile(network: &Network, target: &Target) -> Result<Compiled, ScheduleE
     let program = Program {
         array,
         depths: target.depths.unwrap_or(needed),
-        header: header(network, &plan, &array),
+        header: header(network, &stem),
         layers,
         steps: scheduled.steps,
         weights: scheduled.weights,
         parameters: scheduled.parameters,
     };
-    Ok(Compiled { plan, program, stem: scheduled.stem })
+    let stem = scheduled.stem;
+    Ok(Compiled { plan, program, stem })
 }
 
 /// What the array's sums of a network's stem lack, as [`compile`] says it.
 pub(crate) fn stem_offsets(network: &Network, plan: &Plan, array: &ArrayConfig) -> StemOffsets {
-    let stem = stem(network, plan, array);
-    stem.offsets(&stem.steps())
+    Stem::new(network, plan, array).offsets()
 }
 
-/// The stem of a network.
-fn stem<'a>(network: &'a Network, plan: &Plan, array: &'a ArrayConfig) -> Stem<'a> {
-    let reads_image = |kind: &OpKind| matches!(kind, OpKind::Conv { input: 0, .. });
-    let conv = network.ops.iter().position(|op| reads_image(&op.kind));
-    let conv = conv.expect("bug: a plan's image is read by a convolution");
-    let OpKind::Conv { weights, kernel, stride, .. } = &network.ops[conv].kind else {
-        unreachable!("bug: a convolution");
-    };
-    let (image, out) = (plan.types[0], plan.types[conv]);
-    Stem { array, image, out, weights, kernel: *kernel, stride: *stride }
-}
-
-fn header(network: &Network, plan: &Plan, array: &ArrayConfig) -> Header {
-    let stem = stem(network, plan, array);
+fn header(network: &Network, stem: &Stem<'_>) -> Header {
     let half = |n: usize| u16::try_from(n).expect("bug: checked with the depths");
     let byte = |n: usize| u8::try_from(n).expect("bug: checked by the plan");
     Header {
@@ -167,18 +156,16 @@ fn header(network: &Network, plan: &Plan, array: &ArrayConfig) -> Header {
         classes: half(network.classes()),
         stem_kernel: byte(stem.kernel),
         stem_stride: byte(stem.stride),
-        image_tiles: half(stem.out.width.div_ceil(array.rows)),
+        image_tiles: half(stem.row_tiles()),
     }
 }
 
 /// Words of an image bank.
-fn image_words(network: &Network, plan: &Plan, array: &ArrayConfig) -> usize {
-    let stem = stem(network, plan, array);
-    let tiles = stem.out.width.div_ceil(array.rows);
-    stem.image.height.div_ceil(3) * tiles * (8 / array.stem_planes())
+fn image_words(stem: &Stem<'_>, array: &ArrayConfig) -> usize {
+    stem.image.height.div_ceil(3) * stem.row_tiles() * (8 / array.stem_planes())
 }
 
-/// The array of a target, its open sizes chosen for the network.
+/// The array of a target, its open sizes apart from the accumulators chosen for the network.
 fn array(
     network: &Network,
     plan: &Plan,
@@ -202,7 +189,6 @@ fn array(
     }
     array.lines = target.lines.unwrap_or_else(|| useful_lines(plan, &array));
     array.taps = target.taps.unwrap_or_else(|| useful_taps(network, plan, &array));
-    array.acc_bits = acc_bits(network, plan, &array, target, misfits);
     array
 }
 
@@ -248,17 +234,11 @@ fn useful_taps(network: &Network, plan: &Plan, array: &ArrayConfig) -> usize {
 }
 
 /// Bits of the largest count of matches, or the target's.
-fn acc_bits(
-    network: &Network,
-    plan: &Plan,
-    array: &ArrayConfig,
-    target: &Target,
-    misfits: &mut Vec<Misfit>,
-) -> u32 {
+fn acc_bits(plan: &Plan, stem: &Stem<'_>, target: &Target, misfits: &mut Vec<Misfit>) -> u32 {
     let counts = plan.layers.iter().filter_map(|layer| {
         let convolution = layer.convolution.as_ref()?;
         let count = if convolution.source == Source::Image {
-            Stem::largest_count(&stem(network, plan, array).steps())
+            stem.largest_count()
         } else {
             match plan.types[convolution.conv].element {
                 Element::Sums(bound) => bound,

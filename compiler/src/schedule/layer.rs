@@ -3,11 +3,12 @@
 use super::Misfit;
 use super::layout::{self, ChannelMap, MapLayout, MapShape};
 use super::memory::Allocator;
-use super::stem::{StemOffsets, StemStep};
-use super::steps::{self, StepTable, Window};
+use super::stem::{Stem, StemOffsets};
+use super::steps::{self, ScheduledStep, StepTable, Window};
 use super::weights::ColumnMemories;
 use crate::plan::{Convolution, Layer, Plan, ShortcutKind, Source, WrittenMap};
 use heartbit_ir::grid;
+use heartbit_ir::levels::Levels;
 use heartbit_ir::network::{Network, OpKind};
 use heartbit_ir::program::{
     ArrayConfig, Join, LaneMemory, LayerDescriptor, MemoryDepths, Parameter, Shortcut, Step,
@@ -43,7 +44,8 @@ pub(super) struct Scheduler<'a> {
     stream: Allocator,
     columns: ColumnMemories,
     steps: StepTable,
-    stem: StemOffsets,
+    stem: &'a Stem<'a>,
+    stem_offsets: StemOffsets,
     /// Where each layer wrote its map.
     maps: Vec<MapLayout>,
     /// Where each layer wrote its stream.
@@ -52,7 +54,12 @@ pub(super) struct Scheduler<'a> {
 }
 
 impl<'a> Scheduler<'a> {
-    pub(super) fn new(network: &'a Network, plan: &'a Plan, array: ArrayConfig) -> Self {
+    pub(super) fn new(
+        network: &'a Network,
+        plan: &'a Plan,
+        array: ArrayConfig,
+        stem: &'a Stem<'a>,
+    ) -> Self {
         Self {
             network,
             plan,
@@ -62,7 +69,8 @@ impl<'a> Scheduler<'a> {
             stream: Allocator::default(),
             columns: ColumnMemories::new(array),
             steps: StepTable::new(array.taps),
-            stem: StemOffsets::default(),
+            stem,
+            stem_offsets: stem.offsets(),
             maps: Vec::new(),
             stream_bases: Vec::new(),
             oversize: Vec::new(),
@@ -86,7 +94,7 @@ impl<'a> Scheduler<'a> {
             steps: self.steps.into_memories(),
             weights,
             parameters,
-            stem: self.stem,
+            stem: self.stem_offsets,
             oversize: self.oversize,
         }
     }
@@ -110,23 +118,16 @@ impl<'a> Scheduler<'a> {
             ..LayerDescriptor::default()
         };
         d.flags.last_layer = index + 1 == plan.layers.len();
-        let mut stem = None;
         match &layer.convolution {
             None => self.pass(layer, &mut d),
-            Some(convolution) if convolution.source == Source::Image => {
-                stem = Some(self.stem(layer, convolution, &mut d));
-            }
+            Some(convolution) if convolution.source == Source::Image => self.stem(layer, &mut d),
             Some(convolution) => self.convolution(layer, convolution, &mut d),
         }
         self.affine(layer, &mut d);
         self.map(index, &mut d);
         self.stream(index, &mut d);
         self.timing(layer, &mut d);
-        if let Some(stem) = stem {
-            d.borders = stem.borders;
-            self.stem = stem;
-        }
-        let stem = layer.source().filter(|s| *s == Source::Image).map(|_| &self.stem);
+        let stem = Some(&self.stem_offsets).filter(|_| d.flags.source_image);
         let base = self.columns.push_parameters(self.network, &plan.types, layer, stem);
         d.param_base = self.half(layer, "--parameter-words", base);
         self.activation.release(index);
@@ -137,34 +138,36 @@ impl<'a> Scheduler<'a> {
     /// One step without a tap.
     fn pass(&mut self, layer: &Layer, d: &mut LayerDescriptor) {
         let off = Step { off: true, ..Step::default() }.encode();
-        let base = self.steps.insert(&[vec![off; self.array.taps]]);
+        let base = self.steps.insert(vec![vec![off; self.array.taps]]);
         self.columns.reserve(d.col_tiles.into());
         d.steps = 1;
         d.step_base = self.half(layer, "--step-words", base);
     }
 
-    fn stem(
-        &mut self,
-        layer: &Layer,
-        convolution: &Convolution,
-        d: &mut LayerDescriptor,
-    ) -> StemOffsets {
-        let array = self.array;
-        let stem = super::stem(self.network, self.plan, &array);
-        let steps = stem.steps();
-        let words: Vec<_> = steps.iter().map(|s: &StemStep| s.step.words.clone()).collect();
-        let base = self.steps.insert(&words);
-        d.steps = self.half(layer, "steps", steps.len());
-        d.step_base = self.half(layer, "--step-words", base);
-        let taps = stem.kernel * stem.kernel;
-        let base = self.columns.push_stem(&layer.out_order, stem.weights, taps, &steps);
-        d.weight_base = self.half(layer, "--weight-words", base);
+    fn stem(&mut self, layer: &Layer, d: &mut LayerDescriptor) {
+        let stem = self.stem;
+        self.push_steps(layer, stem.weights, &stem.steps, d);
         d.in_height = self.half(layer, "height", stem.image.height);
         d.in_width = self.half(layer, "width", stem.image.width);
-        d.fan_in = self.half(layer, "lanes", super::Stem::fan_in(&steps));
+        d.fan_in = self.half(layer, "lanes", stem.fan_in());
         d.flags.source_image = true;
-        d.flags.stride_2 = convolution.stride == 2;
-        stem.offsets(&steps)
+        d.flags.stride_2 = stem.stride == 2;
+        d.borders = self.stem_offsets.borders;
+    }
+
+    /// Steps and weights of a convolution.
+    fn push_steps(
+        &mut self,
+        layer: &Layer,
+        weights: &Levels,
+        steps: &[ScheduledStep],
+        d: &mut LayerDescriptor,
+    ) {
+        let base = self.steps.insert(steps.iter().map(|step| step.words.clone()).collect());
+        d.steps = self.half(layer, "steps", steps.len());
+        d.step_base = self.half(layer, "--step-words", base);
+        let base = self.columns.push_weights(&layer.out_order, weights, steps);
+        d.weight_base = self.half(layer, "--weight-words", base);
     }
 
     fn convolution(&mut self, layer: &Layer, convolution: &Convolution, d: &mut LayerDescriptor) {
@@ -180,18 +183,13 @@ impl<'a> Scheduler<'a> {
         let window = Window {
             map,
             channels: &channel_map,
+            in_order: &convolution.in_order,
             kernel: *kernel,
             stride: convolution.stride,
             flat: convolution.flat,
         };
         let steps = steps::schedule(&self.array, &window, weights.bits());
-        let words: Vec<_> = steps.iter().map(|s| s.words.clone()).collect();
-        let base = self.steps.insert(&words);
-        d.steps = self.half(layer, "steps", steps.len());
-        d.step_base = self.half(layer, "--step-words", base);
-        let order = &layer.out_order;
-        let base = self.columns.push_weights(convolution, order, weights, &window, &steps);
-        d.weight_base = self.half(layer, "--weight-words", base);
+        self.push_steps(layer, weights, &steps, d);
         let (height, width) = if convolution.flat.is_some() { (1, 1) } else { (height, width) };
         d.in_height = self.half(layer, "height", height);
         d.in_width = self.half(layer, "width", width);

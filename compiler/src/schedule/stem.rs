@@ -5,9 +5,10 @@
 //! the difference from the network's sum is a constant of the output channel; it goes into the
 //! bias, and [`StemOffsets`] keeps it for whoever looks at the sums.
 
-use super::steps::{ScheduledStep, plane_pairs};
+use super::steps::{LaneWeight, ScheduledStep, plane_pairs};
+use crate::plan::Plan;
 use heartbit_ir::levels::Levels;
-use heartbit_ir::network::ValueType;
+use heartbit_ir::network::{Network, OpKind, ValueType};
 use heartbit_ir::program::{ArrayConfig, Borders, IMAGE_CHANNELS, ImageStep};
 
 /// Bits of a pixel.
@@ -24,22 +25,18 @@ pub struct StemOffsets {
     pub offsets: Vec<i64>,
 }
 
-/// A stem on an array.
+/// The stem of a network on an array.
 pub(super) struct Stem<'a> {
-    pub(super) array: &'a ArrayConfig,
+    array: ArrayConfig,
     pub(super) image: ValueType,
     pub(super) out: ValueType,
     pub(super) weights: &'a Levels,
     pub(super) kernel: usize,
     pub(super) stride: usize,
-}
-
-/// A step and the lanes of its weights.
-pub(super) struct StemStep {
-    /// As for a map; its `taps` are empty.
-    pub(super) step: ScheduledStep,
-    /// Lane, weight plane, tap `ky · kernel + kx`, and channel.
-    pub(super) lanes: Vec<(usize, usize, usize, usize)>,
+    /// The steps of a tile.
+    pub(super) steps: Vec<ScheduledStep>,
+    /// Steps, each as often as it counts after all doublings.
+    weighted_steps: i64,
 }
 
 /// A step before its lanes are known: the bit planes and the first row.
@@ -51,7 +48,28 @@ struct Part {
     index: usize,
 }
 
-impl Stem<'_> {
+impl<'a> Stem<'a> {
+    pub(super) fn new(network: &'a Network, plan: &Plan, array: &ArrayConfig) -> Self {
+        let reads_image = |kind: &OpKind| matches!(kind, OpKind::Conv { input: 0, .. });
+        let conv = network.ops.iter().position(|op| reads_image(&op.kind));
+        let conv = conv.expect("bug: a plan's image is read by a convolution");
+        let OpKind::Conv { weights, kernel, stride, .. } = &network.ops[conv].kind else {
+            unreachable!("bug: a convolution");
+        };
+        let mut stem = Self {
+            array: *array,
+            image: plan.types[0],
+            out: plan.types[conv],
+            weights,
+            kernel: *kernel,
+            stride: *stride,
+            steps: Vec::new(),
+            weighted_steps: 0,
+        };
+        stem.schedule();
+        stem
+    }
+
     fn pad(&self) -> usize {
         (self.kernel - 1) / 2
     }
@@ -60,26 +78,43 @@ impl Stem<'_> {
         self.image.channels - 1
     }
 
+    /// Tiles of an output row, which are windows of an image row.
+    pub(super) fn row_tiles(&self) -> usize {
+        self.out.width.div_ceil(self.array.rows)
+    }
+
     /// Lists the steps of a tile.
-    pub(super) fn steps(&self) -> Vec<StemStep> {
-        let mut steps = Vec::new();
+    fn schedule(&mut self) {
         let pairs: Vec<_> = plane_pairs(PIXEL_BITS, self.weights.bits() as usize).collect();
         for same_weight in pairs.chunk_by(|a, b| a.0 == b.0) {
-            let before = steps.len();
+            let mut double = !self.steps.is_empty();
             for pairs in self.share_steps(same_weight) {
                 for ky in (0..self.kernel).step_by(3) {
-                    let n_rows = (self.kernel - ky).min(3);
-                    self.push_parts(&pairs, ky, n_rows, &mut steps);
-                }
-            }
-            if before > 0 {
-                let first: &mut StemStep = &mut steps[before];
-                for word in &mut first.step.words {
-                    *word = ImageStep { double: true, ..ImageStep::decode(*word) }.encode();
+                    for index in 0..self.parts() {
+                        let n_rows = (self.kernel - ky).min(3);
+                        double &= !self.push(&Part { pairs, ky, n_rows, index }, double);
+                    }
                 }
             }
         }
-        steps
+    }
+
+    /// Parts of a vector, of a word each.
+    fn parts(&self) -> usize {
+        let elements = self.array.stem_planes() * self.array.stem_group_stride(self.kernel);
+        elements.div_ceil(self.array.lanes)
+    }
+
+    /// Adds a step if it uses a lane; returns whether it does.
+    fn push(&mut self, part: &Part, double: bool) -> bool {
+        let lanes = self.lanes(part);
+        if lanes.is_empty() {
+            return false;
+        }
+        let words = vec![self.step(part, double).encode(); self.array.taps];
+        self.steps.push(ScheduledStep { words, lanes });
+        self.weighted_steps = self.weighted_steps * if double { 2 } else { 1 } + 1;
+        true
     }
 
     /// Groups plane pairs of one weight into steps: with two slot groups, one of even and one of
@@ -101,27 +136,7 @@ impl Stem<'_> {
             .collect()
     }
 
-    /// Adds the steps of these planes and rows that use a lane.
-    fn push_parts(
-        &self,
-        pairs: &[Option<(usize, usize)>; 2],
-        ky: usize,
-        n_rows: usize,
-        steps: &mut Vec<StemStep>,
-    ) {
-        let span = self.array.stem_planes() * self.array.stem_group_stride(self.kernel);
-        for index in 0..span.div_ceil(self.array.lanes) {
-            let part = Part { pairs: *pairs, ky, n_rows, index };
-            let lanes = self.lanes(&part);
-            if !lanes.is_empty() {
-                let words = vec![self.word(&part).encode(); self.array.taps];
-                let step = ScheduledStep { words, weight_plane: 0, taps: Vec::new(), word: 0 };
-                steps.push(StemStep { step, lanes });
-            }
-        }
-    }
-
-    fn word(&self, part: &Part) -> ImageStep {
+    fn step(&self, part: &Part, double: bool) -> ImageStep {
         let narrow = |v: usize| u8::try_from(v).expect("bug: small");
         let signed = |v: usize| i8::try_from(v).expect("bug: small");
         ImageStep {
@@ -129,24 +144,28 @@ impl Stem<'_> {
             n_rows: narrow(part.n_rows),
             part: narrow(part.index),
             dy: signed(part.ky) - signed(self.pad()),
-            double: false,
+            double,
             tap_first: true,
         }
     }
 
-    fn lanes(&self, part: &Part) -> Vec<(usize, usize, usize, usize)> {
+    fn lanes(&self, part: &Part) -> Vec<LaneWeight> {
         let group_stride = self.array.stem_group_stride(self.kernel);
         let mut lanes = Vec::new();
         for (e, pair) in part.pairs.iter().enumerate() {
-            let Some((_, weight_plane)) = *pair else { continue };
+            let Some((_, plane)) = *pair else { continue };
             for d in 0..part.n_rows {
                 for kx in 0..self.kernel {
                     for c in 0..self.pixel_channels() {
                         let row = d * IMAGE_CHANNELS * self.kernel;
                         let at = e * group_stride + row + IMAGE_CHANNELS * kx + c;
                         if at / self.array.lanes == part.index {
-                            let tap = (part.ky + d) * self.kernel + kx;
-                            lanes.push((at % self.array.lanes, weight_plane, tap, c));
+                            lanes.push(LaneWeight {
+                                lane: at % self.array.lanes,
+                                plane,
+                                row: (part.ky + d) * self.kernel + kx,
+                                column: c,
+                            });
                         }
                     }
                 }
@@ -157,21 +176,17 @@ impl Stem<'_> {
 
     /// Products that every step counts: at least as many as its lanes, so that neither count of a
     /// sum exceeds the other's bits.
-    pub(super) fn fan_in(steps: &[StemStep]) -> usize {
-        steps.iter().map(|step| step.lanes.len()).max().unwrap_or(0)
+    pub(super) fn fan_in(&self) -> usize {
+        self.steps.iter().map(|step| step.lanes.len()).max().unwrap_or(0)
     }
 
     /// The largest count that an accumulator holds.
-    pub(super) fn largest_count(steps: &[StemStep]) -> i64 {
-        let fan_in = i64::try_from(Self::fan_in(steps)).expect("bug: small");
-        steps.iter().fold(0, |count, step| {
-            let double = ImageStep::decode(step.step.words[0]).double;
-            if double { 2 * count + fan_in } else { count + fan_in }
-        })
+    pub(super) fn largest_count(&self) -> i64 {
+        self.weighted_steps * i64::try_from(self.fan_in()).expect("bug: small")
     }
 
     /// Rows and columns whose windows leave the image.
-    pub(super) fn borders(&self) -> Borders {
+    fn borders(&self) -> Borders {
         let along = |out: usize, size: usize| {
             let before = (0..out).filter(|y| y * self.stride < self.pad()).count();
             let after = (0..out).filter(|y| y * self.stride + self.pad() >= size).count();
@@ -184,7 +199,7 @@ impl Stem<'_> {
     }
 
     /// What the array's sums lack.
-    pub(super) fn offsets(&self, steps: &[StemStep]) -> StemOffsets {
+    pub(super) fn offsets(&self) -> StemOffsets {
         let borders = self.borders();
         let channels = self.out.channels;
         let mut offsets = vec![0; borders.classes() * channels];
@@ -193,7 +208,7 @@ impl Stem<'_> {
             let row = o * self.kernel * self.kernel + tap;
             i64::from(weights[row * self.image.channels + c])
         };
-        let counted = Self::largest_count(steps) - self.products();
+        let counted = self.largest_count() - self.products();
         for (y, x) in self.representatives(borders) {
             let class = borders.class(y, x, self.out.height, self.out.width);
             for o in 0..channels {

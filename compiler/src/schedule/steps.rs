@@ -9,6 +9,8 @@ pub(super) struct Window<'a> {
     pub(super) map: MapLayout,
     /// Where its channels lie.
     pub(super) channels: &'a ChannelMap,
+    /// Logical channel of each physical one.
+    pub(super) in_order: &'a [usize],
     /// 1 or 3.
     pub(super) kernel: usize,
     /// 1 or 2.
@@ -24,16 +26,25 @@ impl Window<'_> {
     }
 }
 
+/// A weight's bit in a word of the weight memory.
+pub(super) struct LaneWeight {
+    /// Lane of the word.
+    pub(super) lane: usize,
+    /// Bit plane of the weights.
+    pub(super) plane: usize,
+    /// Row of the weights within those of an output channel: the tap `ky · kernel + kx`, or 0 of a
+    /// flattened map.
+    pub(super) row: usize,
+    /// Column of the weights.
+    pub(super) column: usize,
+}
+
 /// One step, with what the weight image needs to know of it.
 pub(super) struct ScheduledStep {
     /// The entry of each lane group's step memory.
     pub(super) words: Vec<u32>,
-    /// Bit plane of the weights.
-    pub(super) weight_plane: usize,
-    /// First lane and number of each tap, `ky · kernel + kx`.
-    pub(super) taps: Vec<(usize, usize)>,
-    /// Word of the pixel.
-    pub(super) word: usize,
+    /// The weights of its lanes.
+    pub(super) lanes: Vec<LaneWeight>,
 }
 
 /// Lists the steps of a tile: plane pairs of falling weight, taps, words.
@@ -42,33 +53,25 @@ pub(super) fn schedule(
     window: &Window<'_>,
     weight_bits: u32,
 ) -> Vec<ScheduledStep> {
-    let (planes, weight_planes) = (window.map.planes, weight_bits as usize);
-    let copies = window.map.copies;
     let all: Vec<usize> = (0..window.taps()).collect();
     let mut steps = Vec::new();
-    for (weight, plane, weight_plane) in plane_pairs(planes, weight_planes) {
-        for taps in all.chunks(copies) {
+    let mut before = None;
+    for (weight, plane, weight_plane) in plane_pairs(window.map.planes, weight_bits as usize) {
+        // The first step of each new weight.
+        let mut double = before.replace(weight).is_some_and(|before| before != weight);
+        for taps in all.chunks(window.map.copies) {
             for word in 0..window.channels.used_words() {
-                steps.push((
-                    weight,
-                    ScheduledStep {
-                        words: (0..array.taps)
-                            .map(|group| group_step(array, window, plane, taps, word, group))
-                            .map(|step| step.encode())
-                            .collect(),
-                        weight_plane,
-                        taps: taps
-                            .iter()
-                            .enumerate()
-                            .map(|(copy, tap)| (copy * array.lanes / copies, *tap))
-                            .collect(),
-                        word,
-                    },
-                ));
+                let part = Part { plane, weight_plane, taps, word, double };
+                double = false;
+                let group = |group| part.group_step(array, window, group).encode();
+                steps.push(ScheduledStep {
+                    words: (0..array.taps).map(group).collect(),
+                    lanes: part.lanes(array, window),
+                });
             }
         }
     }
-    double_where_weight_falls(steps)
+    steps
 }
 
 /// Plane pairs in the order of Horner's rule: their common weight, the plane of the activations
@@ -85,70 +88,81 @@ pub(super) fn plane_pairs(
     })
 }
 
-/// Sets `double` in the first step of each new weight.
-fn double_where_weight_falls(steps: Vec<(usize, ScheduledStep)>) -> Vec<ScheduledStep> {
-    let mut before = steps.first().map(|(weight, _)| *weight);
-    steps
-        .into_iter()
-        .map(|(weight, mut step)| {
-            if before.replace(weight) != Some(weight) {
-                for word in &mut step.words {
-                    *word = Step { double: true, ..Step::decode(*word) }.encode();
-                }
-            }
-            step
-        })
-        .collect()
+/// What a step works on.
+struct Part<'a> {
+    plane: usize,
+    weight_plane: usize,
+    /// One for each copy of the map.
+    taps: &'a [usize],
+    /// Word of the pixel.
+    word: usize,
+    double: bool,
 }
 
-/// What one lane group does in a step that takes these taps.
-fn group_step(
-    array: &ArrayConfig,
-    window: &Window<'_>,
-    plane: usize,
-    taps: &[usize],
-    word: usize,
-    group: usize,
-) -> Step {
-    let copies = window.map.copies;
-    let groups_of_copy = array.taps / copies;
-    let Some(&tap) = taps.get(group / groups_of_copy) else {
-        return Step { off: true, ..Step::default() };
-    };
-    let first_of_copy = group.is_multiple_of(groups_of_copy);
-    let signed = |n: usize| i64::try_from(n).expect("bug: small sizes");
-    let narrow = |v: i64| i8::try_from(v).expect("bug: kernels are small");
-    let map = &window.map;
-    let at_pixel = signed(plane * map.plane_words() + word);
-    let mut step = Step {
-        tap_first: word == 0 && first_of_copy,
-        last_word: word + 1 == window.channels.used_words(),
-        ..Step::default()
-    };
-    let offset = if window.flat.is_some() {
-        signed(tap * map.pixel_words()) + at_pixel
-    } else {
-        let pad = signed((window.kernel - 1) / 2);
-        let (dy, dx) = (signed(tap / window.kernel) - pad, signed(tap % window.kernel) - pad);
-        let (phase, shift) = match (window.stride, dx) {
-            (1, dx) => (0, dx),
-            (_, 0) => (0, 0),
-            (_, 1) => (1, 0),
-            (_, _) => (1, -1),
+impl Part<'_> {
+    fn lanes(&self, array: &ArrayConfig, window: &Window<'_>) -> Vec<LaneWeight> {
+        let copies = self.taps.iter().enumerate();
+        copies
+            .flat_map(|(copy, &tap)| {
+                let first_lane = copy * array.lanes / window.map.copies;
+                // A flattened map's taps are columns of its weights, other taps are rows.
+                let (row, first_column) = match window.flat {
+                    Some(_) => (0, tap * window.in_order.len()),
+                    None => (tap, 0),
+                };
+                window.channels.in_word(self.word).map(move |(p, lane)| LaneWeight {
+                    lane: first_lane + lane,
+                    plane: self.weight_plane,
+                    row,
+                    column: first_column + window.in_order[p],
+                })
+            })
+            .collect()
+    }
+
+    /// What one lane group does.
+    fn group_step(&self, array: &ArrayConfig, window: &Window<'_>, group: usize) -> Step {
+        let groups_of_copy = array.taps / window.map.copies;
+        let Some(&tap) = self.taps.get(group / groups_of_copy) else {
+            return Step { off: true, double: self.double, ..Step::default() };
         };
-        (step.dy, step.dx, step.shift) = (narrow(dy), narrow(dx), narrow(shift));
-        let mut line = dy;
-        if map.lines > 1 {
-            let stride = signed(window.stride);
-            step.line_shift = narrow(dy.div_euclid(stride));
-            line = dy.rem_euclid(stride);
-        }
-        line * signed(map.row_words()) + phase * signed(map.phase_words(array.rows)) + at_pixel
-    };
-    // Addresses wrap around at 16 bits, so an offset may; a map that does not fit 16-bit
-    // addresses is refused with the descriptor's fields.
-    step.offset = u16::try_from(offset.rem_euclid(1 << 16)).expect("bug: 16 bits").cast_signed();
-    step
+        let first_of_copy = group.is_multiple_of(groups_of_copy);
+        let signed = |n: usize| i64::try_from(n).expect("bug: small sizes");
+        let narrow = |v: i64| i8::try_from(v).expect("bug: kernels are small");
+        let map = &window.map;
+        let at_pixel = signed(self.plane * map.plane_words() + self.word);
+        let mut step = Step {
+            double: self.double,
+            tap_first: self.word == 0 && first_of_copy,
+            last_word: self.word + 1 == window.channels.used_words(),
+            ..Step::default()
+        };
+        let offset = if window.flat.is_some() {
+            signed(tap * map.pixel_words()) + at_pixel
+        } else {
+            let pad = signed((window.kernel - 1) / 2);
+            let (dy, dx) = (signed(tap / window.kernel) - pad, signed(tap % window.kernel) - pad);
+            let (phase, shift) = match (window.stride, dx) {
+                (1, dx) => (0, dx),
+                (_, 0) => (0, 0),
+                (_, 1) => (1, 0),
+                (_, _) => (1, -1),
+            };
+            (step.dy, step.dx, step.shift) = (narrow(dy), narrow(dx), narrow(shift));
+            let mut line = dy;
+            if map.lines > 1 {
+                let stride = signed(window.stride);
+                step.line_shift = narrow(dy.div_euclid(stride));
+                line = dy.rem_euclid(stride);
+            }
+            line * signed(map.row_words()) + phase * signed(map.phase_words(array.rows)) + at_pixel
+        };
+        // Addresses wrap around at 16 bits, so an offset may; a map that does not fit 16-bit
+        // addresses is refused with the descriptor's fields.
+        let wrapped = u16::try_from(offset.rem_euclid(1 << 16)).expect("bug: 16 bits");
+        step.offset = wrapped.cast_signed();
+        step
+    }
 }
 
 /// The step memories: layers with the same steps share them.
@@ -165,11 +179,12 @@ impl StepTable {
     }
 
     /// Returns where these steps are, adding them if need be.
-    pub(super) fn insert(&mut self, steps: &[Vec<u32>]) -> usize {
+    pub(super) fn insert(&mut self, steps: Vec<Vec<u32>>) -> usize {
         let found = self.rows.windows(steps.len()).position(|w| w == steps);
         found.unwrap_or_else(|| {
-            self.rows.extend_from_slice(steps);
-            self.rows.len() - steps.len()
+            let n = steps.len();
+            self.rows.extend(steps);
+            self.rows.len() - n
         })
     }
 

@@ -1,8 +1,8 @@
 //! Contents of the weight and parameter columns: microarchitecture.md, sections 3.3 and 4.3.
 
-use super::stem::{StemOffsets, StemStep};
-use super::steps::{ScheduledStep, Window};
-use crate::plan::{Convolution, Layer, ShortcutKind, WrittenMap};
+use super::stem::StemOffsets;
+use super::steps::ScheduledStep;
+use crate::plan::{Layer, ShortcutKind, WrittenMap};
 use heartbit_ir::levels::Levels;
 use heartbit_ir::network::{Element, Extreme, Network, OpKind, Threshold, ValueType};
 use heartbit_ir::program::{ArrayConfig, LaneMemory, Parameter};
@@ -39,50 +39,21 @@ impl ColumnMemories {
     /// Adds the weights of a layer in the order of its steps; returns the first word.
     pub(super) fn push_weights(
         &mut self,
-        convolution: &Convolution,
         out_order: &[usize],
         weights: &Levels,
-        window: &Window<'_>,
         steps: &[ScheduledStep],
     ) -> usize {
-        let base = self.extend(out_order, steps.len());
-        // A flattened map's taps are columns of its weights, other taps are rows.
-        let (rows, columns) = match window.flat {
-            Some(_) => (1, convolution.in_order.len()),
-            None => (window.taps(), 0),
-        };
+        let base = self.weight_words();
+        let words = out_order.len().div_ceil(self.array.cols) * steps.len();
+        self.weights.iter_mut().for_each(|column| column.extend_ones(words));
+        let rows_of_channel = weights.rows() / out_order.len();
         for (tile, col, &channel) in tiles(&self.array, out_order) {
             for (index, step) in steps.iter().enumerate() {
                 let word = base + tile * steps.len() + index;
-                for &(first_lane, tap) in &step.taps {
-                    let row = channel * rows + if window.flat.is_some() { 0 } else { tap };
-                    for (p, lane) in window.channels.in_word(step.word) {
-                        let column = tap * columns + convolution.in_order[p];
-                        if !weights.planes()[step.weight_plane].get(row, column) {
-                            self.weights[col].set(word, first_lane + lane, false);
-                        }
-                    }
-                }
-            }
-        }
-        base
-    }
-
-    /// Adds the weights of the stem; returns the first word.
-    pub(super) fn push_stem(
-        &mut self,
-        out_order: &[usize],
-        weights: &Levels,
-        taps: usize,
-        steps: &[StemStep],
-    ) -> usize {
-        let base = self.extend(out_order, steps.len());
-        for (tile, col, &channel) in tiles(&self.array, out_order) {
-            for (index, step) in steps.iter().enumerate() {
-                let word = base + tile * steps.len() + index;
-                for &(lane, plane, tap, c) in &step.lanes {
-                    if !weights.planes()[plane].get(channel * taps + tap, c) {
-                        self.weights[col].set(word, lane, false);
+                for weight in &step.lanes {
+                    let row = channel * rows_of_channel + weight.row;
+                    if !weights.planes()[weight.plane].get(row, weight.column) {
+                        self.weights[col].set(word, weight.lane, false);
                     }
                 }
             }
@@ -94,13 +65,6 @@ impl ColumnMemories {
     pub(super) fn reserve(&mut self, words: usize) {
         let missing = words.saturating_sub(self.weight_words());
         self.weights.iter_mut().for_each(|column| column.extend_ones(missing));
-    }
-
-    fn extend(&mut self, out_order: &[usize], steps: usize) -> usize {
-        let base = self.weight_words();
-        let words = out_order.len().div_ceil(self.array.cols) * steps;
-        self.weights.iter_mut().for_each(|column| column.extend_ones(words));
-        base
     }
 
     /// Adds the parameters of a layer, for the stem those of each border class; returns the first
