@@ -11,18 +11,12 @@ mod train;
 use crate::args::{BenchArgs, BenchCommand, Format};
 use crate::failure::Outcome;
 
-#[cfg(feature = "train")]
 pub(crate) fn run(args: &BenchArgs, format: Format) -> Outcome {
     match &args.what {
         BenchCommand::Arrays(args) => arrays::run(args, format),
+        #[cfg(feature = "train")]
         BenchCommand::Train(args) => train::run(args, format),
-    }
-}
-
-#[cfg(not(feature = "train"))]
-pub(crate) fn run(args: &BenchArgs, format: Format) -> Outcome {
-    match &args.what {
-        BenchCommand::Arrays(args) => arrays::run(args, format),
+        #[cfg(not(feature = "train"))]
         BenchCommand::Train(_) => Err(super::train::missing()),
     }
 }
