@@ -21,6 +21,18 @@ pub use rusthdl::{RustHdlBlock, WideSignal};
 pub use sim::{PortId, Simulator};
 pub use text::{VerilogFile, emit};
 
+/// The low bits of a signed value, as a port of the tests takes it.
+#[cfg(test)]
+pub(crate) fn test_bits(value: i64, width: u32) -> u64 {
+    value.cast_unsigned() & (u64::MAX >> (64 - width))
+}
+
+/// A port's bits as a signed value.
+#[cfg(test)]
+pub(crate) fn test_signed(value: u64, width: u32) -> i64 {
+    (value << (64 - width)).cast_signed() >> (64 - width)
+}
+
 /// A step of splitmix64, the random numbers of the tests.
 #[cfg(test)]
 pub(crate) fn test_random(seed: &mut u64) -> u64 {

@@ -65,15 +65,7 @@ fn highest_lost_bit<'m>(value: Sig<'m>, shift: Sig<'m>) -> Sig<'m> {
 #[cfg(test)]
 mod tests {
     use super::nonlinear;
-    use crate::{Simulator, test_random};
-
-    fn bits(value: i64, width: u32) -> u64 {
-        value.cast_unsigned() & (u64::MAX >> (64 - width))
-    }
-
-    fn signed(value: u64, width: u32) -> i64 {
-        (value << (64 - width)).cast_signed() >> (64 - width)
-    }
+    use crate::{Simulator, test_bits as bits, test_random, test_signed as signed};
 
     /// A stream of values; the inputs of every stage are there in its own cycle only.
     #[test]

@@ -105,15 +105,7 @@ fn pass<'m>(m: &'m Builder, part: Instance<'m>, names: &[&str], width: u32) {
 mod tests {
     use super::super::sizes::{Sizes, test_sizes_of};
     use super::post;
-    use crate::{Simulator, test_random};
-
-    fn bits(value: i64, width: u32) -> u64 {
-        value.cast_unsigned() & (u64::MAX >> (64 - width))
-    }
-
-    fn signed(value: u64, width: u32) -> i64 {
-        (value << (64 - width)).cast_signed() >> (64 - width)
-    }
+    use crate::{Simulator, test_bits as bits, test_random, test_signed as signed};
 
     /// What all pixels of a layer share.
     struct Layer {
