@@ -18,7 +18,7 @@ mod window;
 
 pub use array::{ArrayConfig, ArrayShape, ParseArrayError};
 pub use depths::MemoryDepths;
-pub use descriptor::{DESCRIPTOR_WORDS, LayerDescriptor, LayerFlags};
+pub use descriptor::{DESCRIPTOR_WORDS, FRONT_WORDS, LayerDescriptor, LayerFlags};
 pub use execution::{Execution, LayerOutput};
 pub use header::{HEADER_WORDS, Header};
 pub use lane_memory::LaneMemory;

@@ -3,71 +3,80 @@
 use super::{Borders, Shortcut, pack, unpack};
 
 /// Words of a [`LayerDescriptor`] in the program memory.
-pub const DESCRIPTOR_WORDS: usize = 18;
+pub const DESCRIPTOR_WORDS: usize = 21;
 
-/// What a layer does beside its convolution; each is one bit of descriptor word 0.
+/// Words of its first part, which says how the array is fed; the others say what becomes of the
+/// sums.
+pub const FRONT_WORDS: usize = 9;
+
+/// What a layer does beside its convolution; each is one bit of descriptor word 0 or 9.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "one hardware flag each")]
 pub struct LayerFlags {
-    /// Bit 0: reads the image instead of the activation memory.
+    /// Word 0, bit 0: reads the image instead of the activation memory.
     pub source_image: bool,
-    /// Bit 1: output pixels are two input pixels apart.
+    /// Word 0, bit 1: output pixels are two input pixels apart.
     pub stride_2: bool,
-    /// Bit 3: the map that is written is read as one pixel.
+    /// Word 9, bit 3: the map that is written is read as one pixel.
     pub out_flat: bool,
-    /// Bit 4: writes signs to the activation memory.
+    /// Word 9, bit 4: writes signs to the activation memory.
     pub write_bits: bool,
-    /// Bit 5: writes the stream.
+    /// Word 9, bit 5: writes the stream.
     pub write_stream: bool,
-    /// Bit 6: sums the stream over all pixels and writes the result as levels.
+    /// Word 9, bit 6: sums the stream over all pixels and writes the result as levels.
     pub pool: bool,
-    /// Bit 7: writes logits.
+    /// Word 9, bit 7: writes logits.
     pub logits: bool,
-    /// Bit 8: the map that is written is read with stride 2.
+    /// Word 9, bit 8: the map that is written is read with stride 2.
     pub out_stride_2: bool,
-    /// Bit 9: the program ends here.
+    /// Word 0, bit 2: the program ends here.
     pub last_layer: bool,
-    /// Bit 10: writes levels to the activation memory.
+    /// Word 9, bit 10: writes levels to the activation memory.
     pub write_levels: bool,
 }
 
 impl LayerFlags {
-    fn bits(self) -> [bool; 11] {
-        [
-            self.source_image,
-            self.stride_2,
-            // Bit 2 is not used.
-            false,
+    /// The flags of the front.
+    fn encode_front(self) -> u16 {
+        encode(&[self.source_image, self.stride_2, self.last_layer])
+    }
+
+    /// The flags of the results.
+    fn encode_results(self) -> u16 {
+        // The bits that are left out are not used.
+        let bits = [
             self.out_flat,
             self.write_bits,
             self.write_stream,
             self.pool,
             self.logits,
             self.out_stride_2,
-            self.last_layer,
+            false,
             self.write_levels,
-        ]
+        ];
+        encode(&bits) << 3
     }
 
-    fn encode(self) -> u16 {
-        self.bits().iter().enumerate().map(|(i, &b)| u16::from(b) << i).sum()
-    }
-
-    fn decode(word: u16) -> Self {
-        let bit = |i: u32| word >> i & 1 == 1;
+    fn decode(front: u16, results: u16) -> Self {
+        let front = |i: u32| front >> i & 1 == 1;
+        let results = |i: u32| results >> i & 1 == 1;
         Self {
-            source_image: bit(0),
-            stride_2: bit(1),
-            out_flat: bit(3),
-            write_bits: bit(4),
-            write_stream: bit(5),
-            pool: bit(6),
-            logits: bit(7),
-            out_stride_2: bit(8),
-            last_layer: bit(9),
-            write_levels: bit(10),
+            source_image: front(0),
+            stride_2: front(1),
+            last_layer: front(2),
+            out_flat: results(3),
+            write_bits: results(4),
+            write_stream: results(5),
+            pool: results(6),
+            logits: results(7),
+            out_stride_2: results(8),
+            write_levels: results(10),
         }
     }
+}
+
+fn encode(bits: &[bool]) -> u16 {
+    bits.iter().enumerate().map(|(i, &b)| u16::from(b) << i).sum()
 }
 
 /// One layer of the program: microarchitecture.md, section 3.1, names every field.
@@ -96,6 +105,7 @@ pub struct LayerDescriptor {
     pub fan_in: u16,
     pub tile_gap: u16,
     pub col_gap: u16,
+    pub layer_gap: u16,
     pub drain_wait: u16,
     pub out_base: u16,
     pub out_y_words: u16,
@@ -126,21 +136,32 @@ pub struct LayerDescriptor {
 impl LayerDescriptor {
     /// Returns the words of the program memory.
     pub fn encode(&self) -> [u32; DESCRIPTOR_WORDS] {
+        let front = self.flags.encode_front() | log2(self.in_copies) << 4 | log2(self.lines) << 6;
         [
-            u32::from(self.flags.encode())
+            pack(front, self.drain_wait),
+            pack(self.steps, self.step_base),
+            pack(self.weight_base, self.fan_in),
+            pack(self.col_tiles, self.row_tiles),
+            pack(self.out_height, self.tile_gap),
+            pack(self.col_gap, self.layer_gap),
+            pack(self.in_height, self.in_width),
+            pack(self.in_base, self.in_y_words),
+            pack(self.in_xt_words, self.last_lanes),
+            u32::from(self.flags.encode_results())
                 | (self.shift / 4) << 16
                 | self.level_shift << 19
                 | (self.value_shift / 4) << 24
                 | self.level_bits << 27,
-            pack(self.steps, self.step_base),
-            pack(self.weight_base, self.param_base),
-            pack(self.col_tiles, self.row_tiles),
-            pack(self.out_height, self.out_width),
+            pack(
+                self.shortcut.encode(),
+                self.borders.encode()
+                    | log2(self.out_copies) << 10
+                    | log2(self.lines) << 12
+                    | log2(self.out_lines) << 14,
+            ),
+            pack(self.row_tiles, self.out_height),
+            pack(self.out_width, self.param_base),
             pack(self.in_height, self.in_width),
-            pack(self.in_base, self.in_y_words),
-            pack(self.in_xt_words, self.last_lanes),
-            pack(self.fan_in, self.tile_gap),
-            pack(self.col_gap, self.drain_wait),
             pack(self.out_base, self.out_y_words),
             pack(self.out_phase_words, self.out_xt_words),
             pack(self.stream_in_base, self.stream_out_base),
@@ -148,64 +169,57 @@ impl LayerDescriptor {
             pack(self.stream_out_row, self.stream_out_plane),
             pack(self.shortcut_channels, self.clip),
             pack(self.out_plane_words, self.value_clip),
-            pack(
-                self.shortcut.encode(),
-                self.borders.encode()
-                    | log2(self.in_copies) << 8
-                    | log2(self.out_copies) << 10
-                    | log2(self.lines) << 12
-                    | log2(self.out_lines) << 14,
-            ),
         ]
     }
 
-    /// Reads the words of the program memory.
+    /// Reads the words of the program memory; what stands in both parts is read from the front.
     pub fn decode(words: [u32; DESCRIPTOR_WORDS]) -> Self {
         let half = words.map(unpack);
         Self {
-            flags: LayerFlags::decode(half[0].0),
-            shift: (words[0] >> 16 & 7) * 4,
-            level_shift: words[0] >> 19 & 31,
-            value_shift: (words[0] >> 24 & 7) * 4,
-            level_bits: words[0] >> 27 & 15,
+            flags: LayerFlags::decode(half[0].0, half[9].0),
+            drain_wait: half[0].1,
+            in_copies: 1 << (half[0].0 >> 4 & 3),
+            lines: 1 << (half[0].0 >> 6 & 3),
             steps: half[1].0,
             step_base: half[1].1,
             weight_base: half[2].0,
-            param_base: half[2].1,
+            fan_in: half[2].1,
             col_tiles: half[3].0,
             row_tiles: half[3].1,
             out_height: half[4].0,
-            out_width: half[4].1,
-            in_height: half[5].0,
-            in_width: half[5].1,
-            in_base: half[6].0,
-            in_y_words: half[6].1,
-            in_xt_words: half[7].0,
-            last_lanes: half[7].1,
-            fan_in: half[8].0,
-            tile_gap: half[8].1,
-            col_gap: half[9].0,
-            drain_wait: half[9].1,
-            out_base: half[10].0,
-            out_y_words: half[10].1,
-            out_phase_words: half[11].0,
-            out_xt_words: half[11].1,
-            stream_in_base: half[12].0,
-            stream_out_base: half[12].1,
-            stream_in_row: half[13].0,
-            stream_in_plane: half[13].1,
-            stream_out_row: half[14].0,
-            stream_out_plane: half[14].1,
-            shortcut_channels: half[15].0,
-            clip: half[15].1,
-            out_plane_words: half[16].0,
-            value_clip: half[16].1,
-            shortcut: Shortcut::decode(half[17].0),
-            borders: Borders::decode(half[17].1),
-            in_copies: 1 << (half[17].1 >> 8 & 3),
-            out_copies: 1 << (half[17].1 >> 10 & 3),
-            lines: 1 << (half[17].1 >> 12 & 3),
-            out_lines: 1 << (half[17].1 >> 14 & 3),
+            tile_gap: half[4].1,
+            col_gap: half[5].0,
+            layer_gap: half[5].1,
+            in_height: half[6].0,
+            in_width: half[6].1,
+            in_base: half[7].0,
+            in_y_words: half[7].1,
+            in_xt_words: half[8].0,
+            last_lanes: half[8].1,
+            shift: (words[9] >> 16 & 7) * 4,
+            level_shift: words[9] >> 19 & 31,
+            value_shift: (words[9] >> 24 & 7) * 4,
+            level_bits: words[9] >> 27 & 15,
+            shortcut: Shortcut::decode(half[10].0),
+            borders: Borders::decode(half[10].1),
+            out_copies: 1 << (half[10].1 >> 10 & 3),
+            out_lines: 1 << (half[10].1 >> 14 & 3),
+            out_width: half[12].0,
+            param_base: half[12].1,
+            out_base: half[14].0,
+            out_y_words: half[14].1,
+            out_phase_words: half[15].0,
+            out_xt_words: half[15].1,
+            stream_in_base: half[16].0,
+            stream_out_base: half[16].1,
+            stream_in_row: half[17].0,
+            stream_in_plane: half[17].1,
+            stream_out_row: half[18].0,
+            stream_out_plane: half[18].1,
+            shortcut_channels: half[19].0,
+            clip: half[19].1,
+            out_plane_words: half[20].0,
+            value_clip: half[20].1,
         }
     }
 }
@@ -229,11 +243,17 @@ mod tests {
         let words: [u32; DESCRIPTOR_WORDS] = std::array::from_fn(|i| {
             let word = 0x0101_0101u32.wrapping_mul(u32::try_from(i).expect("small") + 3);
             match i {
-                0 => word & 0x77ff_07fb,
-                17 => word & 0x55ff_003f,
+                0 => word & 0xffff_0057,
+                9 => word & 0x7fff_05f8,
+                10 => word & 0x54ff_003f,
                 _ => word,
             }
         });
+        // What stands in both parts.
+        let mut words = words;
+        words[10] |= (words[0] >> 6 & 3) << 28;
+        words[11] = words[3] >> 16 | words[4] << 16;
+        words[13] = words[6];
         assert_eq!(LayerDescriptor::decode(words).encode(), words);
     }
 }
