@@ -5,11 +5,11 @@
 //!
 //! Not here: stalls of the host port, which are the host's.
 
-use heartbit_ir::program::{LayerDescriptor, Program};
+use heartbit_ir::program::{DESCRIPTOR_WORDS, LayerDescriptor, Program};
 use serde::Serialize;
 
-/// Cycles to fetch a descriptor.
-const FETCH_CYCLES: u64 = 20;
+/// Cycles to fetch the first descriptor; the others are fetched meanwhile.
+const FETCH_CYCLES: u64 = DESCRIPTOR_WORDS as u64 + 2;
 
 /// A number of rising clock edges of the array clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,13 +18,13 @@ pub struct CycleCount(pub u64);
 /// Where the cycles of a layer go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LayerCycles {
-    /// Reading the descriptor.
+    /// Reading the descriptor, of the first layer.
     pub fetch: u64,
     /// Steps of the array.
     pub compute: u64,
     /// Between tiles, where draining one takes longer than the steps of the next.
     pub stall: u64,
-    /// Until the last result is written, of the layer and of each column tile that is pooled.
+    /// Until the next layer can begin, and for each column tile that is pooled.
     pub drain: u64,
 }
 
@@ -38,7 +38,7 @@ impl LayerCycles {
 /// Cycles of one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CyclePrediction {
-    /// Cycles of each layer, `Fetch` to `Drain`.
+    /// Cycles of each layer, until the next one begins.
     pub layers: Vec<LayerCycles>,
     /// Cycles of `Send`.
     pub send: CycleCount,
@@ -55,19 +55,24 @@ impl CyclePrediction {
 pub fn predict(program: &Program) -> CyclePrediction {
     let last = program.layers.last().expect("bug: a program has layers");
     CyclePrediction {
-        layers: program.layers.iter().map(layer_cycles).collect(),
+        layers: program
+            .layers
+            .iter()
+            .enumerate()
+            .map(|(i, layer)| layer_cycles(i, layer))
+            .collect(),
         send: CycleCount(u64::from(last.col_tiles) + u64::from(program.header.classes) + 1),
     }
 }
 
-fn layer_cycles(layer: &LayerDescriptor) -> LayerCycles {
+fn layer_cycles(index: usize, layer: &LayerDescriptor) -> LayerCycles {
     let lines = u64::from(layer.lines.max(1));
     let tiles = u64::from(layer.out_height).div_ceil(lines) * u64::from(layer.row_tiles);
     let col_tiles = u64::from(layer.col_tiles);
     LayerCycles {
-        fetch: FETCH_CYCLES,
+        fetch: if index == 0 { FETCH_CYCLES } else { 0 },
         compute: col_tiles * tiles * u64::from(layer.steps),
         stall: col_tiles * tiles * u64::from(layer.tile_gap),
-        drain: col_tiles * u64::from(layer.col_gap) + u64::from(layer.drain_wait),
+        drain: col_tiles * u64::from(layer.col_gap) + u64::from(layer.layer_gap),
     }
 }

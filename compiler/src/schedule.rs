@@ -6,6 +6,7 @@
 //!
 //! Not here: what a layer is ([`crate::plan`]), how long it takes ([`crate::predict`]).
 
+mod gaps;
 mod layer;
 mod layout;
 mod memory;
@@ -116,7 +117,8 @@ pub fn compile(network: &Network, target: &Target) -> Result<Compiled, ScheduleE
     let stem = Stem::new(network, &plan, &array);
     array.acc_bits = acc_bits(&plan, &stem, target, &mut misfits);
     let mut scheduler = Scheduler::new(network, &plan, array, &stem);
-    let layers: Vec<_> = (0..plan.layers.len()).map(|index| scheduler.layer(index)).collect();
+    let mut layers: Vec<_> = (0..plan.layers.len()).map(|index| scheduler.layer(index)).collect();
+    scheduler.set_layer_gaps(&mut layers);
     let scheduled = scheduler.finish();
     misfits.extend(scheduled.oversize);
     let needed = MemoryDepths {

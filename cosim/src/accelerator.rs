@@ -19,7 +19,7 @@ const WEIGHTS: u64 = 2;
 const PARAMETERS: u64 = 3;
 /// States of the sequencer as the monitor shows them.
 const FETCH: u32 = 1;
-const SEND: u32 = 4;
+const GAP: u32 = 3;
 /// Value of an element that the monitor never showed; no register of the array can hold it.
 const UNSEEN: i32 = i32::MIN;
 
@@ -66,9 +66,10 @@ struct Ports {
 }
 
 /// Ports that are recorded at every event.
-const WATCHED: [&str; 17] = [
+const WATCHED: [&str; 18] = [
     "mon_state",
     "mon_layer",
+    "mon_result_layer",
     "mon_valid",
     "mon_ct",
     "mon_y",
@@ -94,6 +95,7 @@ const LEVELS: &str = "mon_level";
 enum Watched {
     State,
     Layer,
+    ResultLayer,
     Valid,
     Ct,
     Y,
@@ -190,7 +192,7 @@ impl Accelerator {
                 let tiles = u64::from(l.out_height).div_ceil(lines) * u64::from(l.row_tiles);
                 let tile = u64::from(l.steps) + u64::from(l.tile_gap);
                 u64::from(l.col_tiles) * (tiles * tile + u64::from(l.col_gap))
-                    + u64::from(l.drain_wait)
+                    + u64::from(l.layer_gap)
             })
             .sum();
         self.cycle_limit = 2 * work + 100_000;
@@ -353,12 +355,14 @@ struct Collector<'a> {
     program: &'a Program,
     ports: &'a Ports,
     execution: Execution,
-    /// Layer of the last record.
+    /// Layer whose steps were issued at the last record.
     layer: usize,
+    /// Layer whose results were written.
+    result_layer: usize,
     state: u32,
     /// Cycle in which the current layer, or `Send`, began.
     began: u64,
-    /// Column tiles that the current layer has pooled.
+    /// Column tiles that this layer has pooled.
     pooled_tiles: usize,
 }
 
@@ -381,7 +385,16 @@ impl<'a> Collector<'a> {
             layers: program.layers.iter().map(unseen).collect(),
             ..Execution::default()
         };
-        Self { program, ports, execution, layer: 0, state: 0, began: 0, pooled_tiles: 0 }
+        Self {
+            program,
+            ports,
+            execution,
+            layer: 0,
+            result_layer: 0,
+            state: 0,
+            began: 0,
+            pooled_tiles: 0,
+        }
     }
 
     /// Takes the ports of one cycle, in which the host was ready for a result or not.
@@ -394,21 +407,25 @@ impl<'a> Collector<'a> {
         let (valid, pool_valid) = (flag(Watched::Valid), flag(Watched::PoolValid));
         let (out_valid, out_last) = (flag(Watched::OutValid), flag(Watched::OutLast));
         if state != self.state {
-            if state == FETCH || state == SEND {
-                if self.state != 0 {
-                    self.execution.layer_cycles.push(cycle - self.began);
-                }
+            if self.state == GAP {
+                self.execution.layer_cycles.push(cycle - self.began);
+            }
+            if self.state == GAP || state == FETCH {
                 self.began = cycle;
-                self.pooled_tiles = 0;
             }
             self.state = state;
         }
         self.layer = layer;
+        // The array may be on the next layer already.
+        let result_layer = index(Watched::ResultLayer);
+        if result_layer != self.result_layer {
+            (self.result_layer, self.pooled_tiles) = (result_layer, 0);
+        }
         if valid {
-            self.pixel(record, layer);
+            self.pixel(record, result_layer);
         }
         if pool_valid {
-            self.pool(record, layer);
+            self.pool(record, result_layer);
         }
         if out_valid && ready {
             let data = record[self.ports.offsets[Watched::OutData as usize]];

@@ -19,7 +19,7 @@
 //! | `busy` | out | 1 | not in `Idle` |
 //! | `mon_*` | out | .. | the monitor, for simulation only |
 //!
-//! Timing: a layer takes `20 + Run + drain_wait` cycles, exactly (section 5.4).
+//! Timing: a layer takes `Run + layer_gap` cycles, exactly (section 5.4).
 //!
 //! Not here: board wrappers and host interfaces, which are built around this module's ports.
 
@@ -34,6 +34,7 @@ mod descriptor;
 mod drain;
 mod epilogue;
 mod feeder;
+mod fetch;
 mod growth;
 mod header;
 mod image;
@@ -94,9 +95,12 @@ struct Top<'m> {
     sizes: &'m Sizes,
     load: LoadPort<'m>,
     header: Instance<'m>,
-    /// Fields of the present layer's descriptor.
-    fields: Instance<'m>,
+    /// Fields of the layer that feeds the array.
+    front: Instance<'m>,
+    /// Fields of the layer whose results are written.
+    results: Instance<'m>,
     sequencer: Instance<'m>,
+    fetch: Instance<'m>,
     beats: Instance<'m>,
     position: Instance<'m>,
     writer: Instance<'m>,
@@ -109,8 +113,10 @@ impl<'m> Top<'m> {
             sizes,
             load: LoadPort::inputs(m, sizes),
             header: m.inst("header", &header::header(sizes)),
-            fields: m.inst("descriptor", &descriptor::descriptor(sizes)),
+            front: m.inst("front", &descriptor::front(sizes)),
+            results: m.inst("results", &descriptor::results(sizes)),
             sequencer: m.inst("sequencer", &sequencer::sequencer(sizes)),
+            fetch: m.inst("fetch", &fetch::fetch()),
             beats: m.inst("beats", &beats::beats(sizes)),
             position: m.inst("position", &position::position(sizes)),
             writer: m.inst("writer", &writer::writer(sizes)),
@@ -124,10 +130,17 @@ impl<'m> Top<'m> {
         top.monitor(&columns);
     }
 
-    /// Connects inputs of an instance to the descriptor's fields of the same names.
-    fn connect_fields(&self, to: Instance<'m>, names: &[&str]) {
+    /// Connects inputs of an instance to the fields of the front of the same names.
+    fn connect_front(&self, to: Instance<'m>, names: &[&str]) {
         for name in names {
-            to.set(name, self.fields.out(name));
+            to.set(name, self.front.out(name));
+        }
+    }
+
+    /// Connects inputs of an instance to the fields of the results of the same names.
+    fn connect_results(&self, to: Instance<'m>, names: &[&str]) {
+        for name in names {
+            to.set(name, self.results.out(name));
         }
     }
 
@@ -139,7 +152,7 @@ impl<'m> Top<'m> {
             .set("height", header.out("image_height"))
             .set("width", header.out("image_width"))
             .set("tiles", header.out("image_tiles"))
-            .set("source_image", self.fields.out("source_image"))
+            .set("source_image", self.front.out("source_image"))
             .set("tile_end", sequencer.out("last"))
             .set("in_valid", m.input("in_valid", 1, "a pixel is there"))
             .set("in_data", m.input("in_data", 24, "pixel, channel 0 in the low byte"))
@@ -178,12 +191,12 @@ impl<'m> Top<'m> {
             "source_image",
             "last_lanes",
         ];
-        self.connect_fields(feeder, &feeder_fields);
+        self.connect_front(feeder, &feeder_fields);
         if sizes.taps > 1 {
-            self.connect_fields(feeder, &["in_copies"]);
+            self.connect_front(feeder, &["in_copies"]);
         }
         if sizes.lines > 1 {
-            self.connect_fields(feeder, &["lines"]);
+            self.connect_front(feeder, &["lines"]);
         }
         for g in 0..sizes.taps {
             feeder.set(&format!("step_{g}"), steps.out(&format!("word_{g}")));
@@ -210,13 +223,16 @@ impl<'m> Top<'m> {
 
         let drain = self.drain();
 
+        // The rows still count products of the layer before while its successor's front enters.
+        let load = sequencer.out("load");
+        let fan_in = m.pipe_when("fan_in", load, self.front.out("fan_in"));
         let array = m.inst("array", &array::array(sizes));
         array
             .set("tap_first", feeder.out("tap_first"))
             .set("first", feeder.out("first_step"))
             .set("double_sum", feeder.out("double_sum"))
             .set("last", feeder.out("last_step"))
-            .set("fan_in", self.fields.out("fan_in"))
+            .set("fan_in", fan_in)
             .set("shift", drain.out("shift"));
         for g in 0..sizes.taps {
             let name = format!("valid_{g}");

@@ -115,6 +115,7 @@ fn writes(array: &ArrayConfig) -> Vec<Write> {
         fan_in: 4,
         tile_gap: 1,
         drain_wait: 20,
+        layer_gap: 30,
         clip: 100,
         value_clip: 90,
         level_bits: 8,

@@ -27,6 +27,7 @@ struct Native<'p> {
 struct Watched {
     state: PortId,
     layer: PortId,
+    result_layer: PortId,
     valid: PortId,
     pool_valid: PortId,
     event: PortId,
@@ -39,6 +40,7 @@ impl<'p> Native<'p> {
         let ports = Watched {
             state: sim.port("mon_state"),
             layer: sim.port("mon_layer"),
+            result_layer: sim.port("mon_result_layer"),
             valid: sim.port("mon_valid"),
             pool_valid: sim.port("mon_pool_valid"),
             event: sim.port("mon_event"),
@@ -118,6 +120,8 @@ impl<'p> Native<'p> {
             self.sim.set("out_ready", u64::from(ready));
             let state = self.look(self.ports.state);
             let layer = usize::try_from(self.look(self.ports.layer)).expect("bug: 8 bits");
+            // The array may be on the next layer already.
+            let results = usize::try_from(self.look(self.ports.result_layer)).expect("bug: 8 bits");
             let offered = self.sim.get("out_valid") == 1;
             let beat = ready && offered;
             let pixel = self.look(self.ports.valid) == 1;
@@ -135,16 +139,16 @@ impl<'p> Native<'p> {
                 execution.send_cycles += u64::from(ready || !offered);
             }
             if pixel {
-                self.pixel(&mut execution.layers[layer]);
+                self.pixel(&mut execution.layers[results]);
             }
             if pool {
                 let levels = self.sim.get_words("mon_pool");
                 for c in 0..cols {
-                    let at = pooled_tiles[layer] * cols + c;
+                    let at = pooled_tiles[results] * cols + c;
                     let level = field(&levels, c, 8).to_le_bytes()[0];
-                    execution.layers[layer].pooled[at] = level;
+                    execution.layers[results].pooled[at] = level;
                 }
-                pooled_tiles[layer] += 1;
+                pooled_tiles[results] += 1;
             }
             if beat {
                 let data = field(&self.sim.get_words("out_data"), 0, 32);

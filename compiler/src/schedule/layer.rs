@@ -16,8 +16,6 @@ use heartbit_ir::program::{
 
 /// Cycles of the longest end of global pooling: shifts, planes and the copy.
 const POOL_GAP: usize = 40;
-/// Cycles of the pipeline beside array, drain and nonlinearity.
-const PIPELINE_TAIL: usize = 8;
 /// Bits of a level before its lower planes are left out.
 const FULL_LEVEL_BITS: u32 = 8;
 
@@ -36,14 +34,14 @@ pub(super) struct Scheduled {
 /// Schedules one layer after the other.
 pub(super) struct Scheduler<'a> {
     network: &'a Network,
-    plan: &'a Plan,
-    array: ArrayConfig,
+    pub(super) plan: &'a Plan,
+    pub(super) array: ArrayConfig,
     /// Lines of a tile of each layer.
     lines: Vec<usize>,
     activation: Allocator,
     stream: Allocator,
     columns: ColumnMemories,
-    steps: StepTable,
+    pub(super) steps: StepTable,
     stem: &'a Stem<'a>,
     stem_offsets: StemOffsets,
     /// Where each layer wrote its map.
@@ -361,22 +359,26 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    /// Idle cycles: microarchitecture.md, sections 5.2 to 5.4.
+    /// Idle cycles within the layer and until its results are written: microarchitecture.md,
+    /// sections 5.2 to 5.4.
     fn timing(&mut self, layer: &Layer, d: &mut LayerDescriptor) {
         let array = self.array;
-        let planes = if d.flags.write_levels { d.level_bits as usize } else { 1 };
-        let beats = d.shortcut.reads() + planes * array.write_beats() - 1;
-        let drain = array.rows * beats;
+        let drain = array.rows * self.beats(d);
         d.tile_gap = self.half(layer, "drain", drain.saturating_sub(d.steps.into()));
         if d.flags.pool {
             d.col_gap = self.half(layer, "drain", POOL_GAP + 8 * array.write_beats());
         }
-        let pipeline = array.popcount_latency() + array.nonlinear_stages() + PIPELINE_TAIL;
-        d.drain_wait = self.half(layer, "drain", drain + array.rows + array.cols + pipeline);
+        d.drain_wait = self.half(layer, "drain", self.drain_wait(d));
+    }
+
+    /// Cycles in which a row is drained.
+    pub(super) fn beats(&self, d: &LayerDescriptor) -> usize {
+        let planes = if d.flags.write_levels { d.level_bits as usize } else { 1 };
+        d.shortcut.reads() + planes * self.array.write_beats() - 1
     }
 
     /// Narrows a field, or remembers that it does not fit 16 bits.
-    fn half(&mut self, layer: &Layer, resource: &'static str, value: usize) -> u16 {
+    pub(super) fn half(&mut self, layer: &Layer, resource: &'static str, value: usize) -> u16 {
         u16::try_from(value).unwrap_or_else(|_| {
             self.oversize.push(Misfit {
                 resource,

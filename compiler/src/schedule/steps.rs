@@ -188,6 +188,11 @@ impl StepTable {
         })
     }
 
+    /// The words of a step, one for each lane group.
+    pub(super) fn words(&self, step: usize) -> &[u32] {
+        &self.rows[step]
+    }
+
     /// Number of steps.
     pub(super) fn len(&self) -> usize {
         self.rows.len()

@@ -20,9 +20,16 @@ impl<'m> Top<'m> {
         let program =
             memories::shared("program_words", "Program memory.", 32, self.sizes.depths.program);
         let program = self.load_words(m.inst("program_mem", &program), PROGRAM);
-        program.set("from", sequencer.out("pc"));
-        self.fields.set("take", sequencer.out("take")).set("word", program.out("word"));
-        self.connect_fields(
+        let fetch = self.fetch;
+        program.set("from", fetch.out("pc"));
+        for name in ["idle", "fetching", "begin_front", "begin_wait"] {
+            fetch.set(name, sequencer.out(name));
+        }
+        self.connect_front(fetch, &["drain_wait"]);
+        for (part, take) in [(self.front, "take_front"), (self.results, "take_results")] {
+            part.set("take", fetch.out(take)).set("word", program.out("word"));
+        }
+        self.connect_front(
             sequencer,
             &[
                 "steps",
@@ -33,26 +40,26 @@ impl<'m> Top<'m> {
                 "out_height",
                 "tile_gap",
                 "col_gap",
-                "drain_wait",
+                "layer_gap",
                 "last_layer",
             ],
         );
         m.output("busy", sequencer.out("busy"), "not idle");
         if self.sizes.lines > 1 {
-            self.connect_fields(sequencer, &["lines"]);
-            self.connect_fields(self.position, &["lines"]);
+            self.connect_front(sequencer, &["lines"]);
+            self.connect_results(self.position, &["lines"]);
         }
 
-        self.connect_fields(self.beats, &["shortcut"]);
+        self.connect_results(self.beats, &["shortcut"]);
         if self.sizes.extended {
-            self.connect_fields(self.beats, &["window", "write_levels", "level_bits"]);
+            self.connect_results(self.beats, &["window", "write_levels", "level_bits"]);
         }
         let position = self.position;
         position
-            .set("load", sequencer.out("load"))
+            .set("load", fetch.out("load_results"))
             .set("last_read", self.beats.out("last_read"))
             .set("last_beat", self.beats.out("last_beat"));
-        self.connect_fields(position, &["row_tiles", "out_height", "out_width"]);
+        self.connect_results(position, &["row_tiles", "out_height", "out_width"]);
     }
 
     /// Starts drain and position, so many cycles after the last step of a tile that the bottom row

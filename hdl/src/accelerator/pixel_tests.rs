@@ -5,7 +5,7 @@ use super::sizes::{Sizes, test_sizes_of};
 use super::{addresses, beats, borders, descriptor, position, reader};
 use crate::build::{Builder, Direction, Instance, Module};
 use crate::{Simulator, test_random};
-use heartbit_ir::program::{Borders, Join, LayerDescriptor, LayerFlags, Shortcut};
+use heartbit_ir::program::{Borders, FRONT_WORDS, Join, LayerDescriptor, LayerFlags, Shortcut};
 use std::collections::VecDeque;
 
 /// A part of the test bench.
@@ -39,7 +39,7 @@ impl<'m> Part<'m> {
 /// The parts, connected by the names of their ports; all outputs but the descriptor's are outputs.
 fn bench(sizes: &Sizes) -> Module {
     let m = Builder::new("bench", "");
-    let fields = Part::new(&m, "descriptor", descriptor::descriptor(sizes));
+    let fields = Part::new(&m, "results", descriptor::results(sizes));
     let beats = Part::new(&m, "beats", beats::beats(sizes));
     let position = Part::new(&m, "position", position::position(sizes));
     let parts = [
@@ -248,7 +248,7 @@ fn check(sim: &mut Simulator, what: &str, names: &[&str], expected: Option<&[u64
 #[track_caller]
 fn check_layer(sim: &mut Simulator, case: &Case<'_>, seed: &mut u64) {
     sim.set("fetch", 1);
-    for word in case.layer.encode() {
+    for &word in &case.layer.encode()[FRONT_WORDS..] {
         sim.set("word", word.into());
         sim.step();
     }

@@ -76,9 +76,9 @@ impl<'m> Top<'m> {
         let reader = self
             .m
             .inst("reader", &reader::reader(self.sizes))
-            .set("load", self.sequencer.out("load"));
+            .set("load", self.fetch.out("load_results"));
         self.connect_position(reader, &["line_end", "ct_end", "first_beat", "reading", "x"]);
-        self.connect_fields(
+        self.connect_results(
             reader,
             &[
                 "shortcut",
@@ -91,23 +91,23 @@ impl<'m> Top<'m> {
         if self.sizes.extended {
             self.connect_position(reader, &["y", "restart"]);
             let fields = ["window", "window_stride_2", "window_padding", "in_height", "in_width"];
-            self.connect_fields(reader, &fields);
+            self.connect_results(reader, &fields);
         } else if self.sizes.lines > 1 {
             self.connect_position(reader, &["y"]);
         }
         if self.sizes.lines > 1 {
-            self.connect_fields(reader, &["lines"]);
+            self.connect_results(reader, &["lines"]);
         }
         reader
     }
 
     /// The parameters of the pixel, and what else all columns share.
     fn shared(&self, reader: Instance<'m>, even: Sig<'m>, odd: Sig<'m>) -> Shared<'m> {
-        let (m, sizes, fields) = (self.m, self.sizes, self.fields);
+        let (m, sizes, fields) = (self.m, self.sizes, self.results);
         let borders =
-            m.inst("borders", &borders::borders()).set("load", self.sequencer.out("load"));
+            m.inst("borders", &borders::borders()).set("load", self.fetch.out("load_results"));
         self.connect_position(borders, &["ct_end", "x", "y"]);
-        self.connect_fields(
+        self.connect_results(
             borders,
             &["param_base", "out_height", "out_width", "top", "bottom", "left", "right"],
         );
@@ -139,7 +139,7 @@ impl<'m> Top<'m> {
         shared: &Shared<'m>,
         columns: &mut Columns<'m>,
     ) {
-        let (m, fields, writer, reader) = (self.m, self.fields, self.writer, shared.reader);
+        let (m, fields, writer, reader) = (self.m, self.results, self.writer, shared.reader);
         let parameter = |name: &str| shared.parameters.out(&format!("{name}_{column}"));
         let post = m
             .inst(&format!("post_{column}"), &shared.post)
@@ -163,7 +163,7 @@ impl<'m> Top<'m> {
                 post.set(input, parameter(name));
             }
             post.set("extreme", extreme).set("value_floor", floor);
-            self.connect_fields(post, &["value_shift", "value_clip"]);
+            self.connect_results(post, &["value_shift", "value_clip"]);
             let levels = m
                 .inst(&format!("levels_{column}"), &shared.levels)
                 .set("v", v)
@@ -194,9 +194,9 @@ impl<'m> Top<'m> {
         let (m, sizes, writer) = (self.m, self.sizes, self.writer);
         let addresses = m
             .inst("addresses", &addresses::addresses(sizes))
-            .set("load", self.sequencer.out("load"));
+            .set("load", self.fetch.out("load_results"));
         self.connect_position(addresses, &["tile_end", "line_end", "ct_end", "row", "odd", "x"]);
-        self.connect_fields(
+        self.connect_results(
             addresses,
             &[
                 "stream_out_base",
@@ -209,12 +209,12 @@ impl<'m> Top<'m> {
                 "out_xt_words",
             ],
         );
-        writer.set("load", self.sequencer.out("load"));
+        writer.set("load", self.fetch.out("load_results"));
         self.connect_position(writer, &["pixel", "writing", "last_pixel", "x", "y", "ct"]);
         for name in ["stream_out", "stream_odd", "bits_out", "bank", "slice"] {
             writer.set(name, addresses.out(name));
         }
-        self.connect_fields(
+        self.connect_results(
             writer,
             &[
                 "pool",
@@ -236,15 +236,15 @@ impl<'m> Top<'m> {
         }
         if sizes.lines > 1 {
             self.connect_position(addresses, &["y"]);
-            self.connect_fields(addresses, &["lines", "out_lines"]);
+            self.connect_results(addresses, &["lines", "out_lines"]);
         }
         if sizes.taps > 1 {
-            self.connect_fields(writer, &["out_copies"]);
+            self.connect_results(writer, &["out_copies"]);
         }
         if sizes.extended {
             self.connect_position(addresses, &["row_end", "plane_end", "restart"]);
-            self.connect_fields(addresses, &["out_flat", "out_plane_words"]);
-            self.connect_fields(writer, &["write_levels"]);
+            self.connect_results(addresses, &["out_flat", "out_plane_words"]);
+            self.connect_results(writer, &["write_levels"]);
             self.connect_position(writer, &["plane"]);
             writer.set("level_planes", m.concat(&columns.level_planes));
         }
@@ -289,7 +289,9 @@ impl<'m> Top<'m> {
     pub(super) fn monitor(&self, columns: &Columns<'m>) {
         let (m, writer) = (self.m, self.writer);
         m.output("mon_state", self.sequencer.out("state"), "state of the sequencer");
-        m.output("mon_layer", self.sequencer.out("layer"), "layer");
+        m.output("mon_layer", self.sequencer.out("layer"), "layer whose steps are issued");
+        let layer = self.fetch.out("result_layer");
+        m.output("mon_result_layer", layer, "layer whose results are written");
         for (name, doc) in [
             ("mon_valid", "results of a pixel are written"),
             ("mon_ct", "its column tile"),

@@ -1,15 +1,17 @@
-//! The sequencer: fetches descriptors, issues steps, waits, and hands over to `output`.
+//! The sequencer: issues steps, waits between layers, and hands over to `output`.
 //!
 //! Microarchitecture.md, section 5.4, whose cycle counts hold exactly.
+//! It says when descriptors are to be fetched; the module `fetch` does it.
 //!
 //! | port           | dir | width | meaning                                                   |
 //! | -------------- | --- | ----- | --------------------------------------------------------- |
 //! | `image_full`   | in  | 1     | a complete image waits                                    |
 //! | `sent`         | in  | 1     | the last beat of `Send` is accepted                       |
 //! | fields of the descriptor | in | .. | by their names                                     |
-//! | `pc`           | out | 16    | word of the program memory                                |
-//! | `take`         | out | 1     | the program memory shows a word of the descriptor         |
-//! | `load`         | out | 1     | last cycle of `Fetch`: counters begin                     |
+//! | `idle`, `fetching` | out | 1 | states                                                    |
+//! | `begin_front`  | out | 1     | the front of a descriptor is addressed from this cycle on |
+//! | `begin_wait`   | out | 1     | first cycle of `Gap`, and a layer follows                 |
+//! | `load`         | out | 1     | last cycle before `Run`: counters begin                   |
 //! | `step_addr`    | out | 16    | word of the step memory                                   |
 //! | `weight_addr`  | out | 16    | word of the weight memories                               |
 //! | `issue`, `first`, `last` | out | 1 | a step is issued, the first, the last of its tile   |
@@ -21,7 +23,7 @@
 //!
 //! Timing: `t` of the page is the cycle of `issue`.
 
-use heartbit_ir::program::{DESCRIPTOR_WORDS, HEADER_WORDS};
+use heartbit_ir::program::DESCRIPTOR_WORDS;
 
 use super::lines::Lines;
 use super::sizes::Sizes;
@@ -31,7 +33,7 @@ use crate::build::{Builder, Module};
 const IDLE: u64 = 0;
 const FETCH: u64 = 1;
 const RUN: u64 = 2;
-const DRAIN: u64 = 3;
+const GAP: u64 = 3;
 const SEND: u64 = 4;
 /// Phases of `Run`.
 const STEPS: u64 = 0;
@@ -40,7 +42,7 @@ const COL_GAP: u64 = 2;
 
 /// Describes the module `sequencer`.
 pub(super) fn sequencer(sizes: &Sizes) -> Module {
-    let m = Builder::new("sequencer", "Fetches descriptors, issues steps, waits.");
+    let m = Builder::new("sequencer", "Issues steps and waits between layers.");
     let word = |name: &str, doc: &str| m.input(name, 16, doc);
     let image_full = m.input("image_full", 1, "a complete image waits");
     let sent = m.input("sent", 1, "the last beat is accepted");
@@ -49,10 +51,10 @@ pub(super) fn sequencer(sizes: &Sizes) -> Module {
     let col_gap = word("col_gap", "idle cycles after a column tile");
 
     let state = m.reg("state_q", 3, IDLE);
-    let idle = state.eq(IDLE).named("idle");
-    let fetch = state.eq(FETCH).named("fetch");
+    let idle = state.eq(IDLE).named("idle_now");
+    let fetch = state.eq(FETCH).named("fetch_now");
     let run = state.eq(RUN).named("run");
-    let drain = state.eq(DRAIN).named("drain");
+    let gap = state.eq(GAP).named("gap");
     let send = state.eq(SEND).named("send");
     let phase = m.reg("phase", 2, STEPS);
 
@@ -60,13 +62,18 @@ pub(super) fn sequencer(sizes: &Sizes) -> Module {
     let count = m.reg("count", 16, 1);
     let fetch_cycles = m.lit(16, DESCRIPTOR_WORDS as u64 + 2);
     let run_limit = m.select(*phase, &[steps, tile_gap, col_gap]);
-    let drain_wait = word("drain_wait", "idle cycles after the last tile");
-    let limit = m.mux(fetch, fetch_cycles, m.mux(drain, drain_wait, run_limit));
+    // The next front is fetched in `Gap`, so what is needed there is kept.
+    let layer_gap = m.reg_without_reset("gap_cycles", 16);
+    layer_gap.next_when(run, word("layer_gap", "idle cycles after the last tile"));
+    let is_last = m.reg_without_reset("is_last_layer", 1);
+    is_last.next_when(run, m.input("last_layer", 1, "flag"));
+    let limit = m.mux(fetch, fetch_cycles, m.mux(gap, *layer_gap, run_limit));
     let at_limit = count.eq(limit).named("at_limit");
     count.next(m.mux(idle | send | at_limit, 1, *count + 1));
 
     // Loops.
-    let load = (fetch & at_limit).named("load_now");
+    let gap_over = (gap & at_limit).named("gap_over");
+    let load = ((fetch & at_limit) | (gap_over & !*is_last)).named("load_now");
     let issue = (run & phase.eq(STEPS)).named("issue_now");
     let last = (issue & at_limit).named("last_now");
     let tile_over = (last & tile_gap.eq(0)) | (run & phase.eq(TILE_GAP) & at_limit);
@@ -84,8 +91,8 @@ pub(super) fn sequencer(sizes: &Sizes) -> Module {
     let last_ct = ct.eq(word("col_tiles", "column tiles")).named("last_ct");
     let line_over = (tile_over & last_xt).named("line_over");
     let tiles_over = (line_over & last_y).named("tiles_over");
-    let gap_over = run & phase.eq(COL_GAP) & at_limit;
-    let col_over = ((tiles_over & col_gap.eq(0)) | gap_over).named("col_over");
+    let col_gap_over = run & phase.eq(COL_GAP) & at_limit;
+    let col_over = ((tiles_over & col_gap.eq(0)) | col_gap_over).named("col_over");
     xt.next_when(load | tile_over, m.mux(load | last_xt, 1, *xt + 1));
     let tile_lines = lines.number(y_bits);
     let y_next = *y + tile_lines;
@@ -93,34 +100,28 @@ pub(super) fn sequencer(sizes: &Sizes) -> Module {
     ct.next_when(load | col_over, m.mux(load, 1, *ct + 1));
     let into_tile_gap = last & tile_gap.ne(0);
     let into_col_gap = tiles_over & col_gap.ne(0);
-    let gap = m.mux(into_col_gap, COL_GAP, m.lit(2, STEPS));
-    phase.next_when(last | tile_over | col_over, m.mux(into_tile_gap, TILE_GAP, gap));
+    let after_tile = m.mux(into_col_gap, COL_GAP, m.lit(2, STEPS));
+    phase.next_when(last | tile_over | col_over, m.mux(into_tile_gap, TILE_GAP, after_tile));
     let line_end = (last & last_xt).named("line_end_now");
     let ct_end = (line_end & last_y).named("ct_end_now");
 
     // State.
     let wake = (idle & image_full).named("wake");
-    let drained = (drain & at_limit).named("drained");
-    let last_layer = m.input("last_layer", 1, "flag");
-    let after = m.mux(last_layer, SEND, m.lit(3, FETCH));
     let to_idle = m.mux(send & sent, IDLE, *state);
-    let to_next = m.mux(drained, after, to_idle);
-    let to_drain = m.mux(run & col_over & last_ct, DRAIN, to_next);
-    let next = m.mux(wake, FETCH, m.mux(load, RUN, to_drain)).named("state_next");
+    let to_send = m.mux(gap_over & *is_last, SEND, to_idle);
+    let to_gap = m.mux(run & col_over & last_ct, GAP, to_send);
+    let next = m.mux(wake, FETCH, m.mux(load, RUN, to_gap)).named("state_next");
     state.next(next);
     let entered = m.reg("entered_q", 1, 0);
     entered.next(next.ne(*state));
     let layer = m.reg("layer_q", 8, 0);
-    layer.next_when(wake | (drained & !last_layer), m.mux(wake, 0, *layer + 1));
+    layer.next_when(wake | (gap_over & !*is_last), m.mux(wake, 0, *layer + 1));
     let first_layer = m.reg("first_layer", 1, 0);
-    first_layer.next_when(wake | drained, wake);
+    first_layer.next_when(wake | gap_over, wake);
+    let first_cycle = count.eq(1).named("first_cycle");
+    let begin_wait = (gap & first_cycle & !*is_last).named("begin_wait_now");
 
     // Addresses.
-    let pc = m.reg("pc_q", 16, HEADER_WORDS as u64);
-    let address = (fetch & count.lt(DESCRIPTOR_WORDS as u64 + 1)).named("address_now");
-    pc.next_when(idle | address, m.mux(idle, HEADER_WORDS as u64, *pc + 1));
-    let take = m.reg("take_q", 1, 0);
-    take.next(address);
     let step_base = word("step_base", "first step");
     let step_addr = counter("step_addr_q");
     step_addr.next_when(load | issue, m.mux(load | last, step_base, *step_addr + 1));
@@ -131,17 +132,19 @@ pub(super) fn sequencer(sizes: &Sizes) -> Module {
     let weight_next = m.mux(last & !ct_end, *weight_tile, following);
     weight_addr.next_when(load | issue, m.mux(load, weight_base, weight_next));
 
-    m.output("pc", *pc, "word of the program memory");
-    m.output("take", *take, "the word belongs to the descriptor");
+    m.output("idle", idle, "state Idle");
+    m.output("fetching", fetch, "state Fetch");
+    m.output("begin_front", (fetch & first_cycle) | begin_wait, "a front is addressed");
+    m.output("begin_wait", begin_wait, "first cycle of Gap, and a layer follows");
     m.output("load", load, "the layer begins");
     m.output("step_addr", *step_addr, "word of the step memory");
     m.output("weight_addr", *weight_addr, "word of the weight memories");
     m.output("issue", issue, "a step is issued");
-    m.output("first", issue & count.eq(1), "first step of a tile");
+    m.output("first", issue & first_cycle, "first step of a tile");
     m.output("last", last, "last step of a tile");
     m.output("line_end", line_end, "of the last tile of a line");
     m.output("ct_end", ct_end, "of the last tile of a column tile");
-    m.output("free", drained & *first_layer, "the image has been used");
+    m.output("free", gap_over & *first_layer, "the image has been used");
     m.output("sending", send, "state Send");
     m.output("busy", !idle, "not in state Idle");
     m.output("state", *state, "monitor");
@@ -153,7 +156,7 @@ pub(super) fn sequencer(sizes: &Sizes) -> Module {
 #[cfg(test)]
 mod tests {
     use super::super::sizes::{Sizes, test_sizes};
-    use super::{DRAIN, FETCH, IDLE, RUN, SEND, sequencer};
+    use super::{FETCH, GAP, IDLE, RUN, SEND, sequencer};
     use crate::{Simulator, test_random};
     use heartbit_ir::program::LayerDescriptor;
 
@@ -170,7 +173,7 @@ mod tests {
             ("out_height", layer.out_height),
             ("tile_gap", layer.tile_gap),
             ("col_gap", layer.col_gap),
-            ("drain_wait", layer.drain_wait),
+            ("layer_gap", layer.layer_gap),
             ("last_layer", u16::from(layer.flags.last_layer)),
         ] {
             sim.set(name, value.into());
@@ -187,16 +190,21 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_layer(sim: &mut Simulator, index: u64, layer: &LayerDescriptor) {
-        for cycle in 0..20 {
-            quiet(sim, FETCH, cycle == 0);
-            assert_eq!(sim.get("layer"), index);
-            if cycle < 18 {
-                assert_eq!(sim.get("pc"), 2 + 18 * index + cycle);
+    fn check_layer(
+        sim: &mut Simulator,
+        sizes: &Sizes,
+        index: u64,
+        layer: &LayerDescriptor,
+        next: Option<&LayerDescriptor>,
+    ) {
+        if index == 0 {
+            for cycle in 0..23 {
+                quiet(sim, FETCH, cycle == 0);
+                let begins = (u64::from(cycle == 0), 0);
+                assert_eq!((sim.get("begin_front"), sim.get("begin_wait")), begins);
+                assert_eq!((sim.get("layer"), sim.get("load")), (0, u64::from(cycle == 22)));
+                sim.step();
             }
-            assert_eq!(sim.get("take"), u64::from((1..=18).contains(&cycle)));
-            assert_eq!(sim.get("load"), u64::from(cycle == 19));
-            sim.step();
         }
         let mut cycle = 0;
         let tiles = layer.out_height.div_ceil(layer.lines.into()) * layer.row_tiles;
@@ -207,6 +215,7 @@ mod tests {
                     let line_end = last && (tile + 1) % layer.row_tiles == 0;
                     let ct_end = last && tile + 1 == tiles;
                     assert_eq!((sim.get("state"), sim.get("issue")), (RUN, 1));
+                    assert_eq!(sim.get("layer"), index);
                     assert_eq!(sim.get("entered"), u64::from(cycle == 0));
                     assert_eq!(sim.get("first"), u64::from(step == 0));
                     assert_eq!(sim.get("last"), u64::from(last));
@@ -229,10 +238,22 @@ mod tests {
                 sim.step();
             });
         }
-        for cycle in 1..=layer.drain_wait {
-            quiet(sim, DRAIN, cycle == 1);
-            let free = index == 0 && cycle == layer.drain_wait;
-            assert_eq!(sim.get("free"), u64::from(free));
+        for cycle in 1..=layer.layer_gap {
+            quiet(sim, GAP, cycle == 1);
+            let follows = !layer.flags.last_layer;
+            let begins = u64::from(cycle == 1 && follows);
+            assert_eq!((sim.get("begin_front"), sim.get("begin_wait")), (begins, begins));
+            let over = cycle == layer.layer_gap;
+            assert_eq!(sim.get("load"), u64::from(over && follows));
+            assert_eq!(sim.get("free"), u64::from(index == 0 && over));
+            if cycle > 1 {
+                // The next front enters.
+                sim.set("layer_gap", 7);
+                sim.set("last_layer", u64::from(follows));
+            }
+            if over && let Some(next) = next {
+                set_layer(sim, sizes, next);
+            }
             sim.step();
         }
     }
@@ -256,7 +277,7 @@ mod tests {
                     out_height: 1 + random(if most_lines == 1 { 4 } else { 9 }),
                     tile_gap: random(3),
                     col_gap: random(3),
-                    drain_wait: 1 + random(20),
+                    layer_gap: 2 + random(20),
                     ..LayerDescriptor::default()
                 })
                 .collect();
@@ -266,9 +287,9 @@ mod tests {
             quiet(&mut sim, IDLE, false);
             sim.step();
             sim.set("image_full", 0);
+            set_layer(&mut sim, &sizes, &layers[0]);
             for (index, layer) in layers.iter().enumerate() {
-                set_layer(&mut sim, &sizes, layer);
-                check_layer(&mut sim, index as u64, layer);
+                check_layer(&mut sim, &sizes, index as u64, layer, layers.get(index + 1));
             }
             for cycle in 0..3 {
                 quiet(&mut sim, SEND, cycle == 0);

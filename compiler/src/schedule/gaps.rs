@@ -1,0 +1,153 @@
+//! Idle cycles between layers: microarchitecture.md, section 5.4.
+//!
+//! A layer's first steps are issued while the results of the layer before are still written; this
+//! module finds the smallest gap for which no step reads a line that is not there yet, and the
+//! hardware finds its registers free.
+//!
+//! Not here: the gaps within a layer, which depend on that layer alone.
+
+use super::layer::Scheduler;
+use crate::plan::Source;
+use heartbit_ir::program::{DESCRIPTOR_WORDS, FRONT_WORDS, LayerDescriptor, Step};
+
+/// Cycles from the first of `Gap` until the fields of the next front stand.
+const FRONT_CYCLES: usize = FRONT_WORDS + 2;
+/// Words of the results.
+const RESULT_WORDS: usize = DESCRIPTOR_WORDS - FRONT_WORDS;
+/// Cycles from a tile's last step to its last write, beside those of the sizes of the array.
+const WRITE_TAIL: usize = 5;
+/// The least cycles from the end of a layer until the results of the next one are fetched.
+const LEAST_DRAIN: usize = FRONT_WORDS;
+
+/// When the results of a layer are there, in cycles from the first one of its `Gap`; a step in
+/// such a cycle sees them.
+struct Written<'a> {
+    layer: &'a LayerDescriptor,
+    /// Cycles from a tile's last step to its last write.
+    latency: i64,
+    /// Whether lines are complete only with the whole map.
+    at_once: bool,
+}
+
+impl Written<'_> {
+    /// All of the map.
+    fn map(&self) -> i64 {
+        i64::from(self.layer.drain_wait) - 1
+    }
+
+    /// A line and all before it.
+    fn line(&self, y: i64) -> i64 {
+        if self.at_once {
+            return self.map();
+        }
+        let d = self.layer;
+        let lines = i64::from(d.lines.max(1));
+        let row_tiles = i64::from(d.row_tiles);
+        let tiles = (i64::from(d.out_height) + lines - 1) / lines * row_tiles;
+        // Tiles after the one that ends the line.
+        let after = tiles - (y / lines + 1) * row_tiles;
+        let period = i64::from(d.steps) + i64::from(d.tile_gap);
+        self.latency - 1 - i64::from(d.tile_gap) - i64::from(d.col_gap) - after * period
+    }
+}
+
+impl Scheduler<'_> {
+    /// Cycles from a tile's last step to its last write.
+    fn write_latency(&self, d: &LayerDescriptor) -> usize {
+        let array = self.array;
+        let pipeline = array.popcount_latency() + array.nonlinear_stages() + WRITE_TAIL;
+        array.rows * self.beats(d) + array.rows + array.cols + pipeline
+    }
+
+    /// Cycles from the end of a layer's steps and gaps until all its results are written.
+    pub(super) fn drain_wait(&self, d: &LayerDescriptor) -> usize {
+        self.write_latency(d).saturating_sub(d.tile_gap.into()).max(LEAST_DRAIN)
+    }
+
+    /// Sets the gap after each layer.
+    pub(super) fn set_layer_gaps(&mut self, layers: &mut [LayerDescriptor]) {
+        // The first cycle of each layer's `Gap`, from the first step on.
+        let mut ends: Vec<i64> = Vec::new();
+        let mut begin = 0;
+        for index in 0..layers.len() {
+            let end = begin + run(&layers[index]);
+            ends.push(end);
+            let gap = match layers.get(index + 1) {
+                None => i64::from(layers[index].drain_wait),
+                Some(next) => self
+                    .until_registers_are_free(&layers[index], next)
+                    .max(self.until_map_is_written(index + 1, layers, &ends)),
+            };
+            begin = end + gap;
+            let gap = usize::try_from(gap).expect("bug: a gap is not negative");
+            layers[index].layer_gap = self.half(&self.plan.layers[index], "drain", gap);
+        }
+    }
+
+    fn until_registers_are_free(&self, d: &LayerDescriptor, next: &LayerDescriptor) -> i64 {
+        let (rows, latency) = (self.array.rows, self.array.popcount_latency());
+        let drain = usize::from(d.drain_wait);
+        let fan_in_free = signed(rows + latency + 2);
+        let before_drain = signed(usize::from(next.steps) + latency + rows);
+        let results_stand = signed(drain + RESULT_WORDS + 1) - before_drain;
+        let results_addressed = signed(drain + RESULT_WORDS) - run(next);
+        signed(FRONT_CYCLES).max(fan_in_free).max(results_stand).max(results_addressed)
+    }
+
+    /// Until no step of a layer reads what has not been written; `ends` says when the layers
+    /// before it ended.
+    fn until_map_is_written(&self, index: usize, layers: &[LayerDescriptor], ends: &[i64]) -> i64 {
+        let Some(Source::Layer(from)) = self.plan.layers[index].source() else { return 0 };
+        let d = &layers[from];
+        let written = Written {
+            layer: d,
+            latency: signed(self.write_latency(d)),
+            at_once: d.flags.pool || d.flags.out_flat,
+        };
+        // From the end of the layer that wrote the map to that of the layer before this one.
+        let since = ends[index - 1] - ends[from];
+        let reader = &layers[index];
+        let taps = self.first_taps(reader);
+        let period = i64::from(reader.steps) + i64::from(reader.tile_gap);
+        let lines = i64::from(reader.lines.max(1));
+        let stride = if reader.flags.stride_2 { 2 } else { 1 };
+        let last_line = i64::from(reader.in_height) - 1;
+        let rows = (i64::from(reader.out_height) + lines - 1) / lines;
+        let waits = (0..rows).flat_map(|t| {
+            let begin = t * i64::from(reader.row_tiles) * period;
+            let bottom = ((t + 1) * lines - 1) * stride;
+            let written = &written;
+            taps.iter()
+                .filter(move |(dy, _)| bottom + dy >= 0)
+                .map(move |(dy, step)| written.line((bottom + dy).min(last_line)) - begin - step)
+        });
+        waits.max().unwrap_or(0) - since
+    }
+
+    /// Each `dy` that the steps of a layer have, with the first of these steps.
+    fn first_taps(&self, d: &LayerDescriptor) -> Vec<(i64, i64)> {
+        let mut first: Vec<(i64, i64)> = Vec::new();
+        for step in 0..d.steps {
+            let words = self.steps.words(usize::from(d.step_base) + usize::from(step));
+            for tap in words.iter().map(|&word| Step::decode(word)).filter(|tap| !tap.off) {
+                let dy = i64::from(tap.dy);
+                if first.iter().all(|(known, _)| *known != dy) {
+                    first.push((dy, step.into()));
+                }
+            }
+        }
+        first
+    }
+}
+
+fn signed(n: usize) -> i64 {
+    i64::try_from(n).expect("bug: small sizes")
+}
+
+/// Cycles of `Run`.
+fn run(d: &LayerDescriptor) -> i64 {
+    let lines = i64::from(d.lines.max(1));
+    let tiles = (i64::from(d.out_height) + lines - 1) / lines * i64::from(d.row_tiles);
+    let period = i64::from(d.steps) + i64::from(d.tile_gap);
+    i64::from(d.col_tiles) * (tiles * period + i64::from(d.col_gap))
+}
