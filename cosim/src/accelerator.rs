@@ -57,6 +57,7 @@ struct Ports {
     out_ready: PortId,
     out_valid: PortId,
     event: PortId,
+    error: PortId,
     out_last: PortId,
     /// Ports of a record, in the order of [`WATCHED`].
     watched: Vec<PortId>,
@@ -137,6 +138,7 @@ impl Ports {
             out_ready: model.port("out_ready")?,
             out_valid: model.port("out_valid")?,
             event: model.port("mon_event")?,
+            error: model.port("error")?,
             out_last: model.port("out_last")?,
             watched,
             offsets,
@@ -247,8 +249,8 @@ impl Accelerator {
     /// Runs one image of 1 to 3 bytes a pixel, in `[y][x][channel]` order.
     ///
     /// # Errors
-    /// [`Error::NoProgram`]; [`Error::Image`] for a wrong number of bytes; [`Error::Hang`] if no
-    /// class is sent in time; [`Error::Stopped`].
+    /// [`Error::NoProgram`]; [`Error::Image`] for a wrong number of bytes; [`Error::Halted`] for a
+    /// program that the design refuses; [`Error::Hang`] if no class is sent in time; [`Error::Stopped`].
     pub fn run(&mut self, image: &[u8]) -> Result<Execution, Error> {
         let program = Arc::clone(self.program.as_ref().ok_or(Error::NoProgram)?);
         self.send_image(image, &program, &mut || false)?;
@@ -266,8 +268,7 @@ impl Accelerator {
             collector.record(record, true);
         }
         if !end.is_stopped {
-            let layer = collector.layer;
-            return Err(Error::Hang { cycles: end.cycles, layer });
+            return Err(self.no_result(end.cycles, collector.layer));
         }
         // The edge that accepts the last beat.
         self.model.tick()?;
@@ -310,7 +311,16 @@ impl Accelerator {
                 return Ok(collector.execution);
             }
         }
-        Err(Error::Hang { cycles: self.cycle_limit, layer: collector.layer })
+        Err(self.no_result(self.cycle_limit, collector.layer))
+    }
+
+    /// Why no class was sent.
+    fn no_result(&self, cycles: u64, layer: usize) -> Error {
+        if self.model.get(self.ports.error) == 1 {
+            Error::Halted { layer }
+        } else {
+            Error::Hang { cycles, layer }
+        }
     }
 
     fn send_image(
@@ -340,7 +350,7 @@ impl Accelerator {
                 self.model.tick()?;
                 waited += 1;
                 if waited > self.cycle_limit {
-                    return Err(Error::Hang { cycles: waited, layer: 0 });
+                    return Err(self.no_result(waited, 0));
                 }
             }
             self.model.tick()?;

@@ -165,6 +165,12 @@ pub enum Error {
         /// Layer in which it stands.
         layer: usize,
     },
+    /// The accelerator refused a layer of the program.
+    #[error("halted: layer {layer} of the program must not begin")]
+    Halted {
+        /// Its index.
+        layer: usize,
+    },
     /// The model was built without waveform support.
     #[error("the model is built without waveforms")]
     TraceNotBuilt,
@@ -215,6 +221,10 @@ impl Error {
             Self::TraceOpen { .. } => {
                 "see that the directory exists and is writable; an odd name needs UTF-8".to_owned()
             }
+            Self::Halted { .. } => {
+                "see section 5.4 of docs/microarchitecture.md for what a layer must have; compile again"
+                    .to_owned()
+            }
             Self::Image { .. } => "give images of the size the network was trained on".to_owned(),
             Self::Stopped { .. } | Self::Hang { .. } => {
                 "write a waveform of the run (`--trace FILE.fst`) and look at its end".to_owned()
@@ -239,7 +249,10 @@ impl Error {
     /// 3 bad input, 5 an outside tool is missing or failed, 70 a bug.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Stopped { .. } | Self::Finished { .. } | Self::Hang { .. } => 1,
+            Self::Stopped { .. }
+            | Self::Finished { .. }
+            | Self::Hang { .. }
+            | Self::Halted { .. } => 1,
             Self::InvalidDesign { .. }
             | Self::Image { .. }
             | Self::Io { .. }

@@ -17,6 +17,7 @@
 //! | `in_valid`, `in_ready`, `in_data` | in, out, in | 1, 1, 24 | one pixel a beat |
 //! | `out_valid`, `out_ready`, `out_data`, `out_last` | out, in, out, out | 1, 1, 32, 1 | logits, then the class |
 //! | `busy` | out | 1 | not in `Idle` |
+//! | `error` | out | 1 | halted at an illegal layer, until reset |
 //! | `mon_*` | out | .. | the monitor, for simulation only |
 //!
 //! Timing: a layer takes `Run + layer_gap` cycles, exactly (section 5.4).
@@ -38,6 +39,7 @@ mod fetch;
 mod growth;
 mod header;
 mod image;
+mod legality;
 mod levels;
 mod lines;
 mod memories;

@@ -3,7 +3,7 @@
 //! A missing Verilator fails these tests; it never skips them.
 
 use heartbit_compiler::schedule::{Target, compile};
-use heartbit_cosim::{Accelerator, Build, Initial, Toolchain, accelerator_design};
+use heartbit_cosim::{Accelerator, Build, Error, Initial, Toolchain, accelerator_design};
 use heartbit_ir::program::{ArrayConfig, ArrayShape, Execution, MemoryDepths};
 use heartbit_tests::ladder;
 use heartbit_tests::problem::{Problem, problems};
@@ -22,7 +22,7 @@ const DEPTHS: MemoryDepths = MemoryDepths {
     stream: 4096,
     logit: 16,
     step: 2048,
-    program: 256,
+    program: 512,
 };
 const ACC_BITS: u32 = 24;
 
@@ -135,6 +135,22 @@ fn array_with_four_lane_groups_agrees() {
 #[test]
 fn demo_array_agrees() {
     check_array("8x8x16", 1, 4, false, 40);
+}
+
+#[test]
+fn a_layer_without_steps_halts() {
+    let mut runner = TestRunner::deterministic();
+    let problem = problems(4, false).new_tree(&mut runner).expect("a problem").current();
+    let shape = ArrayShape { rows: 2, cols: 2, lanes: 8 };
+    let compiled = compile(&problem.network(), &Target::sized_for_network(shape)).expect("fits");
+    let image = &problem.images(1)[0];
+    let mut program = compiled.program;
+    let mut accelerator = Accelerator::build(&program, &toolchain()).expect("builds");
+    accelerator.run(image).expect("runs");
+    program.layers[1].steps = 0;
+    accelerator.load(&program).expect("loads");
+    let result = accelerator.run(image);
+    assert!(matches!(result, Err(Error::Halted { layer: 1 })), "{result:?}");
 }
 
 proptest! {

@@ -2,7 +2,7 @@
 //! drained.
 
 use super::sizes::delay_control;
-use super::{PROGRAM, Top, drain, memories};
+use super::{PROGRAM, Top, drain, legality, memories};
 use crate::build::Instance;
 
 impl<'m> Top<'m> {
@@ -44,7 +44,13 @@ impl<'m> Top<'m> {
                 "last_layer",
             ],
         );
+        let legality = m.inst("legality", &legality::legality());
+        let checked = ["steps", "col_tiles", "row_tiles", "out_height", "drain_wait", "layer_gap"];
+        self.connect_front(legality, &checked);
+        self.connect_front(legality, &["last_layer"]);
+        sequencer.set("illegal", legality.out("illegal"));
         m.output("busy", sequencer.out("busy"), "not idle");
+        m.output("error", sequencer.out("error"), "halted at an illegal layer, until reset");
         if self.sizes.lines > 1 {
             self.connect_front(sequencer, &["lines"]);
             self.connect_results(self.position, &["lines"]);

@@ -7,6 +7,7 @@
 //! | -------------- | --- | ----- | --------------------------------------------------------- |
 //! | `image_full`   | in  | 1     | a complete image waits                                    |
 //! | `sent`         | in  | 1     | the last beat of `Send` is accepted                       |
+//! | `illegal`      | in  | 1     | the layer of the front must not begin                     |
 //! | fields of the descriptor | in | .. | by their names                                     |
 //! | `idle`, `fetching` | out | 1 | states                                                    |
 //! | `begin_front`  | out | 1     | the front of a descriptor is addressed from this cycle on |
@@ -19,6 +20,7 @@
 //! | `free`         | out | 1     | last cycle of layer 0: the image has been used            |
 //! | `sending`      | out | 1     | state `Send`                                              |
 //! | `busy`         | out | 1     | not in state `Idle`                                       |
+//! | `error`        | out | 1     | state `Halt`, until reset                                 |
 //! | `state`, `layer`, `entered` | out | 3, 8, 1 | monitor: state, layer, first cycle of a state  |
 //!
 //! Timing: `t` of the page is the cycle of `issue`.
@@ -27,7 +29,7 @@ use heartbit_ir::program::DESCRIPTOR_WORDS;
 
 use super::lines::Lines;
 use super::sizes::Sizes;
-use crate::build::{Builder, Module};
+use crate::build::{Builder, Module, Sig};
 
 /// States, as the monitor shows them.
 const IDLE: u64 = 0;
@@ -35,6 +37,9 @@ const FETCH: u64 = 1;
 const RUN: u64 = 2;
 const GAP: u64 = 3;
 const SEND: u64 = 4;
+const HALT: u64 = 5;
+/// The last index that a layer can have.
+const LAST_LAYER: u64 = 255;
 /// Phases of `Run`.
 const STEPS: u64 = 0;
 const TILE_GAP: u64 = 1;
@@ -73,7 +78,11 @@ pub(super) fn sequencer(sizes: &Sizes) -> Module {
 
     // Loops.
     let gap_over = (gap & at_limit).named("gap_over");
-    let load = ((fetch & at_limit) | (gap_over & !*is_last)).named("load_now");
+    let layer = m.reg("layer_q", 8, 0);
+    // A program without a last layer ends when its layers can be counted no more.
+    let illegal = m.input("illegal", 1, "the layer must not begin") | (gap & layer.eq(LAST_LAYER));
+    let follows = ((fetch & at_limit) | (gap_over & !*is_last)).named("layer_follows");
+    let load = (follows & !illegal).named("load_now");
     let issue = (run & phase.eq(STEPS)).named("issue_now");
     let last = (issue & at_limit).named("last_now");
     let tile_over = (last & tile_gap.eq(0)) | (run & phase.eq(TILE_GAP) & at_limit);
@@ -110,35 +119,23 @@ pub(super) fn sequencer(sizes: &Sizes) -> Module {
     let to_idle = m.mux(send & sent, IDLE, *state);
     let to_send = m.mux(gap_over & *is_last, SEND, to_idle);
     let to_gap = m.mux(run & col_over & last_ct, GAP, to_send);
-    let next = m.mux(wake, FETCH, m.mux(load, RUN, to_gap)).named("state_next");
+    let begin = m.mux(illegal, HALT, m.lit(3, RUN));
+    let next = m.mux(wake, FETCH, m.mux(follows, begin, to_gap)).named("state_next");
     state.next(next);
     let entered = m.reg("entered_q", 1, 0);
     entered.next(next.ne(*state));
-    let layer = m.reg("layer_q", 8, 0);
     layer.next_when(wake | (gap_over & !*is_last), m.mux(wake, 0, *layer + 1));
     let first_layer = m.reg("first_layer", 1, 0);
     first_layer.next_when(wake | gap_over, wake);
     let first_cycle = count.eq(1).named("first_cycle");
     let begin_wait = (gap & first_cycle & !*is_last).named("begin_wait_now");
 
-    // Addresses.
-    let step_base = word("step_base", "first step");
-    let step_addr = counter("step_addr_q");
-    step_addr.next_when(load | issue, m.mux(load | last, step_base, *step_addr + 1));
-    let weight_base = word("weight_base", "first weight word");
-    let (weight_addr, weight_tile) = (counter("weight_addr_q"), counter("weight_tile"));
-    let following = *weight_addr + 1;
-    weight_tile.next_when(load | ct_end, m.mux(load, weight_base, following));
-    let weight_next = m.mux(last & !ct_end, *weight_tile, following);
-    weight_addr.next_when(load | issue, m.mux(load, weight_base, weight_next));
-
+    addresses(&m, load, issue, last, ct_end);
     m.output("idle", idle, "state Idle");
     m.output("fetching", fetch, "state Fetch");
     m.output("begin_front", (fetch & first_cycle) | begin_wait, "a front is addressed");
     m.output("begin_wait", begin_wait, "first cycle of Gap, and a layer follows");
     m.output("load", load, "the layer begins");
-    m.output("step_addr", *step_addr, "word of the step memory");
-    m.output("weight_addr", *weight_addr, "word of the weight memories");
     m.output("issue", issue, "a step is issued");
     m.output("first", issue & first_cycle, "first step of a tile");
     m.output("last", last, "last step of a tile");
@@ -147,16 +144,33 @@ pub(super) fn sequencer(sizes: &Sizes) -> Module {
     m.output("free", gap_over & *first_layer, "the image has been used");
     m.output("sending", send, "state Send");
     m.output("busy", !idle, "not in state Idle");
+    m.output("error", state.eq(HALT), "state Halt, until reset");
     m.output("state", *state, "monitor");
     m.output("layer", *layer, "monitor");
     m.output("entered", *entered, "monitor: first cycle of a state");
     m.finish()
 }
 
+/// The words that the next step reads.
+fn addresses<'m>(m: &'m Builder, load: Sig<'m>, issue: Sig<'m>, last: Sig<'m>, ct_end: Sig<'m>) {
+    let counter = |name: &str| m.reg_without_reset(name, 16);
+    let step_base = m.input("step_base", 16, "first step");
+    let step_addr = counter("step_addr_q");
+    step_addr.next_when(load | issue, m.mux(load | last, step_base, *step_addr + 1));
+    let weight_base = m.input("weight_base", 16, "first weight word");
+    let (weight_addr, weight_tile) = (counter("weight_addr_q"), counter("weight_tile"));
+    let following = *weight_addr + 1;
+    weight_tile.next_when(load | ct_end, m.mux(load, weight_base, following));
+    let weight_next = m.mux(last & !ct_end, *weight_tile, following);
+    weight_addr.next_when(load | issue, m.mux(load, weight_base, weight_next));
+    m.output("step_addr", *step_addr, "word of the step memory");
+    m.output("weight_addr", *weight_addr, "word of the weight memories");
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::sizes::{Sizes, test_sizes};
-    use super::{FETCH, GAP, IDLE, RUN, SEND, sequencer};
+    use super::{FETCH, GAP, HALT, IDLE, RUN, SEND, sequencer};
     use crate::{Simulator, test_random};
     use heartbit_ir::program::LayerDescriptor;
 
@@ -306,5 +320,40 @@ mod tests {
     #[test]
     fn layers_take_the_cycles_of_the_page() {
         [1, 2, 4].into_iter().for_each(check_images);
+    }
+
+    /// An image whose layer `illegal` must not begin.
+    #[track_caller]
+    fn check_halt(illegal: u64) {
+        let sizes = test_sizes(4, 1, 4);
+        let mut sim = Simulator::new(&sequencer(&sizes));
+        let layer = LayerDescriptor {
+            steps: 2,
+            col_tiles: 1,
+            row_tiles: 1,
+            out_height: 1,
+            layer_gap: 11,
+            ..LayerDescriptor::default()
+        };
+        set_layer(&mut sim, &sizes, &layer);
+        sim.set("image_full", 1);
+        for _ in 0..200 {
+            let bad = sim.get("layer") + u64::from(sim.get("state") == GAP) == illegal;
+            sim.set("illegal", bad.into());
+            sim.step();
+        }
+        assert_eq!((sim.get("state"), sim.get("error"), sim.get("busy")), (HALT, 1, 1));
+        assert_eq!((sim.get("layer"), sim.get("issue")), (illegal, 0));
+        sim.set("rst", 1);
+        sim.step();
+        sim.set("rst", 0);
+        sim.set("image_full", 0);
+        quiet(&mut sim, IDLE, false);
+        assert_eq!(sim.get("error"), 0);
+    }
+
+    #[test]
+    fn an_illegal_layer_halts_until_reset() {
+        [0, 1, 3].into_iter().for_each(check_halt);
     }
 }
