@@ -2,16 +2,17 @@
 //!
 //! The hardware does not check anything; this module rejects what the page leaves undefined:
 //! addresses beyond a memory, empty loops, fields that do not fit their bits, parts that plain
-//! hardware lacks, and schedules in which drains or layers overlap (sections 1, 2, 3 and 5 of
-//! microarchitecture.md).
+//! hardware lacks, and schedules in which drains or the fetches of descriptors meet (sections 1, 2,
+//! 3 and 5 of microarchitecture.md).
 //! Reads of invalid taps and of pixels that are not written may go anywhere, as in the hardware.
 //!
-//! Here are the array, the tables and the header; `layer` examines a layer, `step` its steps,
-//! `address` the words that it reaches, `parameter` the parameters.
+//! Here are the array, the tables and the header; `layer` examines a layer, `schedule` its gaps,
+//! `step` its steps, `address` the words that it reaches, `parameter` the parameters.
 
 mod address;
 mod layer;
 mod parameter;
+mod schedule;
 mod step;
 
 use crate::error::Error;
@@ -50,6 +51,9 @@ pub(crate) fn check(program: &Program) -> Result<Extent, Error> {
     for (index, d) in program.layers.iter().enumerate() {
         let layer = Layer { index, d, program };
         layer.check(&mut extent)?;
+        if let Some(index) = index.checked_sub(1) {
+            Layer { index, d: &program.layers[index], program }.check_overlap(&layer)?;
+        }
         cycles += layer.cycles();
         results += layer.results();
         layer.at_most("cycles up to its end", saturate(cycles), MAX_CYCLES)?;

@@ -3,8 +3,9 @@
 //! [`Simulator`] executes a [`Program`](heartbit_ir::program::Program) as
 //! `docs/microarchitecture.md` describes the hardware: it steps the sequencer of section 5.4 cycle
 //! by cycle, computes each step's matches on the memories of section 2, and post-processes drained
-//! rows (section 5.3) in the cycles in which the hardware does, so that even a program whose
-//! layers overwrite what they still read behaves as on the page.
+//! rows (section 5.3) in the cycles in which the hardware does, while the next layer's steps are
+//! issued, so that even a program whose layers overwrite what they still read, or read what is not
+//! written yet, behaves as on the page.
 //! It is written from that page alone: agreement with the RTL is evidence only while the two share
 //! no code, so this crate must never depend on `heartbit-hdl`.
 //!

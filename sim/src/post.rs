@@ -5,6 +5,10 @@
 //! read and write carries the cycle of the page: a stream read in cycle `t` sees the writes of
 //! cycles before `t`, and so do the array's reads, for which [`Post::advance`] is called first.
 //!
+//! Tiles carry their layer, since the array may step the next layer while rows of the one before
+//! are processed. The results of a layer are final when the first row of another one is processed:
+//! `check` accepts only programs in which all its writes have earlier cycles.
+//!
 //! The parts: `stream` (shortcut and stream writes), `result` (from `z` to bits and levels),
 //! `map` (writes to the activation memory, pooling).
 
@@ -25,21 +29,34 @@ use stream::Streams;
 /// What post-processing works on.
 pub(crate) struct Context<'a> {
     pub(crate) plan: &'a Plan,
+    /// The layer whose results are processed.
     pub(crate) layer: &'a LayerPlan,
     pub(crate) memories: &'a mut Memories,
-    /// Where results are recorded, if they are.
-    record: Option<&'a mut LayerOutput>,
+    /// Index of the layer.
+    index: usize,
+    /// Where the results of all layers are recorded; empty where nothing is recorded.
+    records: &'a mut [LayerOutput],
 }
 
 impl<'a> Context<'a> {
-    /// Works on layer `index`; `record` is empty where nothing is recorded.
-    pub(crate) fn new(
+    /// Works on layer `index`.
+    fn new(
         plan: &'a Plan,
         index: usize,
         memories: &'a mut Memories,
-        record: &'a mut [LayerOutput],
+        records: &'a mut [LayerOutput],
     ) -> Self {
-        Self { plan, layer: &plan.layers[index], memories, record: record.get_mut(index) }
+        Self { plan, layer: &plan.layers[index], memories, index, records }
+    }
+
+    /// Goes on with layer `index`.
+    fn enter(&mut self, index: usize) {
+        (self.index, self.layer) = (index, &self.plan.layers[index]);
+    }
+
+    /// Where results are recorded, if they are.
+    fn record(&mut self) -> Option<&mut LayerOutput> {
+        self.records.get_mut(self.index)
     }
 
     /// Parameters of all columns for a pixel.
@@ -68,6 +85,7 @@ struct Pixel {
 struct Tile {
     /// Cycle of its last step.
     last_step: u64,
+    layer: usize,
     t: usize,
     xt: usize,
     /// Line and column of the pixel that is shown next; all rows above are done or beyond the map.
@@ -81,12 +99,14 @@ struct Tile {
 
 impl Tile {
     /// Begins with the last column of the highest line that is inside the map.
-    fn start(&mut self, cycle: u64, at: &Issue, to: &Context<'_>) {
-        (self.last_step, self.t, self.xt, self.pixel.ct) = (cycle, at.t, at.xt, at.ct);
-        let left = usize::from(to.layer.d.out_height) - self.t * to.layer.lines;
-        self.line = left.min(to.layer.lines) - 1;
-        self.column = self.last_column(to);
-        self.show(to);
+    fn start(&mut self, cycle: u64, at: &Issue, plan: &Plan) {
+        (self.last_step, self.t, self.xt) = (cycle, at.t, at.xt);
+        (self.layer, self.pixel.ct) = (at.layer, at.ct);
+        let layer = &plan.layers[at.layer];
+        let left = usize::from(layer.d.out_height) - self.t * layer.lines;
+        self.line = left.min(layer.lines) - 1;
+        self.column = self.last_column(layer);
+        self.show(plan, layer);
     }
 
     /// Goes to the next pixel; returns whether there is one.
@@ -95,21 +115,20 @@ impl Tile {
             self.column -= 1;
         } else if self.line > 0 {
             self.line -= 1;
-            self.column = self.last_column(to);
+            self.column = self.last_column(to.layer);
         } else {
             return false;
         }
-        self.show(to);
+        self.show(to.plan, to.layer);
         true
     }
 
-    fn last_column(&self, to: &Context<'_>) -> usize {
-        let left = usize::from(to.layer.d.out_width) - self.xt * to.layer.pitch;
-        left.min(to.layer.pitch) - 1
+    fn last_column(&self, layer: &LayerPlan) -> usize {
+        let left = usize::from(layer.d.out_width) - self.xt * layer.pitch;
+        left.min(layer.pitch) - 1
     }
 
-    fn show(&mut self, to: &Context<'_>) {
-        let (plan, layer) = (to.plan, to.layer);
+    fn show(&mut self, plan: &Plan, layer: &LayerPlan) {
         let row = self.line * layer.pitch + self.column;
         let rows_before = (plan.rows - 1 - row) as u64;
         let shown = self.last_step + plan.drain_delay + rows_before * layer.beats;
@@ -131,6 +150,8 @@ pub(crate) struct Post {
     free: Vec<Tile>,
     /// The next cycle in which the activation memory changes.
     due: u64,
+    /// The layer of the last row that was processed.
+    layer: usize,
     streams: Streams,
     results: Results,
     map: MapWrites,
@@ -142,6 +163,7 @@ impl Post {
             tiles: VecDeque::new(),
             free: Vec::new(),
             due: u64::MAX,
+            layer: 0,
             streams: Streams::new(cols),
             results: Results::new(cols),
             map: MapWrites::new(cols),
@@ -154,13 +176,13 @@ impl Post {
     }
 
     /// Takes the tile whose last step was issued in `cycle`.
-    pub(crate) fn push(&mut self, cycle: u64, at: &Issue, array: &mut Array, to: &Context<'_>) {
+    pub(crate) fn push(&mut self, cycle: u64, at: &Issue, array: &mut Array, plan: &Plan) {
         let mut tile = self.free.pop().unwrap_or_else(|| Tile {
             matches: vec![0; array.matches.len()],
             products: vec![0; array.products.len()],
             ..Tile::default()
         });
-        tile.start(cycle, at, to);
+        tile.start(cycle, at, plan);
         std::mem::swap(&mut tile.matches, &mut array.matches);
         std::mem::swap(&mut tile.products, &mut array.products);
         self.tiles.push_back(tile);
@@ -169,18 +191,30 @@ impl Post {
 
     /// Performs all writes to the activation memory up to cycle `now`, included.
     #[inline]
-    pub(crate) fn advance(&mut self, now: u64, to: &mut Context<'_>) {
+    pub(crate) fn advance(
+        &mut self,
+        now: u64,
+        plan: &Plan,
+        memories: &mut Memories,
+        records: &mut [LayerOutput],
+    ) {
         if self.due <= now {
-            self.catch_up(now, to);
+            self.catch_up(now, &mut Context::new(plan, self.layer, memories, records));
         }
     }
 
-    /// Ends the layer: all that is under way is written, at the latest in cycle `now`.
-    pub(crate) fn finish(&mut self, now: u64, to: &mut Context<'_>) {
-        self.advance(now, to);
-        self.streams.commit(now, to.memories);
-        let busy = self.tiles.len() + self.map.pending() + self.streams.pending();
-        assert_eq!(busy, 0, "bug: a layer ended before it was written");
+    /// Ends the last layer: all that is under way is written, at the latest in cycle `now`.
+    pub(crate) fn finish(
+        &mut self,
+        now: u64,
+        plan: &Plan,
+        memories: &mut Memories,
+        records: &mut [LayerOutput],
+    ) {
+        let to = &mut Context::new(plan, self.layer, memories, records);
+        self.catch_up(now, to);
+        self.settle(now, to);
+        assert!(self.tiles.is_empty(), "bug: the last layer ended before it was drained");
     }
 
     fn catch_up(&mut self, now: u64, to: &mut Context<'_>) {
@@ -188,6 +222,11 @@ impl Post {
         while let Some(tile) = tiles.front_mut()
             && tile.pixel.written <= now
         {
+            if tile.layer != self.layer {
+                self.settle(tile.pixel.shown, to);
+                self.layer = tile.layer;
+                to.enter(tile.layer);
+            }
             self.process_row(tile, to);
             if !tile.advance(to) {
                 self.free.extend(tiles.pop_front());
@@ -196,6 +235,14 @@ impl Post {
         self.tiles = tiles;
         self.map.commit(now, to);
         self.schedule();
+    }
+
+    /// Performs the last writes of a layer, all of whose rows are processed, up to cycle `now`.
+    fn settle(&mut self, now: u64, to: &mut Context<'_>) {
+        self.map.commit(now, to);
+        self.streams.commit(now, to.memories);
+        let busy = self.map.pending() + self.streams.pending();
+        assert_eq!(busy, 0, "bug: a layer ended before it was written");
     }
 
     fn schedule(&mut self) {
@@ -230,10 +277,10 @@ impl Post {
 
     /// Records what the monitor ports show of a pixel.
     fn record(&self, pixel: &Pixel, to: &mut Context<'_>) {
-        if let Some(record) = &mut to.record {
-            let first = (pixel.y * record.width + pixel.x) * record.columns;
-            let first = first + pixel.ct * to.plan.cols;
-            let columns = first..first + to.plan.cols;
+        let cols = to.plan.cols;
+        if let Some(record) = to.record() {
+            let first = (pixel.y * record.width + pixel.x) * record.columns + pixel.ct * cols;
+            let columns = first..first + cols;
             record.shortcut[columns.clone()].copy_from_slice(&self.streams.shortcut);
             self.results.record(columns, record);
         }

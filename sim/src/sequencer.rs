@@ -3,28 +3,28 @@
 //! Section 5.4 of microarchitecture.md. Nothing here knows a formula for the length of a layer:
 //! the cycle counts of an execution are the number of times that [`Sequencer::tick`] returned
 //! something other than [`Cycle::Idle`].
+//! The layer here is the one whose steps are issued; the results of the layer before may be under
+//! way in `post` meanwhile.
 
 use crate::plan::Plan;
+use heartbit_ir::program::DESCRIPTOR_WORDS;
 
-/// Cycles of `Fetch`: 18 descriptor words and two for the last data.
-const FETCH_CYCLES: u32 = 20;
+/// Cycles of `Fetch`, before layer 0 only: its descriptor words and two for the last data.
+pub(crate) const FETCH_CYCLES: usize = DESCRIPTOR_WORDS + 2;
 
 /// What the sequencer does in one cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cycle {
     /// No image.
     Idle,
-    /// Reads the descriptor of the layer.
+    /// Reads the descriptor of layer 0.
     Fetch,
     /// Issues a step.
     Issue(Issue),
-    /// A gap between tiles or column tiles.
+    /// A gap after a tile, a column tile or a layer.
     Gap,
-    /// Waits until the layer is written; the last cycle of the layer is marked.
-    Drain {
-        /// No cycle of this layer follows.
-        last: bool,
-    },
+    /// The last cycle of the gap after the last layer: all results are written.
+    End,
     /// Reads a logit word.
     ReadLogits,
     /// Sends a logit.
@@ -36,6 +36,8 @@ pub(crate) enum Cycle {
 /// A step on its way to the array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Issue {
+    /// The layer.
+    pub(crate) layer: usize,
     /// Column tile.
     pub(crate) ct: usize,
     /// Row of tiles: the output row, or several of them.
@@ -51,12 +53,12 @@ pub(crate) struct Issue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Idle,
-    Fetch(u32),
+    Fetch(usize),
     Step,
-    TileGap(u32),
-    ColumnGap(u32),
-    Drain(u32),
-    ReadLogits(u32),
+    TileGap(u16),
+    ColumnGap(u16),
+    LayerGap(u16),
+    ReadLogits(u16),
     SendLogit(usize),
     SendClass,
 }
@@ -84,7 +86,7 @@ impl Sequencer {
         self.state = State::Fetch(FETCH_CYCLES);
     }
 
-    /// The layer that is being executed.
+    /// The layer whose steps are issued, and to which the next cycle belongs.
     pub(crate) fn layer(&self) -> usize {
         self.layer
     }
@@ -107,10 +109,11 @@ impl Sequencer {
                     if left > 1 { State::ColumnGap(left - 1) } else { self.next_column(plan) };
                 Cycle::Gap
             }
-            State::Drain(left) => {
-                self.state = if left > 1 { State::Drain(left - 1) } else { self.next_layer(plan) };
-                Cycle::Drain { last: left == 1 }
+            State::LayerGap(left) if left > 1 => {
+                self.state = State::LayerGap(left - 1);
+                Cycle::Gap
             }
+            State::LayerGap(_) => self.end_layer(plan),
             State::ReadLogits(left) => {
                 self.state =
                     if left > 1 { State::ReadLogits(left - 1) } else { State::SendLogit(0) };
@@ -142,10 +145,10 @@ impl Sequencer {
             self.step = 0;
             self.state = match layer.d.tile_gap {
                 0 => self.next_tile(plan),
-                gap => State::TileGap(gap.into()),
+                gap => State::TileGap(gap),
             };
         }
-        Cycle::Issue(Issue { ct, t, xt, step, last })
+        Cycle::Issue(Issue { layer: self.layer, ct, t, xt, step, last })
     }
 
     fn next_tile(&mut self, plan: &Plan) -> State {
@@ -162,7 +165,7 @@ impl Sequencer {
         self.t = 0;
         match layer.d.col_gap {
             0 => self.next_column(plan),
-            gap => State::ColumnGap(gap.into()),
+            gap => State::ColumnGap(gap),
         }
     }
 
@@ -172,15 +175,18 @@ impl Sequencer {
         if self.ct < usize::from(d.col_tiles) {
             return State::Step;
         }
-        State::Drain(d.drain_wait.into())
+        State::LayerGap(d.layer_gap)
     }
 
-    fn next_layer(&mut self, plan: &Plan) -> State {
+    /// The last cycle of a layer's gap.
+    fn end_layer(&mut self, plan: &Plan) -> Cycle {
         let d = &plan.layers[self.layer].d;
         if d.flags.last_layer {
-            return State::ReadLogits(d.col_tiles.into());
+            self.state = State::ReadLogits(d.col_tiles);
+            return Cycle::End;
         }
         self.layer += 1;
-        State::Fetch(FETCH_CYCLES)
+        self.state = self.enter_run();
+        Cycle::Gap
     }
 }

@@ -5,7 +5,7 @@ use crate::check::check;
 use crate::error::Error;
 use crate::memory::Memories;
 use crate::plan::{LayerPlan, Plan};
-use crate::post::{Context, Post};
+use crate::post::Post;
 use crate::sequencer::{Cycle, Sequencer};
 use heartbit_ir::program::{Execution, IMAGE_CHANNELS, LayerOutput, Program};
 use std::sync::Arc;
@@ -30,8 +30,8 @@ impl Simulator {
     /// # Errors
     /// [`Error`] for the first rule of microarchitecture.md that the program breaks: sizes that
     /// are zero or too large, addresses outside of a memory, tables that are too short, flags that
-    /// exclude each other, gaps too short for the drain, more than [`crate::MAX_CYCLES`] cycles or
-    /// [`crate::MAX_RESULTS`] results an image.
+    /// exclude each other, gaps too short for drains and descriptors, more than
+    /// [`crate::MAX_CYCLES`] cycles or [`crate::MAX_RESULTS`] results an image.
     pub fn new(program: &Program) -> Result<Self, Error> {
         let extent = check(program)?;
         let plan = Plan::new(program, extent);
@@ -96,7 +96,7 @@ impl Simulator {
             let cycle = sequencer.tick(plan);
             match cycle {
                 Cycle::Idle => break,
-                Cycle::Fetch | Cycle::Issue(_) | Cycle::Gap | Cycle::Drain { .. } => {
+                Cycle::Fetch | Cycle::Issue(_) | Cycle::Gap | Cycle::End => {
                     execution.layer_cycles[layer] += 1;
                 }
                 Cycle::ReadLogits | Cycle::SendLogit(_) | Cycle::SendClass => {
@@ -105,18 +105,15 @@ impl Simulator {
             }
             match cycle {
                 Cycle::Issue(at) => {
-                    let mut to = Context::new(plan, layer, memories, &mut execution.layers);
-                    // The words are read in cycle `now + 1`, after the writes up to `now`.
-                    post.advance(now, &mut to);
-                    array.step(plan, to.layer, &at, to.memories);
+                    // The words are read in cycle `now + 1`, after the writes up to `now`, which
+                    // may be those of the layer before.
+                    post.advance(now, plan, memories, &mut execution.layers);
+                    array.step(plan, &plan.layers[at.layer], &at, memories);
                     if at.last {
-                        post.push(now, &at, array, &to);
+                        post.push(now, &at, array, plan);
                     }
                 }
-                Cycle::Drain { last: true } => {
-                    let mut to = Context::new(plan, layer, memories, &mut execution.layers);
-                    post.finish(now, &mut to);
-                }
+                Cycle::End => post.finish(now, plan, memories, &mut execution.layers),
                 Cycle::SendLogit(index) => send(&mut execution, index, memories.logit[index]),
                 _ => {}
             }

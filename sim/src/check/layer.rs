@@ -1,9 +1,9 @@
-//! Descriptors: fields, flags, the shortcut and the schedule of a layer.
+//! Descriptors: fields, flags and the shortcut of a layer.
 
 use super::Extent;
 use crate::error::Error;
 use crate::layout::{lines, out_lines};
-use crate::plan::{classes, reads, tile_rows, writes};
+use crate::plan::classes;
 use heartbit_ir::program::{Join, LayerDescriptor, Program};
 
 /// One layer under examination.
@@ -208,30 +208,6 @@ impl Layer<'_> {
         }
         let rest = (stride * out_lines % lines) as u64;
         self.exactly("stride times lines of the reader of the map modulo lines", rest, 0)
-    }
-
-    /// Sections 5.2 to 5.4: drains must not overlap, and a layer must be written when it ends.
-    fn check_schedule(&self) -> Result<(), Error> {
-        let (array, d) = (&self.program.array, self.d);
-        let (rows, cols) = (array.rows as u64, array.cols as u64);
-        let drain = rows * (reads(d) + writes(d, array) - 1);
-        let period = u64::from(d.steps) + u64::from(d.tile_gap);
-        self.at_least("steps + tile_gap", period, drain)?;
-        let latency = array.popcount_latency() + array.nonlinear_stages();
-        let wait = drain + latency as u64 + rows + cols + 8;
-        self.at_least("drain_wait", d.drain_wait.into(), wait)?;
-        if d.flags.pool {
-            self.at_least("col_gap", d.col_gap.into(), 40 + 8 * array.write_beats() as u64)?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn cycles(&self) -> u128 {
-        let d = self.d;
-        let tile = u128::from(d.steps) + u128::from(d.tile_gap);
-        let tiles = tile_rows(d) as u128 * u128::from(d.row_tiles);
-        let run = u128::from(d.col_tiles) * (tiles * tile + u128::from(d.col_gap));
-        20 + run + u128::from(d.drain_wait)
     }
 
     pub(super) fn results(&self) -> u128 {

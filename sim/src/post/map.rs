@@ -102,10 +102,11 @@ impl MapWrites {
 
     /// Writes the levels of the sums after the last pixel of a column tile.
     pub(super) fn end_pooling(&mut self, pixel: &Pixel, to: &mut Context<'_>) {
-        let d = &to.layer.d;
+        let d = to.layer.d;
         let mut codes: Vec<u8> = self.sums.iter().map(|&sum| level(sum, d.level_shift)).collect();
-        if let Some(record) = &mut to.record {
-            record.pooled[pixel.ct * to.plan.cols..][..codes.len()].copy_from_slice(&codes);
+        let first = pixel.ct * to.plan.cols;
+        if let Some(record) = to.record() {
+            record.pooled[first..][..codes.len()].copy_from_slice(&codes);
         }
         for code in &mut codes {
             *code >>= 8 - d.level_bits;

@@ -1,9 +1,10 @@
 //! The smallest compiler that can place a chain of layers: every map and stream at a new address.
 //!
 //! Here are descriptors and parameters; `taps` makes the steps of a map, `stem` those of the image,
-//! `lines` says how many lines a tile covers.
+//! `lines` says how many lines a tile covers, `schedule` when layers and tiles follow each other.
 
 pub(crate) mod lines;
+mod schedule;
 mod stem;
 mod taps;
 
@@ -12,6 +13,7 @@ use heartbit_ir::program::{
     ArrayConfig, Borders, Header, Join, LaneMemory, LayerDescriptor, LayerFlags, MemoryDepths,
     Parameter, Program, Shortcut as Window,
 };
+use schedule::{Steps, layer_gap, schedule};
 
 /// A map in the activation memory.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,6 +58,8 @@ pub(super) struct Compiler<'a> {
     stream_words: usize,
     program: Program,
     weight_bits: Vec<Vec<Vec<bool>>>,
+    /// Which word of a pixel the steps of the layer read, if they read a map.
+    words: Vec<usize>,
     stem_offsets: Vec<i64>,
 }
 
@@ -76,7 +80,7 @@ pub(crate) fn compile(net: &Net, array: ArrayConfig, copies: usize, lines: &[usi
         stream: 0,
         logit: 0,
         step: 0,
-        program: 2 + 18 * net.layers.len(),
+        program: 2 + 21 * net.layers.len(),
     };
     let header = Header {
         image_height: small(net.height),
@@ -104,6 +108,7 @@ pub(crate) fn compile(net: &Net, array: ArrayConfig, copies: usize, lines: &[usi
         stream_words: 0,
         program,
         weight_bits: vec![vec![]; array.cols],
+        words: vec![],
         stem_offsets: vec![],
     };
     compiler.run()
@@ -161,6 +166,7 @@ impl Compiler<'_> {
             },
             ..LayerDescriptor::default()
         };
+        self.words.clear();
         let (height, width) = match &layer.conv {
             _ if index == 0 => self.stem(layer, &mut d),
             Some(conv) => self.taps(layer.cout, conv, source, &mut d),
@@ -174,11 +180,17 @@ impl Compiler<'_> {
         self.streams(layer, stream, &mut d);
         self.map(index, source, &mut d);
         schedule(&array, &mut d);
+        if let Some(before) = self.program.layers.last_mut() {
+            let groups = self.program.steps.iter().map(|group| &group[step_base..]).collect();
+            let steps = Steps { groups, words: &self.words };
+            before.layer_gap = layer_gap(&array, before, &d, &steps);
+        }
         self.program.layers.push(d);
     }
 
     /// One step that is off, and weights that nobody counts.
     fn pass(&mut self, layer: &Layer, stream: &Stream, d: &mut LayerDescriptor) -> (usize, usize) {
+        self.words.push(0);
         let off = heartbit_ir::program::Step { off: true, ..Default::default() };
         self.program.steps.iter_mut().for_each(|group| group.push(off.encode()));
         for column in &mut self.weight_bits {
@@ -332,20 +344,4 @@ fn parameter(layer: &Layer, o: usize, offset: i64) -> Parameter {
             ..plain
         },
     }
-}
-
-/// Gaps and waits: sections 5.2 to 5.4.
-fn schedule(array: &ArrayConfig, d: &mut LayerDescriptor) {
-    let reads = match d.shortcut.join {
-        Join::None | Join::Add => 1,
-        Join::Average => 2,
-        Join::Extreme => usize::from(d.shortcut.window * d.shortcut.window),
-    };
-    let planes = if d.flags.write_levels { d.level_bits as usize } else { 1 };
-    let drain = array.rows * (reads + array.write_beats() * planes - 1);
-    let nonlinear = if array.extended { 3 } else { 0 };
-    let wait = array.popcount_latency() + array.rows + array.cols + 8 + nonlinear;
-    d.tile_gap = small(drain.saturating_sub(d.steps.into()));
-    d.drain_wait = small(drain + wait);
-    d.col_gap = if d.flags.pool { small(40 + 8 * array.write_beats()) } else { 0 };
 }

@@ -20,7 +20,7 @@ fn field() -> impl Strategy<Value = u16> {
 }
 
 fn descriptor() -> impl Strategy<Value = LayerDescriptor> {
-    (proptest::collection::vec(field(), 36), 0u8..5, 0u8..5).prop_map(|(half, copies, lines)| {
+    (proptest::collection::vec(field(), 42), 0u8..5, 0u8..5).prop_map(|(half, copies, lines)| {
         let words =
             std::array::from_fn(|i| u32::from(half[2 * i]) | u32::from(half[2 * i + 1]) << 16);
         // A few numbers of copies and lines that no word encodes.
@@ -169,7 +169,7 @@ fn repair_lines(d: &mut LayerDescriptor, array: &ArrayConfig) {
 }
 
 fn repair_layer(d: &mut LayerDescriptor, array: &ArrayConfig) {
-    (d.drain_wait, d.tile_gap) = (900, 800);
+    (d.drain_wait, d.tile_gap, d.layer_gap) = (100, 800, 100 + d.layer_gap % 99);
     (d.steps, d.step_base) = (d.steps % 3 + 1, IMAGE_STEPS + d.step_base % 2);
     (d.weight_base, d.param_base) = (d.weight_base % 4, d.param_base % 4);
     (d.col_tiles, d.out_height) = (d.col_tiles % 3 + 1, d.out_height % 6 + 1);

@@ -36,7 +36,7 @@ pub(crate) fn one_pixel(acc_bits: u32) -> Program {
             stream: 0,
             logit: 1,
             step: 8,
-            program: 20,
+            program: 23,
         },
         header: Header {
             image_height: 1,
@@ -61,7 +61,8 @@ pub(crate) fn one_pixel(acc_bits: u32) -> Program {
             in_height: 1,
             in_width: 1,
             fan_in: 2,
-            drain_wait: 12,
+            drain_wait: 9,
+            layer_gap: 9,
             clip: 100,
             ..LayerDescriptor::default()
         }],
@@ -80,7 +81,7 @@ fn one_pixel_gives_the_sum_on_paper() {
     assert_eq!(execution.layers[0].value, [-100]);
     assert_eq!(execution.layers[0].bits, [false]);
     assert_eq!(execution.logits, [3 * (2 * 200 - 510) + 7]);
-    assert_eq!((execution.layer_cycles, execution.send_cycles), (vec![20 + 8 + 12], 3));
+    assert_eq!((execution.layer_cycles, execution.send_cycles), (vec![23 + 8 + 9], 3));
     assert_eq!(simulator.overflows(), 0);
 }
 
@@ -132,7 +133,7 @@ fn check_value(parameter: Parameter, value_shift: u32, expected: (i32, bool, u8)
     (layer.value_shift, layer.value_clip) = (value_shift, 300);
     (layer.level_bits, layer.out_plane_words, layer.level_shift) = (3, 1, 1);
     layer.flags.write_levels = true;
-    layer.drain_wait = 3 + 12 + 3;
+    (layer.drain_wait, layer.layer_gap) = (3 + 8 + 3, 3 + 8 + 3);
     let mut simulator = Simulator::new(&program).expect("valid");
     let layer = &simulator.run(&[200]).expect("one byte").layers[0];
     assert_eq!((layer.stream[0], layer.value[0], layer.bits[0], layer.levels[0]), {
@@ -170,7 +171,8 @@ fn shifted_stream(delta: u16, tile_gap: u16, extended: bool) -> Vec<i32> {
     layer.shortcut = Shortcut { join: Join::Add, ..Shortcut::default() };
     (layer.out_width, layer.in_width, layer.row_tiles) = (16, 16, 2);
     (layer.stream_out_base, layer.tile_gap, layer.shortcut_channels) = (delta / 2, tile_gap, 1);
-    (layer.value_clip, layer.drain_wait) = (100, 8 + 1 + 8 + 1 + 8 + 3);
+    let wait = 8 + 1 + 8 + 1 + 5 + if extended { 3 } else { 0 } - tile_gap;
+    (layer.value_clip, layer.drain_wait, layer.layer_gap) = (100, wait, wait);
     let mut simulator = Simulator::new(&program).expect("valid");
     simulator.run(&[0; 16]).expect("16 bytes").layers[0].shortcut.clone()
 }

@@ -47,11 +47,12 @@ fn check_layer(layer: usize, actual: &LayerOutput, expected: &Values) {
 }
 
 fn check_cycles(program: &Program, execution: &Execution) {
-    for (d, &cycles) in program.layers.iter().zip(&execution.layer_cycles) {
+    for (i, (d, &cycles)) in program.layers.iter().zip(&execution.layer_cycles).enumerate() {
         let tile = u64::from(d.steps) + u64::from(d.tile_gap);
         let tiles = u64::from(d.out_height).div_ceil(d.lines.into()) * u64::from(d.row_tiles);
         let run = u64::from(d.col_tiles) * (tiles * tile + u64::from(d.col_gap));
-        assert_eq!(cycles, 20 + run + u64::from(d.drain_wait));
+        let fetch = if i == 0 { 23 } else { 0 };
+        assert_eq!(cycles, fetch + run + u64::from(d.layer_gap));
     }
     let last = program.layers.last().expect("layers");
     let send = u64::from(last.col_tiles) + u64::from(program.header.classes) + 1;

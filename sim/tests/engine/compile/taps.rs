@@ -75,6 +75,7 @@ impl Compiler<'_> {
         (plane, word, last_word): (usize, usize, bool),
         double: bool,
     ) {
+        self.words.push(word);
         let groups = self.array.taps / source.copies;
         for (g, memory) in self.program.steps.iter_mut().enumerate() {
             let in_pixel = i64::try_from(plane * source.px_words + word).expect("small");

@@ -1,0 +1,70 @@
+//! Gaps and waits: sections 5.2 to 5.4 of microarchitecture.md.
+//!
+//! The results of two tiles or layers must not meet in the drain, and a half of a descriptor must
+//! not be replaced while it is used. That no step reads what will be written later is not a rule
+//! here: such a program computes with the old words, like the hardware.
+
+use super::layer::Layer;
+use super::saturate;
+use crate::error::Error;
+use crate::plan::{reads, tile_rows, writes};
+use crate::sequencer::FETCH_CYCLES;
+
+/// Cycles from a layer's last step until the last words of the next front stand.
+const FRONT_CYCLES: u64 = 11;
+/// Shortest `drain_wait`: the cycles in which the next front is addressed.
+const FRONT_ADDRESSES: u64 = 9;
+/// Cycles in which the next results half is addressed.
+const RESULTS_ADDRESSES: u128 = 12;
+/// Cycles from the first of them until its fields stand and its counters begin.
+const RESULTS_CYCLES: u64 = 13;
+
+impl Layer<'_> {
+    /// Rules of a layer alone: drains of its tiles must not overlap, and all must be written when
+    /// `drain_wait` ends.
+    pub(super) fn check_schedule(&self) -> Result<(), Error> {
+        let (array, d) = (&self.program.array, self.d);
+        let drain = array.rows as u64 * (reads(d) + writes(d, array) - 1);
+        let period = u64::from(d.steps) + u64::from(d.tile_gap);
+        self.at_least("steps + tile_gap", period, drain)?;
+        if d.flags.pool {
+            self.at_least("col_gap", d.col_gap.into(), 40 + 8 * array.write_beats() as u64)?;
+        }
+        let latency = array.popcount_latency() + array.rows + array.cols + array.nonlinear_stages();
+        let written = (drain + latency as u64 + 5).saturating_sub(d.tile_gap.into());
+        let wait = d.drain_wait.into();
+        self.at_least("drain_wait", wait, written.max(FRONT_ADDRESSES))?;
+        let gap = d.layer_gap.into();
+        if d.flags.last_layer {
+            return self.at_least("layer_gap (of the last layer)", gap, wait);
+        }
+        let counted = (array.rows + array.popcount_latency() + 2) as u64;
+        self.at_least("layer_gap", gap, counted.max(FRONT_CYCLES))
+    }
+
+    /// Rules of a layer and the one after it: the next results half is fetched between the drains
+    /// of the two, and before the descriptor after it.
+    pub(super) fn check_overlap(&self, next: &Self) -> Result<(), Error> {
+        let (array, d) = (&self.program.array, self.d);
+        let (gap, wait) = (u64::from(d.layer_gap), u64::from(d.drain_wait));
+        let filled = (array.popcount_latency() + array.rows) as u64 + u64::from(next.d.steps);
+        let limit = (wait + RESULTS_CYCLES).saturating_sub(filled);
+        self.at_least("layer_gap (until the next layer is drained)", gap, limit)?;
+        let limit = (u128::from(wait) + RESULTS_ADDRESSES).saturating_sub(next.run());
+        self.at_least("layer_gap (until the next layer ends)", gap, saturate(limit))
+    }
+
+    /// Cycles of `Run`.
+    fn run(&self) -> u128 {
+        let d = self.d;
+        let tile = u128::from(d.steps) + u128::from(d.tile_gap);
+        let tiles = tile_rows(d) as u128 * u128::from(d.row_tiles);
+        u128::from(d.col_tiles) * (tiles * tile + u128::from(d.col_gap))
+    }
+
+    /// All cycles of the layer.
+    pub(super) fn cycles(&self) -> u128 {
+        let fetch = if self.index == 0 { FETCH_CYCLES } else { 0 };
+        fetch as u128 + self.run() + u128::from(self.d.layer_gap)
+    }
+}
