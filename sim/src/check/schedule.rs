@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::plan::{reads, tile_rows, writes};
 use crate::sequencer::FETCH_CYCLES;
 
-/// Cycles from a layer's last step until the last words of the next front stand.
+/// Shortest gap between two layers: the next front is addressed, and its fields stand.
 const FRONT_CYCLES: u64 = 11;
 /// Shortest `drain_wait`: the cycles in which the next front is addressed.
 const FRONT_ADDRESSES: u64 = 9;

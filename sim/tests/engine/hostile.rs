@@ -1,7 +1,8 @@
 //! Programs that nobody should write: each is rejected with its reason. `lines` has those about
-//! tiles of several lines.
+//! tiles of several lines, `schedule` those about gaps.
 
 mod lines;
+mod schedule;
 
 use crate::compile::compile;
 use crate::handmade::one_pixel;

@@ -11,4 +11,5 @@ mod handmade;
 mod hostile;
 mod layers;
 mod network;
+mod overlap;
 mod reference;
