@@ -60,7 +60,7 @@ pub struct Execution {
     pub logits: Vec<i32>,
     /// The class as it left the output port.
     pub class: usize,
-    /// Cycles of each layer, `Fetch` to `Drain`.
+    /// Cycles of each layer, until the next one begins.
     pub layer_cycles: Vec<u64>,
     /// Cycles of `Send`.
     pub send_cycles: u64,
