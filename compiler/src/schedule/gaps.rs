@@ -61,7 +61,8 @@ impl Scheduler<'_> {
 
     /// Cycles from the end of a layer's steps and gaps until all its results are written.
     pub(super) fn drain_wait(&self, d: &LayerDescriptor) -> usize {
-        self.write_latency(d).saturating_sub(d.tile_gap.into()).max(LEAST_DRAIN)
+        let gaps = usize::from(d.tile_gap) + usize::from(d.col_gap);
+        (self.write_latency(d) + self.pooling_cycles(d)).saturating_sub(gaps).max(LEAST_DRAIN)
     }
 
     /// Sets the gap after each layer.

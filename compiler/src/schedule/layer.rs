@@ -14,8 +14,6 @@ use heartbit_ir::program::{
     ArrayConfig, Join, LaneMemory, LayerDescriptor, MemoryDepths, Parameter, Shortcut, Step,
 };
 
-/// Cycles of the longest end of global pooling: shifts, planes and the copy.
-const POOL_GAP: usize = 40;
 /// Bits of a level before its lower planes are left out.
 const FULL_LEVEL_BITS: u32 = 8;
 
@@ -365,10 +363,20 @@ impl<'a> Scheduler<'a> {
         let array = self.array;
         let drain = array.rows * self.beats(d);
         d.tile_gap = self.half(layer, "drain", drain.saturating_sub(d.steps.into()));
+        // Until the pooled sums are written, less the time to the next column tile's first pixel.
+        let pooled = (drain + self.pooling_cycles(d)).saturating_sub(d.steps.into());
         if d.flags.pool {
-            d.col_gap = self.half(layer, "drain", POOL_GAP + 8 * array.write_beats());
+            d.col_gap = self.half(layer, "drain", pooled.saturating_sub(d.tile_gap.into()));
         }
         d.drain_wait = self.half(layer, "drain", self.drain_wait(d));
+    }
+
+    /// Cycles from the last pixel of a column tile to its last pooled plane.
+    pub(super) fn pooling_cycles(&self, d: &LayerDescriptor) -> usize {
+        if !d.flags.pool {
+            return 0;
+        }
+        (d.level_shift + 1) as usize + d.level_bits as usize * self.array.write_beats()
     }
 
     /// Cycles in which a row is drained.

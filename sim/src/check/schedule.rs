@@ -27,11 +27,19 @@ impl Layer<'_> {
         let drain = array.rows as u64 * (reads(d) + writes(d, array) - 1);
         let period = u64::from(d.steps) + u64::from(d.tile_gap);
         self.at_least("steps + tile_gap", period, drain)?;
+        let pooling = if d.flags.pool {
+            u64::from(d.level_shift) + 1 + u64::from(d.level_bits) * array.write_beats() as u64
+        } else {
+            0
+        };
         if d.flags.pool {
-            self.at_least("col_gap", d.col_gap.into(), 40 + 8 * array.write_beats() as u64)?;
+            // The sums are shifted in place before the next column tile's first pixel.
+            let limit = (pooling + drain).saturating_sub(period);
+            self.at_least("col_gap", d.col_gap.into(), limit)?;
         }
         let latency = array.popcount_latency() + array.rows + array.cols + array.nonlinear_stages();
-        let written = (drain + latency as u64 + 5).saturating_sub(d.tile_gap.into());
+        let gaps = u64::from(d.tile_gap) + u64::from(d.col_gap);
+        let written = (drain + latency as u64 + 5 + pooling).saturating_sub(gaps);
         let wait = d.drain_wait.into();
         self.at_least("drain_wait", wait, written.max(FRONT_ADDRESSES))?;
         let gap = d.layer_gap.into();

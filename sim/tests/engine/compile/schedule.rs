@@ -13,8 +13,17 @@ pub(super) struct Steps<'a> {
 pub(super) fn schedule(array: &ArrayConfig, d: &mut LayerDescriptor) {
     let drain = array.rows * beats(array, d);
     d.tile_gap = small(drain.saturating_sub(d.steps.into()));
-    d.col_gap = if d.flags.pool { small(40 + 8 * array.write_beats()) } else { 0 };
-    d.drain_wait = small(written(array, d).saturating_sub(d.tile_gap.into()).max(9));
+    let pooling = if d.flags.pool {
+        (d.level_shift + 1 + d.level_bits * u32::try_from(array.write_beats()).expect("small"))
+            as usize
+    } else {
+        0
+    };
+    if d.flags.pool {
+        d.col_gap = small((pooling + drain).saturating_sub(period(d)));
+    }
+    let gaps = usize::from(d.tile_gap) + usize::from(d.col_gap);
+    d.drain_wait = small((written(array, d) + pooling).saturating_sub(gaps).max(9));
     if d.flags.last_layer {
         d.layer_gap = d.drain_wait;
     }

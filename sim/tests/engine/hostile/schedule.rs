@@ -30,8 +30,11 @@ fn results_that_are_not_written_when_the_wait_ends_are_named() {
         "layer 0: layer_gap (of the last layer) is 8, must be at least 9",
     );
     check_layer(
-        |d| (d.flags.pool, d.col_gap, d.level_bits) = (true, 47, 8),
-        "layer 0: col_gap is 47, must be at least 48",
+        |d| {
+            (d.flags.pool, d.level_bits, d.level_shift) = (true, 8, 20);
+            (d.tile_gap, d.col_gap) = (0, 21);
+        },
+        "layer 0: col_gap is 21, must be at least 22",
     );
     check_layer(
         |d| (d.flags.write_levels, d.steps, d.tile_gap, d.level_bits) = (true, 1, 6, 8),
