@@ -190,6 +190,7 @@ impl Builder {
             module: module.clone(),
             inputs: vec![None; module.data.draft.inputs.len()],
             outputs: vec![None; module.data.draft.outputs.len()],
+            reset: None,
             place: Location::caller(),
         });
         Instance { m: self, index: draft.insts.len() - 1 }
@@ -365,6 +366,21 @@ impl<'m> Instance<'m> {
         let inst = &mut draft.insts[self.index];
         assert!(inst.inputs[index].is_none(), "bug: `{}.{port}` has two drivers", inst.name);
         inst.inputs[index] = Some(value.id);
+        drop(draft);
+        self
+    }
+
+    /// Resets the instance, synchronously, on edges where `when` is 1, besides the common reset.
+    /// Once only.
+    #[expect(clippy::return_self_not_must_use, reason = "a chain may end here, as in `set`")]
+    #[track_caller]
+    pub fn reset_when(self, when: Sig<'m>) -> Self {
+        self.m.check_bit("reset", when);
+        let mut draft = self.m.draft.borrow_mut();
+        let inst = &mut draft.insts[self.index];
+        assert!(inst.module.data.needs_rst, "bug: `{}` has nothing to reset", inst.name);
+        assert!(inst.reset.is_none(), "bug: `{}` has two resets", inst.name);
+        inst.reset = Some(when.id);
         drop(draft);
         self
     }

@@ -105,7 +105,8 @@ fn used_bits(draft: &Draft) -> Vec<Option<Vec<u64>>> {
     let whole = |id: NodeId| (id, 0, draft.nodes[id].width);
     work.extend(draft.outputs.iter().map(|o| whole(o.source)));
     work.extend(draft.discards.iter().map(|id| whole(*id)));
-    work.extend(draft.insts.iter().flat_map(|i| i.inputs.iter().flatten()).map(|id| whole(*id)));
+    let insts = draft.insts.iter().flat_map(|i| i.inputs.iter().flatten().chain(&i.reset));
+    work.extend(insts.map(|id| whole(*id)));
     while let Some((id, lo, width)) = work.pop() {
         let node = &draft.nodes[id];
         let new = used[id].is_none();

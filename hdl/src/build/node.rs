@@ -173,6 +173,8 @@ pub(crate) struct InstDecl {
     pub(crate) inputs: Vec<Option<NodeId>>,
     /// By output port of the module: the node that reads it, once asked for.
     pub(crate) outputs: Vec<Option<NodeId>>,
+    /// Resets the instance besides the common reset.
+    pub(crate) reset: Option<NodeId>,
     pub(crate) place: Place,
 }
 

@@ -44,6 +44,8 @@ struct Scope {
     children: Vec<usize>,
     slots: Vec<u32>,
     mem_data: Vec<u32>,
+    /// Resets besides the common one: its own, if any, and those of the scopes around it.
+    resets: Vec<(usize, NodeId)>,
 }
 
 #[derive(Default)]
@@ -92,6 +94,13 @@ impl Flattener {
     fn scope(&mut self, module: &Module, parent: usize, inst: usize, prefix: &str) -> usize {
         let me = self.scopes.len();
         let draft = &module.data.draft;
+        let mut resets = Vec::new();
+        if me != parent {
+            let around = &self.scopes[parent];
+            let own = around.module.data.draft.insts[inst].reset;
+            resets.clone_from(&around.resets);
+            resets.extend(own.map(|id| (parent, id)));
+        }
         self.scopes.push(Scope {
             module: module.clone(),
             parent,
@@ -100,6 +109,7 @@ impl Flattener {
             children: Vec::new(),
             slots: vec![UNSET; draft.nodes.len()],
             mem_data: vec![UNSET; draft.mems.len()],
+            resets,
         });
         for (i, child) in draft.insts.iter().enumerate() {
             let id = self.scope(&child.module, me, i, &format!("{prefix}{}.", child.name));
@@ -137,7 +147,8 @@ impl Flattener {
         }
         self.out.state_words = self.out.store.len();
         self.out.store.resize(2 * self.out.state_words, 0);
-        for s in 0..self.scopes.len() {
+        // Where a reset may replace the next state, others may still need the value before that.
+        for s in (0..self.scopes.len()).filter(|s| self.scopes[*s].resets.is_empty()) {
             let module = self.scopes[s].module.clone();
             for reg in &module.data.draft.regs {
                 if let (Some(next), None) = (reg.next, reg.enable) {
@@ -175,6 +186,7 @@ impl Flattener {
             let draft = &module.data.draft;
             let regs = draft.regs.iter().flat_map(|r| r.next.into_iter().chain(r.enable));
             regs.for_each(|id| self.compile(s, id));
+            draft.insts.iter().filter_map(|i| i.reset).for_each(|id| self.compile(s, id));
             for mem in &draft.mems {
                 let write = mem.write.iter().flat_map(|w| [w.enable, w.address, w.data]);
                 let read = mem.read.iter().flat_map(|r| r.enable.into_iter().chain([r.address]));
@@ -199,6 +211,12 @@ impl Flattener {
                     self.emit(Code::Mux, Code::WideMux, width, to, enable, from, q);
                 } else if from != to {
                     self.emit(Code::Copy, Code::WideCopy, width, to, from, 0, 0);
+                }
+                if let Some(value) = &reg.reset {
+                    for (around, id) in self.scopes[s].resets.clone() {
+                        let (when, value) = (self.scopes[around].slots[id], self.constant(value));
+                        self.emit(Code::Mux, Code::WideMux, width, to, when, value, to);
+                    }
                 }
             }
         }
@@ -316,13 +334,7 @@ impl Flattener {
         let node = &nodes[id];
         let width = node.width;
         if let Op::Const(value) = &node.op {
-            if let Some(at) = self.consts.get(value) {
-                return *at;
-            }
-            let at = self.alloc(width);
-            self.out.store[at as usize..].copy_from_slice(value);
-            self.consts.insert(value.clone(), at);
-            return at;
+            return self.constant(value);
         }
         let to = self.prefer.get(&(s, id)).copied();
         let to = to.unwrap_or_else(|| self.alloc(width));
@@ -361,6 +373,17 @@ impl Flattener {
         }
         self.scopes[s].slots = slots;
         to
+    }
+
+    /// Where a literal's words are.
+    fn constant(&mut self, value: &[u64]) -> u32 {
+        if let Some(at) = self.consts.get(value) {
+            return *at;
+        }
+        let at = small(self.out.store.len());
+        self.out.store.extend_from_slice(value);
+        self.consts.insert(value.to_vec(), at);
+        at
     }
 
     fn binary(&mut self, op: Binary, to: u32, (a, width): (u32, u32), b: u32) {

@@ -47,7 +47,7 @@ fn count_uses(module: &Module) -> Vec<u32> {
             op => op.operands(|operand| add(operand, 1)),
         }
     }
-    let inputs = draft.insts.iter().flat_map(|i| i.inputs.iter().flatten());
+    let inputs = draft.insts.iter().flat_map(|i| i.inputs.iter().flatten().chain(&i.reset));
     let regs = draft.regs.iter().flat_map(|r| r.next.iter().chain(&r.enable));
     let writes = draft.mems.iter().flat_map(|m| &m.write);
     let writes = writes.flat_map(|w| [&w.enable, &w.address, &w.data]);
@@ -232,7 +232,9 @@ impl Printer<'_> {
             if child.needs_clk {
                 ports.push(".clk(clk)".to_owned());
             }
-            if child.needs_rst {
+            if let Some(reset) = inst.reset {
+                ports.push(format!(".rst(rst | {})", self.text[reset]));
+            } else if child.needs_rst {
                 ports.push(".rst(rst)".to_owned());
             }
             for (port, value) in child.draft.inputs.iter().zip(&inst.inputs) {

@@ -90,6 +90,9 @@ pub(crate) fn random_module(rng: &mut Random, name: &str, depth: u32) -> Module 
                     inst = inst.set(&port.name, pick_at(rng, &pool, port.width));
                 }
             }
+            if child.ports().iter().any(|port| port.name == "rst") && rng.one_in(2) {
+                inst = inst.reset_when(pick_at(rng, &pool, 1));
+            }
             let outs = child.ports().into_iter();
             let outs = outs.filter(|p| p.direction == heartbit_hdl::Direction::Output);
             pool.extend(outs.map(|p| inst.out(&p.name)));
