@@ -6,6 +6,7 @@
 //! returns a [`Module`].
 
 mod accelerator;
+pub mod axi;
 mod build;
 pub mod popcount;
 mod rusthdl;

@@ -2,5 +2,8 @@
 //!
 //! The tests are in `tests/`, one binary for each rung; this library makes their inputs.
 
+pub mod bus;
 pub mod ladder;
 pub mod problem;
+#[path = "../../hdl/tests/golden/heartbit_regs.rs"]
+pub mod regs;

@@ -1,0 +1,185 @@
+//! Looks at the program on its way through the load port: is it one that can run?
+//!
+//! The program has to be written in order from word 0, as the memory image has it. What is found
+//! here is what would make the sequencer count without an end: sizes of 0, a missing last layer, a
+//! descriptor that is cut off, and parts that plain hardware does not have.
+//!
+//! | port              | dir | width | meaning                                       |
+//! | ----------------- | --- | ----- | --------------------------------------------- |
+//! | `en`              | in  | 1     | a word of the program memory is written       |
+//! | `address`, `data` | in  | 16, 32 | which, and the word                          |
+//! | `height`, `width` | out | 16    | of the image, as the header says              |
+//! | `legal`           | out | 1     | what was written since word 0 can run         |
+//!
+//! Not here: what only the sequencer can see, in the words and at the time that it reads them.
+
+use heartbit_ir::program::{DESCRIPTOR_WORDS, HEADER_WORDS};
+
+use crate::build::{Builder, Module, Sig};
+
+/// Flags in word 0 of a descriptor.
+const OUT_FLAT: u32 = 3;
+const WRITE_BITS: u32 = 4;
+const POOL: u32 = 6;
+const LAST_LAYER: u32 = 9;
+const WRITE_LEVELS: u32 = 10;
+
+/// Describes the module `axi_inspector`.
+pub(super) fn inspector(extended: bool) -> Module {
+    let m = Builder::new("axi_inspector", "Looks at the program that is loaded.");
+    let enable = m.input("en", 1, "a word of the program is written");
+    let address = m.input("address", 16, "which");
+    let data = m.input("data", 32, "the word");
+    let first = address.eq(0).named("first_word");
+
+    // The place in a descriptor.
+    let slot = m.reg("slot", 5, 0);
+    let here = m.mux(address.eq(HEADER_WORDS as u64), 0, *slot).named("here");
+    let whole = here.eq(DESCRIPTOR_WORDS as u64 - 1);
+    slot.next_when(enable, m.mux(first | whole, 0, here + 1));
+    let next = m.reg_without_reset("next_address", 16);
+    next.next_when(enable, address + 1);
+    let ordered = m.reg("ordered", 1, 0);
+    ordered.next_when(enable, first | (*ordered & address.eq(*next)));
+
+    let second = address.eq(1);
+    let in_descriptor = (!first & !second).named("in_descriptor");
+    let wrong = wrong_header(data, first, second, extended)
+        | (in_descriptor & wrong_descriptor(data, here, extended));
+    let bad = m.reg("bad", 1, 0);
+    bad.next_when(enable, (*bad & !first) | wrong.named("wrong"));
+    let last = m.reg("last_layer", 1, 0);
+    let flags = in_descriptor & here.eq(0);
+    last.next_when(enable & (first | flags), data.bit(LAST_LAYER) & !first);
+
+    let height = m.pipe_when("height_q", enable & first, data.slice(0, 16));
+    let width = m.pipe_when("width_q", enable & first, data.slice(16, 16));
+    m.output("height", height, "rows of the image");
+    m.output("width", width, "columns of the image");
+    let legal = *ordered & !*bad & *last & !slot.any();
+    m.output("legal", legal, "it can run");
+    m.finish()
+}
+
+/// Neither half may be 0.
+fn no_half(data: Sig<'_>) -> Sig<'_> {
+    !data.slice(0, 16).any() | !data.slice(16, 16).any()
+}
+
+fn wrong_header<'m>(data: Sig<'m>, first: Sig<'m>, second: Sig<'m>, extended: bool) -> Sig<'m> {
+    // Kernel and stride of the stem.
+    let stem = data.slice(16, 5);
+    let known = stem.eq(1 << 3 | 3);
+    let known = if extended { known | stem.eq(2 << 3 | 7) } else { known };
+    let classes = data.slice(0, 16).any();
+    let tiles = data.slice(21, 11).any();
+    (first & no_half(data)) | (second & !(known & classes & tiles))
+}
+
+fn wrong_descriptor<'m>(data: Sig<'m>, slot: Sig<'m>, extended: bool) -> Sig<'m> {
+    let [flat, bits, pool, levels] =
+        [OUT_FLAT, WRITE_BITS, POOL, WRITE_LEVELS].map(|at| data.bit(at));
+    let several = (bits & pool) | (bits & levels) | (pool & levels);
+    let flags = if extended { several } else { several | flat | levels };
+    let checks: [(u64, Sig<'m>); 6] = [
+        (0, flags),
+        // Steps; column and row tiles; heights and widths; the wait at the end; the window.
+        (1, !data.slice(0, 16).any()),
+        (3, no_half(data)),
+        (4, no_half(data)),
+        (5, no_half(data)),
+        (9, !data.slice(16, 16).any()),
+    ];
+    let window = slot.eq(DESCRIPTOR_WORDS as u64 - 1) & !data.slice(0, 2).any();
+    checks.into_iter().fold(window, |any, (at, wrong)| any | (slot.eq(at) & wrong))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::inspector;
+    use crate::Simulator;
+    use heartbit_ir::program::{Header, LayerDescriptor};
+
+    fn program() -> Vec<u32> {
+        let header = Header {
+            image_height: 3,
+            image_width: 2,
+            classes: 3,
+            stem_kernel: 3,
+            stem_stride: 1,
+            image_tiles: 1,
+        };
+        let mut layer = LayerDescriptor {
+            steps: 1,
+            col_tiles: 1,
+            row_tiles: 1,
+            out_height: 1,
+            out_width: 1,
+            in_height: 1,
+            in_width: 1,
+            drain_wait: 1,
+            ..LayerDescriptor::default()
+        };
+        let mut words = header.encode().to_vec();
+        words.extend(layer.encode());
+        layer.flags.last_layer = true;
+        words.extend(layer.encode());
+        words
+    }
+
+    /// Writes words in order, but for `skipped`.
+    fn is_legal(sim: &mut Simulator, words: &[u32], skipped: Option<usize>) -> bool {
+        for (address, word) in words.iter().enumerate() {
+            sim.set("en", u64::from(skipped != Some(address)));
+            sim.set("address", address as u64);
+            sim.set("data", (*word).into());
+            sim.step();
+        }
+        sim.set("en", 0);
+        sim.get("legal") == 1
+    }
+
+    #[test]
+    fn programs_that_cannot_run_are_found() {
+        let mut sim = Simulator::new(&inspector(false));
+        let good = program();
+        assert!(is_legal(&mut sim, &good, None));
+        assert_eq!((sim.get("height"), sim.get("width")), (3, 2));
+        // Words, of header and both descriptors, and what is not allowed in them.
+        for (word, value) in [
+            (0, 0x0002_0000),
+            (0, 0x0000_0003),
+            (1, good[1] & !0xffff),
+            (1, good[1] & 0x001f_ffff),
+            (1, good[1] & !(7 << 16) | 7 << 16),
+            (3, 0),
+            (5, 1),
+            (6, 0x0001_0000),
+            (7, 1),
+            (11, 5),
+            (19, 0),
+            (2, 1 << 10),
+            (2, 1 << 4 | 1 << 6),
+            (20, 0),
+            (23, 0),
+        ] {
+            let mut bad = good.clone();
+            bad[word] = value;
+            assert!(!is_legal(&mut sim, &bad, None), "word {word} = {value:#x}");
+            assert!(is_legal(&mut sim, &good, None));
+        }
+        for cut in 0..good.len() {
+            assert!(!is_legal(&mut sim, &good[..cut], None) || cut == 0, "{cut} words");
+            assert!(!is_legal(&mut sim, &good, Some(cut)) || cut == 0, "without word {cut}");
+        }
+    }
+
+    #[test]
+    fn extended_hardware_takes_more() {
+        let mut sim = Simulator::new(&inspector(true));
+        let mut words = program();
+        words[1] = words[1] & !(0x1f << 16) | (2 << 3 | 7) << 16;
+        words[2] |= 1 << 10 | 1 << 3;
+        assert!(is_legal(&mut sim, &words, None));
+    }
+}
