@@ -6,6 +6,8 @@
 //! Not here: the Verilog (`hdl`), and the judgement whether a result is right.
 
 use crate::{Build, Design, Direction, Error, Initial, Model, Port, PortId, Toolchain};
+use heartbit_hdl::Module;
+use heartbit_hdl::axi::AxiConfig;
 use heartbit_ir::program::{
     ArrayConfig, Execution, IMAGE_CHANNELS, LayerOutput, MemoryDepths, Program,
 };
@@ -25,9 +27,18 @@ const UNSEEN: i32 = i32::MIN;
 
 /// Returns the design of an accelerator: its Verilog files and port table.
 pub fn accelerator_design(array: &ArrayConfig, depths: &MemoryDepths) -> Design {
-    let top = heartbit_hdl::accelerator(array, depths);
+    design_of(&heartbit_hdl::accelerator(array, depths))
+}
+
+/// Returns the design of an accelerator behind AXI.
+pub fn axi_design(array: &ArrayConfig, depths: &MemoryDepths, axi: &AxiConfig) -> Design {
+    design_of(&heartbit_hdl::axi::heartbit_axi(array, depths, axi))
+}
+
+/// Prints a module; its ports are those of the design.
+fn design_of(top: &Module) -> Design {
     let mut design = Design::new(top.name());
-    for file in heartbit_hdl::emit(&top) {
+    for file in heartbit_hdl::emit(top) {
         design = design.file(format!("{}.v", file.name), file.text);
     }
     for port in top.ports() {

@@ -54,7 +54,7 @@ mod model;
 mod process;
 mod toolchain;
 
-pub use accelerator::{Accelerator, accelerator_design};
+pub use accelerator::{Accelerator, accelerator_design, axi_design};
 pub use build::{Build, Compiled, Initial, Optimization, Trace};
 pub use design::{Design, Direction, Port};
 pub use error::Error;

@@ -1,0 +1,64 @@
+//! A random network as the host has it: memory image, images, and the results to expect.
+
+use super::pins::DEPTHS;
+use heartbit_compiler::predict::predict;
+use heartbit_compiler::schedule::{Target, compile};
+use heartbit_hdl::axi::memory_image;
+use heartbit_ir::interp::{Interpreter, predicted_class};
+use heartbit_ir::program::{ArrayConfig, ArrayShape};
+use heartbit_tests::problem::Problem;
+
+/// An image, and the packet that is its result.
+pub(crate) struct Image {
+    pub(crate) pixels: Vec<u32>,
+    pub(crate) result: Vec<u32>,
+}
+
+pub(crate) struct Loaded {
+    pub(crate) image: Vec<u8>,
+    pub(crate) images: Vec<Image>,
+    /// What the cycle model predicts for an image.
+    pub(crate) cycles: u64,
+    units: [usize; 4],
+}
+
+impl Loaded {
+    pub(crate) fn new(problem: &Problem, array: &ArrayConfig, n_images: usize) -> Self {
+        let network = problem.network();
+        let target = Target {
+            shape: ArrayShape { rows: array.rows, cols: array.cols, lanes: array.lanes },
+            taps: Some(array.taps),
+            lines: Some(array.lines),
+            extended: Some(array.extended),
+            acc_bits: Some(array.acc_bits),
+            depths: Some(DEPTHS),
+        };
+        let program = compile(&network, &target).expect("it fits").program;
+        let interpreter = Interpreter::new(&network).expect("a valid network");
+        let images = problem
+            .images(n_images)
+            .into_iter()
+            .map(|bytes| {
+                let logits = interpreter.logits(&bytes).expect("an image of the right size");
+                let mut result: Vec<u32> = logits.iter().map(|l| l.cast_unsigned()).collect();
+                result.push(u32::try_from(predicted_class(&logits)).expect("few classes"));
+                let pixels = bytes.chunks_exact(problem.image_channels);
+                let word = |p: &[u8]| p.iter().rev().fold(0, |w, &b| w << 8 | u32::from(b));
+                // The top byte does not count.
+                Image { pixels: pixels.map(|p| 0xc300_0000 | word(p)).collect(), result }
+            })
+            .collect();
+        let wide = |bits: usize| bits.div_ceil(64);
+        Self {
+            image: memory_image(&program),
+            images,
+            cycles: predict(&program).total().0,
+            units: [1, 1, wide(array.lanes), wide(if array.extended { 135 } else { 56 })],
+        }
+    }
+
+    /// Units of 64 bits of a word of this target.
+    pub(crate) fn units(&self, target: u8) -> usize {
+        self.units[usize::from(target)]
+    }
+}

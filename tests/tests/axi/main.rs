@@ -1,0 +1,271 @@
+//! The accelerator behind AXI, its emitted Verilog under Verilator, among the bus models of this
+//! crate: results and cycles of random networks while every port stalls at random, aborts and
+//! resets at random cycles, and every error that a host can provoke.
+//!
+//! A missing Verilator fails these tests; it never skips them.
+
+mod errors;
+mod loaded;
+mod pins;
+
+use heartbit_cosim::{axi_design, elaborate_icarus, elaborate_yosys, lint};
+use heartbit_hdl::axi::AxiConfig;
+use heartbit_ir::program::ArrayConfig;
+use heartbit_tests::bus::bench::Bench;
+use heartbit_tests::bus::lite::SLVERR;
+use heartbit_tests::problem::{Problem, problems};
+use heartbit_tests::regs;
+use loaded::Loaded;
+use pins::{DEPTHS, ModelPins, bench, toolchain};
+use proptest::strategy::Strategy;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+const SMALL: ArrayConfig =
+    ArrayConfig { rows: 2, cols: 3, lanes: 5, taps: 1, lines: 1, acc_bits: 24, extended: false };
+const WIDE: ArrayConfig =
+    ArrayConfig { rows: 3, cols: 4, lanes: 70, taps: 1, lines: 1, acc_bits: 24, extended: true };
+const GROUPS: ArrayConfig =
+    ArrayConfig { rows: 2, cols: 4, lanes: 16, taps: 2, lines: 2, acc_bits: 24, extended: false };
+const BUS_64: AxiConfig = AxiConfig { data_bits: 64, address_bits: 40 };
+const BUS_32: AxiConfig = AxiConfig { data_bits: 32, address_bits: 32 };
+
+/// The same random networks each time.
+fn some_problems(n: usize, extended: bool) -> Vec<Problem> {
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let one = |_| problems(9, extended).new_tree(&mut runner).expect("a problem").current();
+    (0..n).map(one).collect()
+}
+
+/// Probabilities that a port waits, from never to mostly.
+fn some_stalls(rng: &mut ChaCha8Rng) -> [f64; 4] {
+    std::array::from_fn(|_| [0.0, 0.1, 0.5, 0.9][rng.random_range(0..4)])
+}
+
+fn some_base(rng: &mut ChaCha8Rng, axi: &AxiConfig) -> u64 {
+    let base = rng.random_range(0..1_u64 << (axi.address_bits - 1)) & !7;
+    base | u64::from(axi.address_bits > 32) << (axi.address_bits - 1)
+}
+
+/// Runs images back to back while all ports stall; the program comes by `load`.
+fn run_network(
+    bench: &mut Bench<ModelPins>,
+    loaded: &Loaded,
+    axi: &AxiConfig,
+    rng: &mut ChaCha8Rng,
+    by_registers: bool,
+) -> Result<(), String> {
+    bench.stall(rng.random(), some_stalls(rng));
+    if by_registers {
+        bench.stall(rng.random(), [0.0, 0.3, 0.3, 0.3]);
+        bench.load_by_registers(&loaded.image, |target| loaded.units(target))?;
+    } else {
+        let errors = bench.load(some_base(rng, axi), &loaded.image)?;
+        assert_eq!(errors, 0, "errors of a load");
+    }
+    let before = bench.read(regs::IMAGES)?;
+    for image in &loaded.images {
+        bench.source.packet(&image.pixels);
+    }
+    for (index, image) in loaded.images.iter().enumerate() {
+        bench.until("a result", |b| !b.sink.packets.is_empty())?;
+        let result = bench.sink.packets.pop_front().expect("bug: just seen");
+        if result != image.result {
+            return Err(format!("image {index}: {result:x?} instead of {:x?}", image.result));
+        }
+        if rng.random() {
+            bench.stall(rng.random(), some_stalls(rng));
+        }
+    }
+    // Of the last image, and exact whatever stalled.
+    let cycles = bench.read(regs::CYCLES)?;
+    let last = loaded.images.last().expect("bug: an image");
+    let class = last.result.last().copied().expect("bug: a class");
+    let images = bench.read(regs::IMAGES)?.wrapping_sub(before);
+    let fresh = regs::CLASS_FRESH | class;
+    let seen = (u64::from(cycles), images as usize, bench.read(regs::CLASS)?);
+    let expected = (loaded.cycles, loaded.images.len(), fresh);
+    if seen != expected {
+        return Err(format!("cycles, images, class: {seen:x?} instead of {expected:x?}"));
+    }
+    match bench.take_errors()? {
+        0 => Ok(()),
+        errors => Err(format!("errors {errors:#x}")),
+    }
+}
+
+#[track_caller]
+fn check_networks(array: &ArrayConfig, axi: &AxiConfig, networks: usize) {
+    let mut bench = bench(array, axi);
+    let mut rng = ChaCha8Rng::seed_from_u64(11);
+    for (index, problem) in some_problems(networks, array.extended).iter().enumerate() {
+        let loaded = Loaded::new(problem, array, 3);
+        let by_registers = index % 6 == 5;
+        run_network(&mut bench, &loaded, axi, &mut rng, by_registers)
+            .unwrap_or_else(|error| panic!("network {index}: {error}\n{problem:#?}"));
+    }
+    assert!(bench.memory.most_bursts > 1, "the loader asks ahead");
+}
+
+#[test]
+fn stalls_change_nothing_behind_a_bus_of_64_bits() {
+    check_networks(&WIDE, &BUS_64, 24);
+}
+
+#[test]
+fn stalls_change_nothing_behind_a_bus_of_32_bits() {
+    check_networks(&SMALL, &BUS_32, 24);
+    check_networks(&GROUPS, &BUS_32, 12);
+}
+
+/// Takes packets until nothing is under way: each is a whole result or a cut one.
+fn settle_after_abort(bench: &mut Bench<ModelPins>, loaded: &Loaded) -> Result<(), String> {
+    // The source goes on with the image that was cut, and then with whole ones.
+    bench.until("an idle source", |b| b.source.beats.is_empty())?;
+    let over = regs::STATUS_IDLE;
+    let quiet = over | regs::STATUS_RESULT | regs::STATUS_DISCARDING;
+    while bench.read(regs::STATUS)? & quiet != over {}
+    bench.steps(2)?;
+    if bench.sink.is_within_packet() {
+        return Err("a packet without an end".to_owned());
+    }
+    while let Some(packet) = bench.sink.packets.pop_front() {
+        let whole = loaded.images.iter().any(|image| image.result == packet);
+        let (last, logits) = packet.split_last().expect("bug: packets have beats");
+        let cut = *last == regs::RESULT_CUT
+            && loaded.images.iter().any(|image| image.result.starts_with(logits));
+        if !whole && !cut {
+            return Err(format!("neither a result nor the begin of one: {packet:x?}"));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn image_after_an_abort_is_exact() {
+    let mut bench = bench(&GROUPS, &BUS_64);
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let mut discarded = 0;
+    for problem in some_problems(6, false) {
+        let loaded = Loaded::new(&problem, &GROUPS, 2);
+        assert_eq!(bench.load(0x1000, &loaded.image), Ok(0));
+        let input = loaded.images[0].pixels.len() as u64;
+        for _ in 0..12 {
+            let stalls = [[0.0; 4], some_stalls(&mut rng)][rng.random_range(0..2)];
+            bench.stall(rng.random(), stalls);
+            loaded.images.iter().for_each(|image| bench.source.packet(&image.pixels));
+            let wait = rng.random_range(0..3 * input + 2 * loaded.cycles);
+            let ran = bench
+                .steps(wait)
+                .and_then(|()| bench.write(regs::CONTROL, regs::CONTROL_ABORT))
+                .and_then(|()| bench.read(regs::STATUS));
+            let status = ran.unwrap_or_else(|error| panic!("{error}"));
+            discarded += u32::from(status & regs::STATUS_DISCARDING != 0);
+            settle_after_abort(&mut bench, &loaded).unwrap_or_else(|error| panic!("{error}"));
+            bench.source.packet(&loaded.images[1].pixels);
+            bench.until("a result", |b| !b.sink.packets.is_empty()).expect("it comes");
+            let result = bench.sink.packets.pop_front().expect("bug: just seen");
+            assert_eq!(result, loaded.images[1].result, "after {wait} cycles of {problem:#?}");
+            assert_eq!(bench.read(regs::CYCLES).map(u64::from), Ok(loaded.cycles));
+            assert_eq!(bench.take_errors(), Ok(0));
+        }
+    }
+    assert!(discarded > 5, "only {discarded} aborts within an image");
+}
+
+#[test]
+fn reset_in_the_middle_leaves_a_working_design() {
+    let mut bench = bench(&SMALL, &BUS_64);
+    let mut rng = ChaCha8Rng::seed_from_u64(6);
+    let problem = &some_problems(1, false)[0];
+    let loaded = Loaded::new(problem, &SMALL, 2);
+    for round in 0..30 {
+        bench.stall(rng.random(), some_stalls(&mut rng));
+        let start = bench.start_load(0x2000, &loaded.image);
+        start.unwrap_or_else(|error| panic!("round {round}: {error}"));
+        loaded.images.iter().for_each(|image| bench.source.packet(&image.pixels));
+        let wait = rng.random_range(0..loaded.image.len() as u64 / 4 + 2 * loaded.cycles);
+        bench.steps(wait).unwrap_or_else(|error| panic!("round {round}: {error}"));
+        bench.reset();
+        bench.sink.packets.clear();
+        assert_eq!(bench.read(regs::STATUS), Ok(regs::STATUS_IDLE), "round {round}");
+        assert_eq!(bench.read(regs::IMAGES), Ok(0));
+        run_network(&mut bench, &loaded, &BUS_64, &mut rng, false)
+            .unwrap_or_else(|error| panic!("round {round}: {error}"));
+        bench.sink.packets.clear();
+    }
+}
+
+#[test]
+fn abort_of_a_load_is_followed_by_a_good_one() {
+    let mut bench = bench(&SMALL, &BUS_32);
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let loaded = Loaded::new(&some_problems(2, false)[1], &SMALL, 1);
+    let mut cut = 0;
+    for round in 0..20 {
+        bench.stall(rng.random(), some_stalls(&mut rng));
+        bench.start_load(0xff8, &loaded.image).expect("idle");
+        let wait = rng.random_range(0..loaded.image.len() as u64 / 4);
+        bench.steps(wait).unwrap_or_else(|error| panic!("round {round}: {error}"));
+        bench.write(regs::CONTROL, regs::CONTROL_ABORT).expect("always");
+        while bench.read(regs::STATUS).expect("a register") & regs::STATUS_LOADING != 0 {}
+        let status = bench.read(regs::STATUS).expect("a register");
+        cut += u32::from(status & regs::STATUS_LOADED == 0);
+        assert_eq!(bench.take_errors(), Ok(0), "round {round}");
+        run_network(&mut bench, &loaded, &BUS_32, &mut rng, false)
+            .unwrap_or_else(|error| panic!("round {round}: {error}"));
+    }
+    assert!(cut > 5, "only {cut} loads were cut");
+}
+
+#[test]
+fn registers_answer_as_the_table_says() {
+    let mut bench = bench(&WIDE, &BUS_64);
+    bench.stall(3, [0.4, 0.0, 0.0, 0.0]);
+    for register in heartbit_hdl::axi::registers::REGISTERS {
+        let (value, response) = bench.read_raw(register.offset).expect("an answer");
+        assert_eq!(response, 0, "{}", register.name);
+        let by_hardware = register.name.starts_with("CONFIG") || register.name.starts_with("DEPTH");
+        assert!(by_hardware || value == register.reset, "{} is {value:#x}", register.name);
+        if !register.access.is_writable() {
+            assert_eq!(bench.write_raw(register.offset, 1, 15), Ok(SLVERR), "{}", register.name);
+        }
+    }
+    for (offset, value) in [
+        (regs::ID, u32::from_le_bytes(*b"HBIT")),
+        (regs::CONFIG0, 3 | 4 << 16),
+        (regs::CONFIG1, 70 | 1 << 16 | 1 << 19 | 1 << 22 | 24 << 24),
+        (regs::CONFIG2, 64 | 40 << 8 | 135 << 16),
+        (regs::DEPTH_WEIGHT, u32::try_from(DEPTHS.weight).expect("small")),
+        (regs::DEPTH_PROGRAM, u32::try_from(DEPTHS.program).expect("small")),
+    ] {
+        assert_eq!(bench.read(offset), Ok(value), "{offset:#x}");
+    }
+    // Holes and the end of the space.
+    for offset in [0x014, 0x05c, 0x074, 0x098, 0x100, 0x800, 0xffc] {
+        assert_eq!(bench.read_raw(offset), Ok((0, SLVERR)), "{offset:#x}");
+        assert_eq!(bench.write_raw(offset, 1, 15), Ok(SLVERR), "{offset:#x}");
+    }
+    for offset in [regs::WATCHDOG, regs::TIMEOUT, regs::LOAD_BASE_LOW, regs::LOAD_LENGTH] {
+        assert_eq!(bench.write(offset, 0x1234_5678), Ok(()));
+        // Not all four bytes: refused as a whole.
+        for strobes in [0, 1, 7, 8, 14] {
+            assert_eq!(bench.write_raw(offset, 0xffff_ffff, strobes), Ok(SLVERR));
+        }
+        assert_eq!(bench.read(offset), Ok(0x1234_5678), "{offset:#x}");
+    }
+    assert_eq!(bench.take_errors(), Ok(regs::ERROR_OUTPUT_UNDERRUN), "CLASS was read above");
+}
+
+#[test]
+fn tools_find_nothing_in_the_text() {
+    for (array, axi) in [(SMALL, BUS_32), (WIDE, BUS_64), (GROUPS, AxiConfig::default())] {
+        let design = axi_design(&array, &DEPTHS, &axi);
+        lint(&toolchain(), &design).unwrap_or_else(|error| panic!("{array:?}: {error:#?}"));
+        elaborate_yosys(None, &design).unwrap_or_else(|error| panic!("{array:?}: {error:#?}"));
+        elaborate_icarus(None, &design).unwrap_or_else(|error| panic!("{array:?}: {error:#?}"));
+    }
+}
