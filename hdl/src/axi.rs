@@ -388,3 +388,6 @@ impl<'m> Top<'m> {
         m.output("irq", *irq, "interrupt, a level");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,7 +41,9 @@ pub(super) fn supervisor() -> Module {
     latched("cycles", work);
     latched("stalls", stalls);
     let limit = m.input("watchdog", 32, "most cycles of an image");
-    let barked = (busy & limit.any() & limit.lt(work)).named("barked_now");
+    // The limit is reached and the image not at its end: it takes longer.
+    let barked = busy & limit.any() & work.ge(limit) & !finished;
+    let barked = barked.named("barked_now");
 
     let kill = m.reg("kill_q", 1, 0);
     let waiting = m.reg("waiting", 1, 0);

@@ -260,6 +260,59 @@ fn registers_answer_as_the_table_says() {
     assert_eq!(bench.take_errors(), Ok(regs::ERROR_OUTPUT_UNDERRUN), "CLASS was read above");
 }
 
+/// Lines of the text, what they become, and what the bus models say about it.
+const MUTATIONS: [(&str, &str, &str, &str); 6] = [
+    (
+        "axi_results.v",
+        "else if (free_now) valid_q <= t2;",
+        "else valid_q <= t2;",
+        "m_axis: valid fell without ready",
+    ),
+    (
+        "axi_results.v",
+        "if (t2) data_q <=",
+        "data_q <=",
+        "m_axis: [",
+    ),
+    (
+        "axi_reader.v",
+        "else if (ask | m_axi_arready) ar_valid <= ask;",
+        "else ar_valid <= ask;",
+        "m_axi ar: valid fell without ready",
+    ),
+    ("axi_reader.v", "if (ask) ar_index <= index;", "ar_index <= index;", "m_axi ar: ["),
+    ("axi_reader.v", "5'd16 - {1'b0, index[3:0]}", "{5'd16 | {4'd0, index[0] & 1'b0}}", "4 KiB"),
+    (
+        "axi_lite.v",
+        "else if (act | (answered & s_axi_bready)) b_valid_q <= act;",
+        "else b_valid_q <= act;",
+        "s_axi b: valid fell without ready",
+    ),
+];
+
+/// Negative control: a protocol that is broken in one line is caught, and named.
+#[test]
+fn broken_handshakes_are_caught() {
+    let loaded = Loaded::new(&some_problems(1, false)[0], &SMALL, 2);
+    let exercise = |design| {
+        let mut bench = pins::bench_of(design, &BUS_64);
+        bench.stall(9, [0.5; 4]);
+        bench.load(0xff8, &loaded.image)?;
+        loaded.images.iter().for_each(|image| bench.source.packet(&image.pixels));
+        bench.until("results", |b| b.sink.packets.len() == loaded.images.len())
+    };
+    let design = axi_design(&SMALL, &DEPTHS, &BUS_64);
+    assert_eq!(exercise(design.clone()), Ok(()));
+    for (name, from, to, expected) in MUTATIONS {
+        let mut broken = design.clone();
+        let file = broken.files.iter_mut().find(|(file, _)| file == name).expect("a file");
+        assert!(file.1.contains(from), "no `{from}` in {name}");
+        file.1 = file.1.replacen(from, to, 1);
+        let said = exercise(broken);
+        assert!(said.as_ref().is_err_and(|e| e.contains(expected)), "{name}: {to}: {said:?}");
+    }
+}
+
 #[test]
 fn tools_find_nothing_in_the_text() {
     for (array, axi) in [(SMALL, BUS_32), (WIDE, BUS_64), (GROUPS, AxiConfig::default())] {
