@@ -140,6 +140,33 @@ fn hardware_for_several_networks_is_compiled_as_asked() {
 }
 
 #[test]
+fn accelerator_behind_axi_is_written_beside_the_same_build() {
+    let directory = temporary();
+    let network = bundled_network();
+    let compile = |out: &'static str, extra: &[&'static str]| {
+        let args = ["compile", text(&network), "--array", "4x8x16", "--out", out];
+        succeed(&directory, &[&args[..], extra].concat());
+        directory.path().join(out)
+    };
+    let (plain, axi) = (compile("plain", &[]), compile("axi", &["--axi=32"]));
+    assert_eq!(names(&plain), ["mem", "network.hbn", "program.json", "rtl"]);
+    assert_eq!(names(&axi), ["host", "mem", "network.hbn", "program.json", "rtl"]);
+    for name in names(&plain.join("rtl")) {
+        let read = |build: &Path| std::fs::read(build.join("rtl").join(&name)).expect("a file");
+        assert_eq!(read(&plain), read(&axi), "{name}");
+    }
+    let top = std::fs::read_to_string(axi.join("rtl/heartbit_axi.v")).expect("a file");
+    assert!(top.contains("[31:0] m_axi_rdata"));
+    let host = axi.join("host");
+    assert_eq!(names(&host), ["heartbit_regs.h", "heartbit_regs.rs", "program.bin"]);
+    let image = std::fs::read(host.join("program.bin")).expect("a file");
+    assert_eq!(&image[..4], b"HBM1");
+    assert_eq!(u32::from_le_bytes([image[4], image[5], image[6], image[7]]) as usize, image.len());
+    let args = ["compile", text(&network), "--array", "4x8x16", "--out", "b", "--axi=48"];
+    fail(&directory, &args, 2, &["32, 64"]);
+}
+
+#[test]
 fn bench_of_arrays_says_what_fits_and_how_well() {
     let directory = temporary();
     let args = ["bench", "arrays", "--arch", "resnet20,resnet18", "--array", "8x8x16"];

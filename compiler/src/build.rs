@@ -6,7 +6,8 @@
 //! | `program.json` | array, memory depths, and for each layer its name, shape and cycles |
 //! | `mem/program.hex`, `mem/steps_N.hex` | one 32-bit word a line; steps of lane group N |
 //! | `mem/weights_NNN.hex`, `mem/parameters_NNN.hex` | column NNN, one word a line |
-//! | `rtl/*.v` | the Verilog, written by the caller |
+//! | `rtl/*.v` | the Verilog, from the caller |
+//! | `host/*` | what a host needs of an accelerator behind AXI, from the caller |
 //!
 //! All hexadecimal, most significant digit first, as `$readmemh` reads it. A build is written to
 //! a temporary directory beside its name and renamed.
@@ -106,7 +107,8 @@ struct LayerEntry {
     notes: Vec<String>,
 }
 
-/// Writes a build with its Verilog, whole or not at all. An existing build is replaced.
+/// Writes a build with more files in it, named relative to it, whole or not at all. An existing
+/// build is replaced.
 ///
 /// # Errors
 /// [`BuildError`]; nothing half-written is left behind.
@@ -114,7 +116,7 @@ pub fn write(
     path: &Path,
     network: &Network,
     compiled: &Compiled,
-    rtl: &[(String, String)],
+    more: &[(String, Vec<u8>)],
 ) -> Result<(), BuildError> {
     if path.exists() && !path.join("program.json").exists() {
         let empty = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
@@ -125,7 +127,7 @@ pub fn write(
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
-    let result = write_into(&temporary, network, compiled, rtl).and_then(|()| {
+    let result = write_into(&temporary, network, compiled, more).and_then(|()| {
         if path.exists() {
             fs::remove_dir_all(path).map_err(io("replace", path))?;
         }
@@ -142,7 +144,7 @@ fn write_into(
     path: &Path,
     network: &Network,
     compiled: &Compiled,
-    rtl: &[(String, String)],
+    more: &[(String, Vec<u8>)],
 ) -> Result<(), BuildError> {
     let mem = path.join("mem");
     fs::create_dir_all(&mem).map_err(io("create", path))?;
@@ -167,12 +169,11 @@ fn write_into(
         let text = hex_words(parameters.iter().map(|p| p.encode_bits(bits)), bits);
         save(mem.join(format!("parameters_{col:03}.hex")), &text)?;
     }
-    if !rtl.is_empty() {
-        let directory = path.join("rtl");
-        fs::create_dir_all(&directory).map_err(io("create", &directory))?;
-        for (name, text) in rtl {
-            save(directory.join(name), text)?;
-        }
+    for (name, contents) in more {
+        let file = path.join(name);
+        let directory = file.parent().expect("bug: it is in the build");
+        fs::create_dir_all(directory).map_err(io("create", directory))?;
+        fs::write(&file, contents).map_err(io("write", &file))?;
     }
     Ok(())
 }

@@ -1,12 +1,13 @@
 //! `compile`: a model onto an array.
 
-use crate::args::{CompileArgs, Format, LimitArgs};
+use crate::args::{AxiBits, CompileArgs, Format, LimitArgs};
 use crate::failure::{Code, Failure, Outcome};
 use crate::inputs;
 use crate::layers::CompiledView;
 use crate::output;
 use heartbit_compiler::build::{self, Build};
 use heartbit_compiler::schedule::{self, Target};
+use heartbit_hdl::axi::{self, AxiConfig};
 use heartbit_ir::network::Network;
 use heartbit_ir::program::{ArrayShape, MemoryDepths, Program};
 use std::path::Path;
@@ -14,7 +15,7 @@ use std::path::Path;
 pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
     let network = inputs::network(&args.model)?;
     let build = compile(network, args.array, &args.limits)?;
-    write(&args.out, &build)?;
+    write(&args.out, &build, args.axi.map(AxiBits::config))?;
     let view = CompiledView::new(&build.network, &build.compiled);
     output::result(format, &view.json(), || {
         format!("{}\nwrote {}\n", view.text(), args.out.display())
@@ -44,10 +45,17 @@ pub(crate) fn compile(network: Network, shape: ArrayShape, limits: &LimitArgs) -
     Ok(Build { network, compiled })
 }
 
-/// Writes a build with its Verilog.
-pub(crate) fn write(path: &Path, build: &Build) -> Outcome {
-    let rtl = verilog(&build.compiled.program);
-    build::write(path, &build.network, &build.compiled, &rtl).map_err(|error| {
+/// Writes a build with its Verilog, and, behind AXI, with what a host needs.
+pub(crate) fn write(path: &Path, build: &Build, axi: Option<AxiConfig>) -> Outcome {
+    let program = &build.compiled.program;
+    let mut files = verilog(program, axi.as_ref());
+    if axi.is_some() {
+        let host = |name: &str, bytes: Vec<u8>| (format!("host/{name}"), bytes);
+        files.push(host("program.bin", axi::memory_image(program)));
+        files.push(host("heartbit_regs.h", axi::c_header().into_bytes()));
+        files.push(host("heartbit_regs.rs", axi::rust_module().into_bytes()));
+    }
+    build::write(path, &build.network, &build.compiled, &files).map_err(|error| {
         let code = Code::BadInput;
         Failure::from_error(code, error)
             .context(format!("cannot write the build `{}`", path.display()))
@@ -55,7 +63,14 @@ pub(crate) fn write(path: &Path, build: &Build) -> Outcome {
     })
 }
 
-/// Returns the Verilog of the array that a program was compiled for.
-fn verilog(program: &Program) -> Vec<(String, String)> {
-    heartbit_cosim::accelerator_design(&program.array, &program.depths).files
+/// Returns the Verilog of the array that a program was compiled for. The text behind AXI contains
+/// that of the accelerator alone.
+fn verilog(program: &Program, axi: Option<&AxiConfig>) -> Vec<(String, Vec<u8>)> {
+    let (array, depths) = (&program.array, &program.depths);
+    let design = match axi {
+        Some(axi) => heartbit_cosim::axi_design(array, depths, axi),
+        None => heartbit_cosim::accelerator_design(array, depths),
+    };
+    let file = |(name, text): (String, String)| (format!("rtl/{name}"), text.into_bytes());
+    design.files.into_iter().map(file).collect()
 }

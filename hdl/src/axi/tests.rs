@@ -1,10 +1,12 @@
-//! The wrapper around an accelerator that meets an illegal descriptor, and says so.
+//! The wrapper around an accelerator that meets an illegal descriptor, and says so; and that no
+//! input reaches an output within a cycle.
 //!
 //! All else is checked with the real one, in `heartbit-tests`.
 
 use super::registers::register_named;
-use super::{AxiConfig, wrap};
-use crate::{Builder, Module, Simulator};
+use super::top::wrap;
+use super::{AxiConfig, heartbit_axi};
+use crate::{Builder, Direction, Module, Simulator};
 use heartbit_ir::program::{ArrayConfig, Header, LayerDescriptor, MemoryDepths};
 
 /// Busy from the first pixel on; the second one it calls illegal.
@@ -82,17 +84,9 @@ fn program() -> Vec<u32> {
     header.encode().into_iter().chain(layer.encode()).collect()
 }
 
-#[test]
-fn illegal_descriptor_resets_the_accelerator() {
-    let array = ArrayConfig {
-        rows: 1,
-        cols: 1,
-        lanes: 4,
-        taps: 1,
-        lines: 1,
-        acc_bits: 9,
-        extended: false,
-    };
+fn sizes() -> (ArrayConfig, MemoryDepths) {
+    let array =
+        ArrayConfig { rows: 1, cols: 1, lanes: 4, taps: 1, lines: 1, acc_bits: 9, extended: false };
     let depths = MemoryDepths {
         image: 1,
         activation: 1,
@@ -103,6 +97,25 @@ fn illegal_descriptor_resets_the_accelerator() {
         step: 1,
         program: 20,
     };
+    (array, depths)
+}
+
+#[test]
+fn no_input_reaches_an_output_within_a_cycle() {
+    let (array, depths) = sizes();
+    for data_bits in [32, 64] {
+        let axi = AxiConfig { data_bits, address_bits: 33 };
+        let module = heartbit_axi(&array, &depths, &axi);
+        let outputs = module.ports().into_iter().filter(|p| p.direction == Direction::Output);
+        for (port, inputs) in outputs.zip(&module.data.paths) {
+            assert!(inputs.is_empty(), "{} depends on inputs {inputs:?}", port.name);
+        }
+    }
+}
+
+#[test]
+fn illegal_descriptor_resets_the_accelerator() {
+    let (array, depths) = sizes();
     let mut sim = Simulator::new(&wrap(&fussy_core(), &array, &depths, &AxiConfig::default()));
     sim.set("rst", 1);
     sim.step();

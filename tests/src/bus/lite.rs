@@ -66,9 +66,7 @@ impl Master {
         }
         self.ready = [!self.stalls.now(), !self.stalls.now()];
         let [write_address, write_data, read_address] = self.offering;
-        let noise = |offer: bool, value: Option<u64>| {
-            value.filter(|_| offer).unwrap_or(0xa5a)
-        };
+        let noise = |offer: bool, value: Option<u64>| value.filter(|_| offer).unwrap_or(0xa5a);
         let (data, strobes) = self.data.filter(|_| write_data).unwrap_or((0x5a5a_5a5a, 9));
         for (pin, value) in [
             ("s_axi_awvalid", write_address.into()),

@@ -2,7 +2,7 @@
 
 use super::{BUS_32, BUS_64, SMALL, some_problems};
 use crate::loaded::Loaded;
-use crate::pins::{ModelPins, bench};
+use crate::pins::{DEPTHS, ModelPins, bench};
 use heartbit_tests::bus::bench::Bench;
 use heartbit_tests::bus::lite::SLVERR;
 use heartbit_tests::bus::memory::Fault;
@@ -166,8 +166,7 @@ fn images_of_the_wrong_length_are_dropped() {
             assert_eq!(bench.sink.packets[0], loaded.images[1].result);
             dropped += 1;
             assert_eq!(bench.read(regs::DROPPED), Ok(dropped));
-            let error =
-                if length < n { regs::ERROR_INPUT_SHORT } else { regs::ERROR_INPUT_LONG };
+            let error = if length < n { regs::ERROR_INPUT_SHORT } else { regs::ERROR_INPUT_LONG };
             check(&mut bench, &loaded, error);
         }
     }
@@ -217,6 +216,36 @@ fn loads_are_refused_while_an_image_is_under_way() {
     bench.until("a result", |b| !b.sink.packets.is_empty()).expect("no violation");
     assert_eq!(bench.sink.packets.pop_front().as_ref(), Some(&loaded.images[0].result));
     assert_ne!(bench.read(regs::STALLS), Ok(0));
+    bench.write(regs::EVENTS, u32::MAX).expect("a register");
+    check(&mut bench, &loaded, 0);
+}
+
+#[test]
+fn words_without_a_place_are_not_written() {
+    let (mut bench, loaded) = setup(&BUS_64);
+    assert_eq!(bench.load(0x1000, &loaded.image), Ok(0));
+    let status = |bench: &mut Bench<ModelPins>| bench.read(regs::STATUS).expect("a register");
+    let cols = u32::try_from(SMALL.cols).expect("small") << regs::LOAD_SELECT_INDEX_SHIFT;
+    let steps = u32::try_from(DEPTHS.step).expect("small") << regs::LOAD_SELECT_ADDRESS_SHIFT;
+    // Column, address, target; and a word that may be written.
+    for (select, errors) in [
+        (2 | cols, regs::ERROR_LOAD_RANGE),
+        (1 | steps, regs::ERROR_LOAD_RANGE),
+        (5, regs::ERROR_LOAD_RANGE),
+        (2, 0),
+    ] {
+        assert_ne!(status(&mut bench) & regs::STATUS_LOADED, 0);
+        bench.write(regs::LOAD_SELECT, select).expect("idle");
+        for half in [0x1234_5678, 0] {
+            bench.write(regs::LOAD_DATA, half).expect("idle");
+            assert_eq!(status(&mut bench) & regs::STATUS_LOADED, 0, "no program any more");
+        }
+        bench.write(regs::CONTROL, regs::CONTROL_COMMIT).expect("idle");
+        let is_loaded = status(&mut bench) & regs::STATUS_LOADED != 0;
+        assert_eq!(is_loaded, errors == 0, "{select:#x}");
+        assert_eq!(bench.take_errors(), Ok(errors), "{select:#x}");
+        assert_eq!(bench.load(0x1000, &loaded.image), Ok(0));
+    }
     bench.write(regs::EVENTS, u32::MAX).expect("a register");
     check(&mut bench, &loaded, 0);
 }

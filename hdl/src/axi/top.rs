@@ -1,0 +1,254 @@
+//! The wiring of `heartbit_axi`: which part tells which what.
+//!
+//! The ports are those of the module's text in `axi`; the parts are in the files beside this one.
+
+use heartbit_ir::program::{ArrayConfig, MemoryDepths};
+
+use super::{
+    AxiConfig, Hardware, inspector, loader, pass_pins, pixels, register_file, registers, results,
+    supervisor,
+};
+use crate::build::{Builder, Instance, Module, Sig};
+
+/// Describes the wrapper around a module with the ports of `heartbit`.
+pub(super) fn wrap(
+    core: &Module,
+    array: &ArrayConfig,
+    depths: &MemoryDepths,
+    axi: &AxiConfig,
+) -> Module {
+    assert!(matches!(axi.data_bits, 32 | 64), "bug: {axi:?}");
+    assert!((32..=64).contains(&axi.address_bits), "bug: {axi:?}");
+    let hardware = Hardware { axi: *axi, array: *array, depths: *depths };
+    let doc = "Heartbit accelerator behind AXI: control, image and result streams, loader.";
+    let m = Builder::new("heartbit_axi", doc);
+    let registers = register_file::register_file(&|name| hardware.constant(name));
+    let (pixels, results) = (pixels::pixels(), results::results());
+    let loader = loader::loader(&hardware);
+    let top = Top {
+        m: &m,
+        registers: m.inst("registers", &registers),
+        loader: m.inst("loader", &loader),
+        inspector: m.inst("inspector", &inspector::inspector(array.extended)),
+        pixels: m.inst("pixels", &pixels),
+        core: m.inst("core", core),
+        results: m.inst("results", &results),
+        supervisor: m.inst("supervisor", &supervisor::supervisor()),
+    };
+    pass_pins(&m, top.registers, &registers, "s_axi_");
+    pass_pins(&m, top.loader, &loader, "m_axi_");
+    pass_pins(&m, top.pixels, &pixels, "s_axis_");
+    pass_pins(&m, top.results, &results, "m_axis_");
+    let illegal = top.accelerator(core);
+    let state = top.state();
+    top.load(&state, axi);
+    top.supervise(&state, illegal);
+    top.report(&state, illegal);
+    m.finish()
+}
+
+struct Top<'m> {
+    m: &'m Builder,
+    registers: Instance<'m>,
+    loader: Instance<'m>,
+    inspector: Instance<'m>,
+    pixels: Instance<'m>,
+    core: Instance<'m>,
+    results: Instance<'m>,
+    supervisor: Instance<'m>,
+}
+
+/// What several parts ask for.
+struct State<'m> {
+    /// Neither an image nor a load is under way.
+    idle: Sig<'m>,
+    /// There is a program.
+    loaded: Sig<'m>,
+    /// A program was to be taken, but it cannot run.
+    unfit: Sig<'m>,
+    kill: Sig<'m>,
+    abort: Sig<'m>,
+}
+
+impl<'m> Top<'m> {
+    /// A field of `CONTROL` that is written.
+    fn command(&self, name: &str) -> Sig<'m> {
+        let field = registers::register_named("CONTROL").field(name);
+        let written = self.registers.out("write_data").bit(field.low);
+        written & self.registers.out("control_write")
+    }
+
+    /// Connects the accelerator's ports; returns whether it met an illegal descriptor.
+    ///
+    /// An accelerator that has an output `illegal` says so itself; others never do, and then
+    /// only the watchdog and what the inspector sees remain.
+    fn accelerator(&self, core: &Module) -> Sig<'m> {
+        let (m, inst) = (self.m, self.core);
+        inst.reset_when(self.supervisor.out("kill"));
+        for name in ["load_en", "load_target", "load_index", "load_addr", "load_data"] {
+            inst.set(name, self.loader.out(name));
+        }
+        for name in ["in_valid", "in_data"] {
+            inst.set(name, self.pixels.out(name));
+        }
+        self.pixels.set("in_ready", inst.out("in_ready"));
+        inst.set("out_ready", self.results.out("out_ready"));
+        for name in ["out_valid", "out_data", "out_last"] {
+            self.results.set(name, inst.out(name));
+        }
+        let ports = core.ports();
+        for port in ports.iter().filter(|port| port.name.starts_with("mon_")) {
+            m.discard(inst.out(&port.name));
+        }
+        let says = ports.iter().any(|port| port.name == "illegal");
+        if says { inst.out("illegal") } else { m.lit(1, 0) }
+    }
+
+    fn state(&self) -> State<'m> {
+        let m = self.m;
+        let (pixels, loader) = (self.pixels, self.loader);
+        let in_the_way = pixels.out("receiving")
+            | pixels.out("beat")
+            | pixels.out("broken")
+            | self.supervisor.out("image_waiting")
+            | self.core.out("busy")
+            | loader.out("active");
+        let fit = self.inspector.out("legal") & !loader.out("failed");
+        let commit = (loader.out("done") | self.command("COMMIT")).named("commit");
+        let written = ["load_select_write", "load_data_write"].map(|name| self.registers.out(name));
+        let fresh = self.start() | written[0] | written[1];
+        let loaded = m.reg("loaded", 1, 0);
+        loaded.next_when(commit | fresh, commit & fit & !fresh);
+        State {
+            idle: (!in_the_way).named("idle"),
+            loaded: *loaded,
+            unfit: commit & !self.inspector.out("legal") & !loader.out("failed"),
+            kill: self.supervisor.out("kill"),
+            abort: self.command("ABORT"),
+        }
+    }
+
+    fn start(&self) -> Sig<'m> {
+        self.command("START_LOAD")
+    }
+
+    /// Loader, inspector, and when pixels may come.
+    fn load(&self, state: &State<'m>, axi: &AxiConfig) {
+        let (m, registers, loader) = (self.m, self.registers, self.loader);
+        let base = [registers.out("load_base_high"), registers.out("load_base_low")];
+        loader
+            .set("start", self.start())
+            .set("base", m.concat(&base).keep(0, axi.address_bits))
+            .set("length", registers.out("load_length"))
+            .set("abort", state.abort)
+            .set("select", registers.out("load_select_write"))
+            .set("push", registers.out("load_data_write"))
+            .set("write_data", registers.out("write_data"));
+        self.inspector
+            .set("en", loader.out("load_en") & loader.out("load_target").eq(0))
+            .set("address", loader.out("load_addr"))
+            .set("data", loader.out("load_data").slice(0, 32));
+        let resync = m.reg("resync", 1, 0);
+        resync.next(self.command("RESYNC"));
+        self.pixels
+            .set("open", state.loaded & !loader.out("active"))
+            .set("height", self.inspector.out("height"))
+            .set("width", self.inspector.out("width"))
+            .set("kill", state.kill)
+            .set("resync", *resync);
+        self.results.set("kill", state.kill);
+
+        let command = |name: &str| {
+            let field = registers::register_named("CONTROL").field(name);
+            registers.out("write_data").bit(field.low)
+        };
+        // Together with an abort they are refused.
+        let loads = command("START_LOAD") | command("COMMIT");
+        registers
+            .set("control_allow", !loads | (state.idle & !command("ABORT")))
+            .set("load_select_allow", state.idle)
+            .set("load_data_allow", state.idle);
+    }
+
+    fn supervise(&self, state: &State<'m>, illegal: Sig<'m>) {
+        let (core, pixels, results, loader) = (self.core, self.pixels, self.results, self.loader);
+        let supervisor = self.supervisor;
+        let waits = pixels.out("starved") | results.out("waiting") | loader.out("active");
+        let beat = pixels.out("beat") | results.out("taken") | loader.out("beat");
+        supervisor
+            .set("abort", state.abort)
+            .set("illegal", illegal)
+            .set("busy", core.out("busy"))
+            .set("class_now", core.out("out_data").slice(0, 16))
+            .set("class_taken", self.registers.out("class_taken"))
+            .set("watchdog", self.registers.out("watchdog"))
+            .set("timeout", self.registers.out("timeout"))
+            .set("waits", waits)
+            .set("beat", beat)
+            .set("load_active", loader.out("active"));
+        for name in ["complete", "broken", "early", "late"] {
+            supervisor.set(name, pixels.out(name));
+        }
+        for name in ["finished", "stalled"] {
+            supervisor.set(name, results.out(name));
+        }
+    }
+
+    /// The registers that show something.
+    fn report(&self, state: &State<'m>, illegal: Sig<'m>) {
+        let (m, registers, loader) = (self.m, self.registers, self.loader);
+        let (pixels, results, supervisor) = (self.pixels, self.results, self.supervisor);
+        for name in ["cycles", "stalls", "images", "dropped", "load_cycles"] {
+            registers.set(name, supervisor.out(name));
+        }
+        registers
+            .set("class_class", supervisor.out("last_class"))
+            .set("class_fresh", supervisor.out("fresh"));
+        for (name, value) in [
+            ("idle", state.idle),
+            ("loaded", state.loaded),
+            ("loading", loader.out("active")),
+            ("receiving", pixels.out("receiving")),
+            ("waiting", supervisor.out("image_waiting")),
+            ("busy", self.core.out("busy")),
+            ("result", results.out("m_axis_tvalid")),
+            ("discarding", pixels.out("discarding")),
+            ("error", registers.out("error").any()),
+        ] {
+            registers.set(&format!("status_{name}"), value);
+        }
+        let refused = registers.out("control_refused")
+            | registers.out("load_select_refused")
+            | registers.out("load_data_refused");
+        let unwanted = pixels.out("offered") & !state.loaded & !loader.out("active");
+        let timed_out = supervisor.out("timed_out");
+        let errors = [
+            ("illegal_program", state.unfit),
+            ("illegal_descriptor", illegal),
+            ("load_format", loader.out("format")),
+            ("load_range", loader.out("range")),
+            ("load_refused", refused),
+            ("memory_response", loader.out("response")),
+            ("input_short", pixels.out("early")),
+            ("input_long", pixels.out("late")),
+            ("no_program", unwanted),
+            ("output_underrun", supervisor.out("underrun")),
+            ("watchdog", supervisor.out("barked")),
+            ("input_stall", timed_out & pixels.out("starved")),
+            ("output_stall", timed_out & results.out("waiting")),
+            ("memory_stall", timed_out & loader.out("active")),
+        ];
+        for (name, value) in errors {
+            registers.set(&format!("error_{name}"), value);
+        }
+        let any = errors.into_iter().fold(m.lit(1, 0), |any, (_, value)| any | value);
+        registers
+            .set("events_image", results.out("finished"))
+            .set("events_load", loader.out("done"))
+            .set("events_reset", state.kill)
+            .set("events_error", any);
+        let irq = m.reg("irq_q", 1, 0);
+        irq.next((registers.out("events") & registers.out("irq_enable")).any());
+        m.output("irq", *irq, "interrupt, a level");
+    }
+}
