@@ -31,7 +31,7 @@ pub fn accelerator_design(array: &ArrayConfig, depths: &MemoryDepths) -> Design 
 }
 
 /// Returns the design of an accelerator behind AXI.
-pub fn axi_design(array: &ArrayConfig, depths: &MemoryDepths, axi: &AxiConfig) -> Design {
+pub fn axi_design(array: &ArrayConfig, depths: &MemoryDepths, axi: AxiConfig) -> Design {
     design_of(&heartbit_hdl::axi::heartbit_axi(array, depths, axi))
 }
 

@@ -137,7 +137,7 @@ impl Hardware {
 ///
 /// # Panics
 /// As [`accelerator`], and if the AXI4 port has other sizes than [`AxiConfig`] says.
-pub fn heartbit_axi(array: &ArrayConfig, depths: &MemoryDepths, axi: &AxiConfig) -> Module {
+pub fn heartbit_axi(array: &ArrayConfig, depths: &MemoryDepths, axi: AxiConfig) -> Module {
     top::wrap(&accelerator(array, depths), array, depths, axi)
 }
 

@@ -31,7 +31,7 @@ fn array(lanes: usize, extended: bool) -> ArrayConfig {
 fn accelerator_inside_is_the_same_text() {
     for lanes in [4, 100] {
         let array = array(lanes, true);
-        let inside = emit(&heartbit_axi(&array, &DEPTHS, &AxiConfig::default()));
+        let inside = emit(&heartbit_axi(&array, &DEPTHS, AxiConfig::default()));
         for file in emit(&accelerator(&array, &DEPTHS)) {
             assert!(inside.contains(&file), "{} differs", file.name);
         }

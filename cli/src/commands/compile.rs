@@ -48,7 +48,7 @@ pub(crate) fn compile(network: Network, shape: ArrayShape, limits: &LimitArgs) -
 /// Writes a build with its Verilog, and, behind AXI, with what a host needs.
 pub(crate) fn write(path: &Path, build: &Build, axi: Option<AxiConfig>) -> Outcome {
     let program = &build.compiled.program;
-    let mut files = verilog(program, axi.as_ref());
+    let mut files = verilog(program, axi);
     if axi.is_some() {
         let host = |name: &str, bytes: Vec<u8>| (format!("host/{name}"), bytes);
         files.push(host("program.bin", axi::memory_image(program)));
@@ -65,7 +65,7 @@ pub(crate) fn write(path: &Path, build: &Build, axi: Option<AxiConfig>) -> Outco
 
 /// Returns the Verilog of the array that a program was compiled for. The text behind AXI contains
 /// that of the accelerator alone.
-fn verilog(program: &Program, axi: Option<&AxiConfig>) -> Vec<(String, Vec<u8>)> {
+fn verilog(program: &Program, axi: Option<AxiConfig>) -> Vec<(String, Vec<u8>)> {
     let (array, depths) = (&program.array, &program.depths);
     let design = match axi {
         Some(axi) => heartbit_cosim::axi_design(array, depths, axi),

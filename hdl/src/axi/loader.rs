@@ -35,7 +35,7 @@ const WORDS: u64 = 2;
 /// Describes the module `axi_loader`.
 pub(super) fn loader(hardware: &Hardware) -> Module {
     let m = Builder::new("axi_loader", "Fills the memories of the accelerator.");
-    let config = &hardware.axi;
+    let config = hardware.axi;
     let start = m.input("start", 1, "reads a memory image");
     let base = m.input("base", config.address_bits, "where it is");
     let length = m.input("length", 32, "its bytes");
@@ -92,7 +92,7 @@ struct Source<'m> {
 }
 
 impl<'m> Source<'m> {
-    fn describe(m: &'m Builder, config: &AxiConfig, reader: Instance<'m>, failed: Sig<'m>) -> Self {
+    fn describe(m: &'m Builder, config: AxiConfig, reader: Instance<'m>, failed: Sig<'m>) -> Self {
         let select = m.input("select", 1, "`write_data` is a LOAD_SELECT");
         let push = m.input("push", 1, "it is a LOAD_DATA");
         let written = m.input("write_data", 32, "what is written");

@@ -32,7 +32,7 @@ pub(super) const BEATS_BITS: u32 = 30;
 const BURST_BITS: u32 = BURST.trailing_zeros();
 
 /// Describes the module `axi_reader`.
-pub(super) fn reader(config: &AxiConfig) -> Module {
+pub(super) fn reader(config: AxiConfig) -> Module {
     let m = Builder::new("axi_reader", "AXI4 read master.");
     let start = m.input("start", 1, "begins");
     let address = m.input("address", config.address_bits, "of the first beat");
@@ -56,7 +56,7 @@ pub(super) fn reader(config: &AxiConfig) -> Module {
 /// to ask for.
 fn ask<'m>(
     m: &'m Builder,
-    config: &AxiConfig,
+    config: AxiConfig,
     [start, stop, address, beats]: [Sig<'m>; 4],
     under_way: Sig<'m>,
 ) -> (Sig<'m>, Sig<'m>) {
@@ -98,7 +98,7 @@ fn ask<'m>(
 /// The data channel: returns whether a burst ends.
 fn receive<'m>(
     m: &'m Builder,
-    config: &AxiConfig,
+    config: AxiConfig,
     [start, first, beats]: [Sig<'m>; 3],
     under_way: Sig<'m>,
 ) -> Sig<'m> {

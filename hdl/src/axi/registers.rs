@@ -399,7 +399,7 @@ mod tests {
             assert!(register.offset < 1 << ADDRESS_BITS, "{}", register.name);
             let mut used = 0_u32;
             for field in register.fields {
-                let mask = (((1_u64 << field.bits) - 1) << field.low) as u32;
+                let mask = (u32::MAX >> (32 - field.bits)) << field.low;
                 assert_eq!(used & mask, 0, "{}.{}", register.name, field.name);
                 assert!(field.low + field.bits <= 32);
                 used |= mask;

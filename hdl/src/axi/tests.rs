@@ -105,7 +105,7 @@ fn no_input_reaches_an_output_within_a_cycle() {
     let (array, depths) = sizes();
     for data_bits in [32, 64] {
         let axi = AxiConfig { data_bits, address_bits: 33 };
-        let module = heartbit_axi(&array, &depths, &axi);
+        let module = heartbit_axi(&array, &depths, axi);
         let outputs = module.ports().into_iter().filter(|p| p.direction == Direction::Output);
         for (port, inputs) in outputs.zip(&module.data.paths) {
             assert!(inputs.is_empty(), "{} depends on inputs {inputs:?}", port.name);
@@ -116,7 +116,7 @@ fn no_input_reaches_an_output_within_a_cycle() {
 #[test]
 fn illegal_descriptor_resets_the_accelerator() {
     let (array, depths) = sizes();
-    let mut sim = Simulator::new(&wrap(&fussy_core(), &array, &depths, &AxiConfig::default()));
+    let mut sim = Simulator::new(&wrap(&fussy_core(), &array, &depths, AxiConfig::default()));
     sim.set("rst", 1);
     sim.step();
     sim.set("rst", 0);

@@ -15,11 +15,11 @@ pub(super) fn wrap(
     core: &Module,
     array: &ArrayConfig,
     depths: &MemoryDepths,
-    axi: &AxiConfig,
+    axi: AxiConfig,
 ) -> Module {
     assert!(matches!(axi.data_bits, 32 | 64), "bug: {axi:?}");
     assert!((32..=64).contains(&axi.address_bits), "bug: {axi:?}");
-    let hardware = Hardware { axi: *axi, array: *array, depths: *depths };
+    let hardware = Hardware { axi, array: *array, depths: *depths };
     let doc = "Heartbit accelerator behind AXI: control, image and result streams, loader.";
     let m = Builder::new("heartbit_axi", doc);
     let registers = register_file::register_file(&|name| hardware.constant(name));
@@ -133,7 +133,7 @@ impl<'m> Top<'m> {
     }
 
     /// Loader, inspector, and when pixels may come.
-    fn load(&self, state: &State<'m>, axi: &AxiConfig) {
+    fn load(&self, state: &State<'m>, axi: AxiConfig) {
         let (m, registers, loader) = (self.m, self.registers, self.loader);
         let base = [registers.out("load_base_high"), registers.out("load_base_low")];
         loader

@@ -8,7 +8,7 @@ use heartbit_tests::bus::lite::SLVERR;
 use heartbit_tests::bus::memory::Fault;
 use heartbit_tests::regs;
 
-fn setup(axi: &super::AxiConfig) -> (Bench<ModelPins>, Loaded) {
+fn setup(axi: super::AxiConfig) -> (Bench<ModelPins>, Loaded) {
     let mut bench = bench(&SMALL, axi);
     let loaded = Loaded::new(&some_problems(1, false)[0], &SMALL, 2);
     assert!(loaded.images[0].pixels.len() > 3, "too small to be cut");
@@ -45,7 +45,7 @@ fn check(bench: &mut Bench<ModelPins>, loaded: &Loaded, errors: u32) {
 #[test]
 fn bad_memory_images_are_refused() {
     for axi in [BUS_32, BUS_64] {
-        let (mut bench, loaded) = setup(&axi);
+        let (mut bench, loaded) = setup(axi);
         let good = &loaded.image;
         let with = |at: usize, byte: u8| {
             let mut image = good.clone();
@@ -111,7 +111,7 @@ fn layers(image: &[u8]) -> usize {
 #[test]
 fn errors_of_the_bus_end_a_load() {
     for axi in [BUS_32, BUS_64] {
-        let (mut bench, loaded) = setup(&axi);
+        let (mut bench, loaded) = setup(axi);
         let beats = loaded.image.len() as u64 * 8 / u64::from(axi.data_bits);
         for at in [0, 1, 15, 16, beats / 2, beats - 1] {
             for fault in [Fault::Response(at), Fault::Last(at)] {
@@ -128,7 +128,7 @@ fn errors_of_the_bus_end_a_load() {
 
 #[test]
 fn silent_memory_is_reported_and_can_be_left() {
-    let (mut bench, loaded) = setup(&BUS_64);
+    let (mut bench, loaded) = setup(BUS_64);
     bench.write(regs::TIMEOUT, 60).expect("a register");
     bench.memory.fault = Some(Fault::Silence(21));
     bench.start_load(0x1000, &loaded.image).expect("idle");
@@ -144,7 +144,7 @@ fn silent_memory_is_reported_and_can_be_left() {
 
 #[test]
 fn images_of_the_wrong_length_are_dropped() {
-    let (mut bench, loaded) = setup(&BUS_64);
+    let (mut bench, loaded) = setup(BUS_64);
     assert_eq!(bench.load(0x1000, &loaded.image), Ok(0));
     let good = &loaded.images[0].pixels;
     let n = good.len();
@@ -174,7 +174,7 @@ fn images_of_the_wrong_length_are_dropped() {
 
 #[test]
 fn pixels_without_a_program_wait() {
-    let (mut bench, loaded) = setup(&BUS_64);
+    let (mut bench, loaded) = setup(BUS_64);
     bench.source.packet(&loaded.images[0].pixels);
     bench.steps(50).expect("no violation");
     assert_eq!(bench.source.accepted, 0);
@@ -188,7 +188,7 @@ fn pixels_without_a_program_wait() {
 
 #[test]
 fn loads_are_refused_while_an_image_is_under_way() {
-    let (mut bench, loaded) = setup(&BUS_32);
+    let (mut bench, loaded) = setup(BUS_32);
     assert_eq!(bench.load(0x1000, &loaded.image), Ok(0));
     let pixels = &loaded.images[0].pixels;
     bench.sink.stalls = heartbit_tests::bus::Stalls::new(4, 1.0);
@@ -222,7 +222,7 @@ fn loads_are_refused_while_an_image_is_under_way() {
 
 #[test]
 fn words_without_a_place_are_not_written() {
-    let (mut bench, loaded) = setup(&BUS_64);
+    let (mut bench, loaded) = setup(BUS_64);
     assert_eq!(bench.load(0x1000, &loaded.image), Ok(0));
     let status = |bench: &mut Bench<ModelPins>| bench.read(regs::STATUS).expect("a register");
     let cols = u32::try_from(SMALL.cols).expect("small") << regs::LOAD_SELECT_INDEX_SHIFT;
@@ -252,7 +252,7 @@ fn words_without_a_place_are_not_written() {
 
 #[test]
 fn watchdog_bites_one_cycle_late_and_not_before() {
-    let (mut bench, loaded) = setup(&BUS_64);
+    let (mut bench, loaded) = setup(BUS_64);
     assert_eq!(bench.load(0x1000, &loaded.image), Ok(0));
     let cycles = u32::try_from(loaded.cycles).expect("small");
     bench.write(regs::WATCHDOG, cycles).expect("a register");
@@ -275,7 +275,7 @@ fn watchdog_bites_one_cycle_late_and_not_before() {
 
 #[test]
 fn ports_that_wait_for_the_host_are_reported() {
-    let (mut bench, loaded) = setup(&BUS_64);
+    let (mut bench, loaded) = setup(BUS_64);
     assert_eq!(bench.load(0x1000, &loaded.image), Ok(0));
     bench.stall(2, [0.0; 4]);
     bench.write(regs::TIMEOUT, 100).expect("a register");
@@ -298,7 +298,7 @@ fn ports_that_wait_for_the_host_are_reported() {
 
 #[test]
 fn class_is_read_once() {
-    let (mut bench, loaded) = setup(&BUS_64);
+    let (mut bench, loaded) = setup(BUS_64);
     assert_eq!(bench.read(regs::CLASS).map(|c| c & regs::CLASS_FRESH), Ok(0));
     check(&mut bench, &loaded, regs::ERROR_OUTPUT_UNDERRUN);
     let class = *loaded.images[1].result.last().expect("bug: a class");
@@ -310,7 +310,7 @@ fn class_is_read_once() {
 
 #[test]
 fn resync_begins_an_image_anew() {
-    let (mut bench, loaded) = setup(&BUS_64);
+    let (mut bench, loaded) = setup(BUS_64);
     assert_eq!(bench.load(0x1000, &loaded.image), Ok(0));
     let pixels = &loaded.images[0].pixels;
     for abort in [0, regs::CONTROL_ABORT] {

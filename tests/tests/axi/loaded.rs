@@ -1,11 +1,12 @@
-//! A random network as the host has it: memory image, images, and the results to expect.
+//! A network as the host has it: memory image, images, and the results to expect.
 
 use super::pins::DEPTHS;
 use heartbit_compiler::predict::predict;
 use heartbit_compiler::schedule::{Target, compile};
 use heartbit_hdl::axi::memory_image;
 use heartbit_ir::interp::{Interpreter, predicted_class};
-use heartbit_ir::program::{ArrayConfig, ArrayShape};
+use heartbit_ir::network::Network;
+use heartbit_ir::program::{ArrayConfig, ArrayShape, Program};
 use heartbit_tests::problem::Problem;
 
 /// An image, and the packet that is its result.
@@ -23,8 +24,8 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
+    /// A random network for an array whose memories are [`DEPTHS`].
     pub(crate) fn new(problem: &Problem, array: &ArrayConfig, n_images: usize) -> Self {
-        let network = problem.network();
         let target = Target {
             shape: ArrayShape { rows: array.rows, cols: array.cols, lanes: array.lanes },
             taps: Some(array.taps),
@@ -33,26 +34,34 @@ impl Loaded {
             acc_bits: Some(array.acc_bits),
             depths: Some(DEPTHS),
         };
+        let network = problem.network();
         let program = compile(&network, &target).expect("it fits").program;
-        let interpreter = Interpreter::new(&network).expect("a valid network");
-        let images = problem
-            .images(n_images)
-            .into_iter()
+        Self::of(&network, &program, &problem.images(n_images))
+    }
+
+    /// A network that was compiled.
+    pub(crate) fn of(network: &Network, program: &Program, images: &[Vec<u8>]) -> Self {
+        let header = &program.header;
+        let n_pixels = usize::from(header.image_height) * usize::from(header.image_width);
+        let interpreter = Interpreter::new(network).expect("a valid network");
+        let images = images
+            .iter()
             .map(|bytes| {
-                let logits = interpreter.logits(&bytes).expect("an image of the right size");
+                let logits = interpreter.logits(bytes).expect("an image of the right size");
                 let mut result: Vec<u32> = logits.iter().map(|l| l.cast_unsigned()).collect();
                 result.push(u32::try_from(predicted_class(&logits)).expect("few classes"));
-                let pixels = bytes.chunks_exact(problem.image_channels);
+                let pixels = bytes.chunks_exact(bytes.len() / n_pixels);
                 let word = |p: &[u8]| p.iter().rev().fold(0, |w, &b| w << 8 | u32::from(b));
                 // The top byte does not count.
                 Image { pixels: pixels.map(|p| 0xc300_0000 | word(p)).collect(), result }
             })
             .collect();
+        let array = &program.array;
         let wide = |bits: usize| bits.div_ceil(64);
         Self {
-            image: memory_image(&program),
+            image: memory_image(program),
             images,
-            cycles: predict(&program).total().0,
+            cycles: predict(program).total().0,
             units: [1, 1, wide(array.lanes), wide(if array.extended { 135 } else { 56 })],
         }
     }

@@ -8,9 +8,11 @@ mod errors;
 mod loaded;
 mod pins;
 
+use heartbit_compiler::schedule::{Target, compile};
 use heartbit_cosim::{axi_design, elaborate_icarus, elaborate_yosys, lint};
 use heartbit_hdl::axi::AxiConfig;
-use heartbit_ir::program::ArrayConfig;
+use heartbit_ir::network::Network;
+use heartbit_ir::program::{ArrayConfig, ArrayShape};
 use heartbit_tests::bus::bench::Bench;
 use heartbit_tests::bus::lite::SLVERR;
 use heartbit_tests::problem::{Problem, problems};
@@ -22,6 +24,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::path::Path;
 
 const SMALL: ArrayConfig =
     ArrayConfig { rows: 2, cols: 3, lanes: 5, taps: 1, lines: 1, acc_bits: 24, extended: false };
@@ -45,7 +48,7 @@ fn some_stalls(rng: &mut ChaCha8Rng) -> [f64; 4] {
     std::array::from_fn(|_| [0.0, 0.1, 0.5, 0.9][rng.random_range(0..4)])
 }
 
-fn some_base(rng: &mut ChaCha8Rng, axi: &AxiConfig) -> u64 {
+fn some_base(rng: &mut ChaCha8Rng, axi: AxiConfig) -> u64 {
     let base = rng.random_range(0..1_u64 << (axi.address_bits - 1)) & !7;
     base | u64::from(axi.address_bits > 32) << (axi.address_bits - 1)
 }
@@ -54,7 +57,7 @@ fn some_base(rng: &mut ChaCha8Rng, axi: &AxiConfig) -> u64 {
 fn run_network(
     bench: &mut Bench<ModelPins>,
     loaded: &Loaded,
-    axi: &AxiConfig,
+    axi: AxiConfig,
     rng: &mut ChaCha8Rng,
     by_registers: bool,
 ) -> Result<(), String> {
@@ -105,7 +108,7 @@ fn run_network(
 }
 
 #[track_caller]
-fn check_networks(array: &ArrayConfig, axi: &AxiConfig, networks: usize) {
+fn check_networks(array: &ArrayConfig, axi: AxiConfig, networks: usize) {
     let mut bench = bench(array, axi);
     let mut rng = ChaCha8Rng::seed_from_u64(11);
     for (index, problem) in some_problems(networks, array.extended).iter().enumerate() {
@@ -119,13 +122,36 @@ fn check_networks(array: &ArrayConfig, axi: &AxiConfig, networks: usize) {
 
 #[test]
 fn stalls_change_nothing_behind_a_bus_of_64_bits() {
-    check_networks(&WIDE, &BUS_64, 24);
+    check_networks(&WIDE, BUS_64, 24);
 }
 
 #[test]
 fn stalls_change_nothing_behind_a_bus_of_32_bits() {
-    check_networks(&SMALL, &BUS_32, 24);
-    check_networks(&GROUPS, &BUS_32, 12);
+    check_networks(&SMALL, BUS_32, 24);
+    check_networks(&GROUPS, BUS_32, 12);
+}
+
+/// The bundled network on the array of the demo, as `heartbit compile --axi` ships it.
+#[test]
+fn resnet20_runs_from_its_memory_image() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
+    let network = Network::read(&root.join("models/resnet20-cifar10.hbn")).expect("readable");
+    let shape = ArrayShape { rows: 8, cols: 8, lanes: 16 };
+    let compiled = compile(&network, &Target::sized_for_network(shape)).expect("it fits");
+    let program = compiled.program;
+    let mut rng = ChaCha8Rng::seed_from_u64(20);
+    let images: Vec<Vec<u8>> =
+        (0..2).map(|_| (0..32 * 32 * 3).map(|_| rng.random()).collect()).collect();
+    let loaded = Loaded::of(&network, &program, &images);
+    let design = axi_design(&program.array, &program.depths, AxiConfig::default());
+    let mut bench = pins::bench_of(design, AxiConfig::default());
+    // Without stalls, the load takes hardly more than a cycle for each unit of 8 bytes.
+    assert_eq!(bench.load(0x10_0000, &loaded.image), Ok(0));
+    let units = loaded.image.len() / 8;
+    let cycles = bench.read(regs::LOAD_CYCLES).expect("a register") as usize;
+    assert!((units..units + units / 16 + 20).contains(&cycles), "{cycles} for {units} units");
+    run_network(&mut bench, &loaded, AxiConfig::default(), &mut rng, false)
+        .unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// Takes packets until nothing is under way: each is a whole result or a cut one.
@@ -153,7 +179,7 @@ fn settle_after_abort(bench: &mut Bench<ModelPins>, loaded: &Loaded) -> Result<(
 
 #[test]
 fn image_after_an_abort_is_exact() {
-    let mut bench = bench(&GROUPS, &BUS_64);
+    let mut bench = bench(&GROUPS, BUS_64);
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let mut discarded = 0;
     for problem in some_problems(6, false) {
@@ -185,7 +211,7 @@ fn image_after_an_abort_is_exact() {
 
 #[test]
 fn reset_in_the_middle_leaves_a_working_design() {
-    let mut bench = bench(&SMALL, &BUS_64);
+    let mut bench = bench(&SMALL, BUS_64);
     let mut rng = ChaCha8Rng::seed_from_u64(6);
     let problem = &some_problems(1, false)[0];
     let loaded = Loaded::new(problem, &SMALL, 2);
@@ -200,7 +226,7 @@ fn reset_in_the_middle_leaves_a_working_design() {
         bench.sink.packets.clear();
         assert_eq!(bench.read(regs::STATUS), Ok(regs::STATUS_IDLE), "round {round}");
         assert_eq!(bench.read(regs::IMAGES), Ok(0));
-        run_network(&mut bench, &loaded, &BUS_64, &mut rng, false)
+        run_network(&mut bench, &loaded, BUS_64, &mut rng, false)
             .unwrap_or_else(|error| panic!("round {round}: {error}"));
         bench.sink.packets.clear();
     }
@@ -208,7 +234,7 @@ fn reset_in_the_middle_leaves_a_working_design() {
 
 #[test]
 fn abort_of_a_load_is_followed_by_a_good_one() {
-    let mut bench = bench(&SMALL, &BUS_32);
+    let mut bench = bench(&SMALL, BUS_32);
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let loaded = Loaded::new(&some_problems(2, false)[1], &SMALL, 1);
     let mut cut = 0;
@@ -222,7 +248,7 @@ fn abort_of_a_load_is_followed_by_a_good_one() {
         let status = bench.read(regs::STATUS).expect("a register");
         cut += u32::from(status & regs::STATUS_LOADED == 0);
         assert_eq!(bench.take_errors(), Ok(0), "round {round}");
-        run_network(&mut bench, &loaded, &BUS_32, &mut rng, false)
+        run_network(&mut bench, &loaded, BUS_32, &mut rng, false)
             .unwrap_or_else(|error| panic!("round {round}: {error}"));
     }
     assert!(cut > 5, "only {cut} loads were cut");
@@ -230,7 +256,7 @@ fn abort_of_a_load_is_followed_by_a_good_one() {
 
 #[test]
 fn registers_answer_as_the_table_says() {
-    let mut bench = bench(&WIDE, &BUS_64);
+    let mut bench = bench(&WIDE, BUS_64);
     bench.stall(3, [0.4, 0.0, 0.0, 0.0]);
     for register in heartbit_hdl::axi::registers::REGISTERS {
         let (value, response) = bench.read_raw(register.offset).expect("an answer");
@@ -243,9 +269,9 @@ fn registers_answer_as_the_table_says() {
     }
     for (offset, value) in [
         (regs::ID, u32::from_le_bytes(*b"HBIT")),
-        (regs::CONFIG0, 3 | 4 << 16),
-        (regs::CONFIG1, 70 | 1 << 16 | 1 << 19 | 1 << 22 | 24 << 24),
-        (regs::CONFIG2, 64 | 40 << 8 | 135 << 16),
+        (regs::CONFIG0, 0x0004_0003),
+        (regs::CONFIG1, 0x1849_0046),
+        (regs::CONFIG2, 0x0087_2840),
         (regs::DEPTH_WEIGHT, u32::try_from(DEPTHS.weight).expect("small")),
         (regs::DEPTH_PROGRAM, u32::try_from(DEPTHS.program).expect("small")),
     ] {
@@ -297,13 +323,13 @@ const MUTATIONS: [(&str, &str, &str, &str); 6] = [
 fn broken_handshakes_are_caught() {
     let loaded = Loaded::new(&some_problems(1, false)[0], &SMALL, 2);
     let exercise = |design| {
-        let mut bench = pins::bench_of(design, &BUS_64);
+        let mut bench = pins::bench_of(design, BUS_64);
         bench.stall(9, [0.5; 4]);
         bench.load(0xff8, &loaded.image)?;
         loaded.images.iter().for_each(|image| bench.source.packet(&image.pixels));
         bench.until("results", |b| b.sink.packets.len() == loaded.images.len())
     };
-    let design = axi_design(&SMALL, &DEPTHS, &BUS_64);
+    let design = axi_design(&SMALL, &DEPTHS, BUS_64);
     assert_eq!(exercise(design.clone()), Ok(()));
     for (name, from, to, expected) in MUTATIONS {
         let mut broken = design.clone();
@@ -318,7 +344,7 @@ fn broken_handshakes_are_caught() {
 #[test]
 fn tools_find_nothing_in_the_text() {
     for (array, axi) in [(SMALL, BUS_32), (WIDE, BUS_64), (GROUPS, AxiConfig::default())] {
-        let design = axi_design(&array, &DEPTHS, &axi);
+        let design = axi_design(&array, &DEPTHS, axi);
         lint(&toolchain(), &design).unwrap_or_else(|error| panic!("{array:?}: {error:#?}"));
         elaborate_yosys(None, &design).unwrap_or_else(|error| panic!("{array:?}: {error:#?}"));
         elaborate_icarus(None, &design).unwrap_or_else(|error| panic!("{array:?}: {error:#?}"));

@@ -66,10 +66,10 @@ pub(crate) fn toolchain() -> Toolchain {
 }
 
 /// An accelerator after reset among the bus models.
-pub(crate) fn bench(array: &ArrayConfig, axi: &AxiConfig) -> Bench<ModelPins> {
+pub(crate) fn bench(array: &ArrayConfig, axi: AxiConfig) -> Bench<ModelPins> {
     bench_of(axi_design(array, &DEPTHS, axi), axi)
 }
 
-pub(crate) fn bench_of(design: Design, axi: &AxiConfig) -> Bench<ModelPins> {
+pub(crate) fn bench_of(design: Design, axi: AxiConfig) -> Bench<ModelPins> {
     Bench::new(ModelPins::new(design), axi.data_bits.into())
 }
