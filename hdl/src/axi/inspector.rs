@@ -13,15 +13,16 @@
 //!
 //! Not here: what only the sequencer can see, in the words and at the time that it reads them.
 
-use heartbit_ir::program::{DESCRIPTOR_WORDS, HEADER_WORDS};
+use heartbit_ir::program::{DESCRIPTOR_WORDS, FRONT_WORDS, HEADER_WORDS};
 
 use crate::build::{Builder, Module, Sig};
 
-/// Flags in word 0 of a descriptor.
+/// The flag of a descriptor's word 0, the first one of its front.
+const LAST_LAYER: u32 = 2;
+/// Flags of the first word of its results.
 const OUT_FLAT: u32 = 3;
 const WRITE_BITS: u32 = 4;
 const POOL: u32 = 6;
-const LAST_LAYER: u32 = 9;
 const WRITE_LEVELS: u32 = 10;
 
 /// Describes the module `axi_inspector`.
@@ -81,17 +82,24 @@ fn wrong_descriptor<'m>(data: Sig<'m>, slot: Sig<'m>, extended: bool) -> Sig<'m>
         [OUT_FLAT, WRITE_BITS, POOL, WRITE_LEVELS].map(|at| data.bit(at));
     let several = (bits & pool) | (bits & levels) | (pool & levels);
     let flags = if extended { several } else { several | flat | levels };
-    let checks: [(u64, Sig<'m>); 6] = [
-        (0, flags),
-        // Steps; column and row tiles; heights and widths; the wait at the end; the window.
-        (1, !data.slice(0, 16).any()),
+    let no_low = |data: Sig<'m>| !data.slice(0, 16).any();
+    let no_high = |data: Sig<'m>| !data.slice(16, 16).any();
+    let results = FRONT_WORDS as u64;
+    let checks: [(u64, Sig<'m>); 9] = [
+        // The wait, steps, column and row tiles, height, gap; the map that is read.
+        (0, no_high(data)),
+        (1, no_low(data)),
         (3, no_half(data)),
-        (4, no_half(data)),
-        (5, no_half(data)),
-        (9, !data.slice(16, 16).any()),
+        (4, no_low(data)),
+        (5, no_high(data)),
+        (6, no_half(data)),
+        // Flags, the window, the width.
+        (results, flags),
+        (results + 1, !data.slice(0, 2).any()),
+        (results + 3, no_low(data)),
     ];
-    let window = slot.eq(DESCRIPTOR_WORDS as u64 - 1) & !data.slice(0, 2).any();
-    checks.into_iter().fold(window, |any, (at, wrong)| any | (slot.eq(at) & wrong))
+    let none = data.builder().lit(1, 0);
+    checks.into_iter().fold(none, |any, (at, wrong)| any | (slot.eq(at) & wrong))
 }
 
 #[cfg(test)]
@@ -117,7 +125,8 @@ mod tests {
             out_width: 1,
             in_height: 1,
             in_width: 1,
-            drain_wait: 1,
+            drain_wait: 9,
+            layer_gap: 11,
             ..LayerDescriptor::default()
         };
         let mut words = header.encode().to_vec();
@@ -152,16 +161,18 @@ mod tests {
             (1, good[1] & !0xffff),
             (1, good[1] & 0x001f_ffff),
             (1, good[1] & !(7 << 16) | 7 << 16),
+            (2, 0),
             (3, 0),
             (5, 1),
             (6, 0x0001_0000),
             (7, 1),
-            (11, 5),
-            (19, 0),
-            (2, 1 << 10),
-            (2, 1 << 4 | 1 << 6),
-            (20, 0),
-            (23, 0),
+            (8, 1),
+            (11, 1 << 10),
+            (11, 1 << 4 | 1 << 6),
+            (12, 0),
+            (14, 0x0001_0000),
+            (23, good[23] & !4),
+            (24, 0),
         ] {
             let mut bad = good.clone();
             bad[word] = value;
@@ -179,7 +190,7 @@ mod tests {
         let mut sim = Simulator::new(&inspector(true));
         let mut words = program();
         words[1] = words[1] & !(0x1f << 16) | (2 << 3 | 7) << 16;
-        words[2] |= 1 << 10 | 1 << 3;
+        words[11] |= 1 << 10 | 1 << 3;
         assert!(is_legal(&mut sim, &words, None));
     }
 }

@@ -25,7 +25,7 @@ fn fussy_core() -> Module {
     m.output("out_data", m.lit(32, 0), "");
     m.output("out_last", m.lit(1, 0), "");
     m.output("busy", *busy, "");
-    m.output("illegal", *busy & valid, "");
+    m.output("error", *busy & valid, "");
     m.finish()
 }
 
@@ -77,7 +77,8 @@ fn program() -> Vec<u32> {
         out_width: 1,
         in_height: 1,
         in_width: 1,
-        drain_wait: 1,
+        drain_wait: 9,
+        layer_gap: 9,
         ..LayerDescriptor::default()
     };
     layer.flags.last_layer = true;
@@ -95,7 +96,7 @@ fn sizes() -> (ArrayConfig, MemoryDepths) {
         stream: 1,
         logit: 1,
         step: 1,
-        program: 20,
+        program: 23,
     };
     (array, depths)
 }

@@ -78,10 +78,7 @@ impl<'m> Top<'m> {
         written & self.registers.out("control_write")
     }
 
-    /// Connects the accelerator's ports; returns whether it met an illegal descriptor.
-    ///
-    /// An accelerator that has an output `illegal` says so itself; others never do, and then
-    /// only the watchdog and what the inspector sees remain.
+    /// Connects the accelerator's ports; returns whether it halted at an illegal descriptor.
     fn accelerator(&self, core: &Module) -> Sig<'m> {
         let (m, inst) = (self.m, self.core);
         inst.reset_when(self.supervisor.out("kill"));
@@ -100,8 +97,7 @@ impl<'m> Top<'m> {
         for port in ports.iter().filter(|port| port.name.starts_with("mon_")) {
             m.discard(inst.out(&port.name));
         }
-        let says = ports.iter().any(|port| port.name == "illegal");
-        if says { inst.out("illegal") } else { m.lit(1, 0) }
+        inst.out("error")
     }
 
     fn state(&self) -> State<'m> {

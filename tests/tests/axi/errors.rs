@@ -3,6 +3,7 @@
 use super::{BUS_32, BUS_64, SMALL, some_problems};
 use crate::loaded::Loaded;
 use crate::pins::{DEPTHS, ModelPins, bench};
+use heartbit_ir::program::DESCRIPTOR_WORDS;
 use heartbit_tests::bus::bench::Bench;
 use heartbit_tests::bus::lite::SLVERR;
 use heartbit_tests::bus::memory::Fault;
@@ -72,7 +73,7 @@ fn bad_memory_images_are_refused() {
             (with(24, 0), program),
             (zero(good, 24 + 3 * 8, 2), program),
             // Without its end.
-            (zero(good, 24 + 8 * (2 + 18 * (layers(good) - 1)) + 1, 1), program),
+            (zero(good, last_descriptor(good), 1), program),
         ] {
             assert_eq!(bench.load(0x8_0010, &image), Ok(errors));
             let status = bench.read(regs::STATUS).expect("a register");
@@ -102,10 +103,10 @@ fn last_section(loaded: &Loaded) -> usize {
     }
 }
 
-/// Layers of the program, which is the first section.
-fn layers(image: &[u8]) -> usize {
+/// Where the last descriptor of the program begins, which is the first section.
+fn last_descriptor(image: &[u8]) -> usize {
     let last = u16::from_le_bytes([image[22], image[23]]);
-    (usize::from(last) + 1 - 2) / 18
+    24 + 8 * (usize::from(last) + 1 - DESCRIPTOR_WORDS)
 }
 
 #[test]
@@ -330,5 +331,23 @@ fn resync_begins_an_image_anew() {
     let status = bench.read(regs::STATUS).expect("a register");
     assert_ne!(status & regs::STATUS_DISCARDING, 0);
     bench.write(regs::CONTROL, regs::CONTROL_RESYNC).expect("always");
+    check(&mut bench, &loaded, 0);
+}
+
+#[test]
+fn a_layer_that_must_not_begin_is_reported() {
+    let (mut bench, loaded) = setup(BUS_64);
+    let mut image = loaded.image.clone();
+    // The gap after the first layer: word 5 behind the two of the header, its upper half.
+    let at = 24 + 8 * (2 + 5) + 2;
+    image[at..at + 2].copy_from_slice(&5u16.to_le_bytes());
+    assert_eq!(bench.load(0x1000, &image), Ok(0), "the inspector sees no fault in it");
+    bench.source.packet(&loaded.images[0].pixels);
+    bench.until("the image", |b| b.source.beats.is_empty()).expect("no violation");
+    bench.steps(100).expect("no violation");
+    assert!(bench.sink.packets.is_empty() && !bench.sink.is_within_packet());
+    assert_eq!(bench.take_errors(), Ok(regs::ERROR_ILLEGAL_DESCRIPTOR));
+    bench.write(regs::EVENTS, u32::MAX).expect("a register");
+    assert_eq!(bench.load(0x1000, &loaded.image), Ok(0));
     check(&mut bench, &loaded, 0);
 }
