@@ -3,7 +3,7 @@
 //! A module is described once, as data ([`Builder`]), and three things are derived from it: plain
 //! Verilog ([`emit`]), a fast native simulation ([`Simulator`]) and a RustHDL block
 //! ([`RustHdlBlock`]). On this layer stand the accelerator's own modules, each a function that
-//! returns a [`Module`].
+//! returns a [`Module`]; [`axi`] puts a bus around them.
 
 mod accelerator;
 pub mod axi;

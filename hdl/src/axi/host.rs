@@ -21,12 +21,15 @@ pub fn register_page() -> String {
     put!(out, "# Registers of `heartbit_axi`\n");
     put!(
         out,
-        "Printed from the table in `hdl/src/axi/registers.rs`, as are the hardware's decoder"
+        "Printed from the table in `hdl/src/axi/registers.rs`, as are the hardware's decoder and \
+         the host sources; do not edit.\n[axi.md](axi.md) says how a host uses them.\n"
     );
-    put!(out, "and the host sources; do not edit. [axi.md](axi.md) says how a host uses them.\n");
-    put!(out, "Every access is of 32 bits. `SLVERR` answers, and nothing happens, where there is");
-    put!(out, "no register, where a write is to one that is only read or is refused, and where it");
-    put!(out, "does not write all four bytes.\n");
+    put!(
+        out,
+        "Every access is of 32 bits.\n`SLVERR` answers, and nothing happens, where there is no \
+         register, where a write is to one that is only read or is refused, and where it does not \
+         write all four bytes.\n"
+    );
     put!(out, "| offset | register | access | reset | what |");
     put!(out, "| --- | --- | --- | --- | --- |");
     for r in REGISTERS {

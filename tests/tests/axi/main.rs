@@ -341,6 +341,28 @@ fn broken_handshakes_are_caught() {
     }
 }
 
+/// Negative control: without the accelerator's own reset, an image that was aborted goes on.
+#[test]
+fn abort_stops_an_image_by_the_reset_alone() {
+    let loaded = Loaded::new(&some_problems(1, false)[0], &SMALL, 1);
+    let results_after_abort = |design| -> Result<usize, String> {
+        let mut bench = pins::bench_of(design, BUS_64);
+        bench.load(0x1000, &loaded.image)?;
+        bench.source.packet(&loaded.images[0].pixels);
+        bench.until("the image", |b| b.source.beats.is_empty())?;
+        bench.steps(loaded.cycles / 2)?;
+        bench.write(regs::CONTROL, regs::CONTROL_ABORT)?;
+        bench.steps(2 * loaded.cycles)?;
+        Ok(bench.sink.packets.len())
+    };
+    let mut design = axi_design(&SMALL, &DEPTHS, BUS_64);
+    assert_eq!(results_after_abort(design.clone()), Ok(0));
+    let top = design.files.iter_mut().find(|(name, _)| name == "heartbit_axi.v").expect("a file");
+    assert!(top.1.contains(".rst(rst | supervisor_kill)"));
+    top.1 = top.1.replacen(".rst(rst | supervisor_kill)", ".rst(rst)", 1);
+    assert_eq!(results_after_abort(design), Ok(1));
+}
+
 #[test]
 fn tools_find_nothing_in_the_text() {
     for (array, axi) in [(SMALL, BUS_32), (WIDE, BUS_64), (GROUPS, AxiConfig::default())] {
