@@ -298,6 +298,33 @@ fn ports_that_wait_for_the_host_are_reported() {
 }
 
 #[test]
+fn interrupts_follow_their_events() {
+    use heartbit_tests::bus::Pins;
+    let (mut bench, loaded) = setup(BUS_64);
+    let after = |bench: &mut Bench<ModelPins>, event: u32| {
+        bench.steps(2).expect("no violation");
+        let seen = (bench.pins.get("irq"), bench.read(regs::EVENTS));
+        bench.write(regs::EVENTS, event).expect("a register");
+        bench.steps(2).expect("no violation");
+        assert_eq!(bench.pins.get("irq"), 0, "cleared");
+        seen
+    };
+    bench.write(regs::IRQ_ENABLE, regs::EVENTS_LOAD).expect("a register");
+    assert_eq!(bench.load(0x1000, &loaded.image), Ok(0));
+    assert_eq!(after(&mut bench, regs::EVENTS_LOAD), (1, Ok(regs::EVENTS_LOAD)));
+    for enabled in [regs::EVENTS_IMAGE, regs::EVENTS_RESET] {
+        bench.write(regs::IRQ_ENABLE, enabled).expect("a register");
+        bench.source.packet(&loaded.images[0].pixels);
+        bench.until("a result", |b| !b.sink.packets.is_empty()).expect("no violation");
+        bench.sink.packets.clear();
+        let irq = u64::from(enabled == regs::EVENTS_IMAGE);
+        assert_eq!(after(&mut bench, regs::EVENTS_IMAGE), (irq, Ok(regs::EVENTS_IMAGE)));
+    }
+    bench.write(regs::CONTROL, regs::CONTROL_ABORT).expect("always");
+    assert_eq!(after(&mut bench, regs::EVENTS_RESET), (1, Ok(regs::EVENTS_RESET)));
+}
+
+#[test]
 fn class_is_read_once() {
     let (mut bench, loaded) = setup(BUS_64);
     assert_eq!(bench.read(regs::CLASS).map(|c| c & regs::CLASS_FRESH), Ok(0));

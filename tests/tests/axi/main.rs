@@ -290,6 +290,18 @@ fn registers_answer_as_the_table_says() {
         }
         assert_eq!(bench.read(offset), Ok(0x1234_5678), "{offset:#x}");
     }
+    // A write and a read at once, each at its own pace.
+    for value in 0..40 {
+        bench.lite.write(regs::TIMEOUT, value, 15);
+        bench.lite.read(regs::ID);
+        let both = |b: &mut Bench<ModelPins>| {
+            b.lite.write_answer.is_some() && b.lite.read_answer.is_some()
+        };
+        bench.until("two answers", both).expect("no violation");
+        assert_eq!(bench.lite.read_answer, Some((regs::ID_VALUE.into(), 0)));
+        assert_eq!(bench.read(regs::TIMEOUT), Ok(value));
+    }
+    bench.write(regs::TIMEOUT, 0).expect("a register");
     assert_eq!(bench.take_errors(), Ok(regs::ERROR_OUTPUT_UNDERRUN), "CLASS was read above");
 }
 
