@@ -1,9 +1,13 @@
-//! Boards: for now, what a program asks of one.
+//! Boards: what they have, what a program asks of one, and the area of an array by synthesis.
 //!
-//! Nearly empty on purpose: a board will be a data file, and this crate its reader, the top levels
-//! and the place-and-route flows.
+//! * [`board`]: board files, which are data, and their rules;
+//! * [`synthesis`]: yosys on the emitted Verilog, to which the resource model is fitted.
 //!
-//! Not here: the accelerator (`hdl`), the schedule (`compiler`).
+//! Not here: the accelerator (`hdl`), the schedule, the resource model and the search (`compiler`);
+//! pins, top levels and place-and-route are still to come.
+
+pub mod board;
+pub mod synthesis;
 
 use heartbit_ir::program::Program;
 

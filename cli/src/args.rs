@@ -3,6 +3,7 @@
 mod bench;
 #[cfg(feature = "train")]
 mod landscape;
+mod search;
 #[cfg(feature = "train")]
 mod train;
 
@@ -19,6 +20,7 @@ pub(crate) use bench::BenchTrainArgs;
 pub(crate) use bench::{BenchArgs, BenchArraysArgs, BenchCommand};
 #[cfg(feature = "train")]
 pub(crate) use landscape::LandscapeArgs;
+pub(crate) use search::{FpgaArgs, SearchArgs};
 #[cfg(feature = "train")]
 pub(crate) use train::{
     GridArgs, MethodArgs, NetworkArgs, OptimizationArgs, TrainArgs, TrainDataArgs,
@@ -91,6 +93,10 @@ pub(crate) enum Command {
     Fold(FoldArgs),
     /// Compiles a network for an array: program, memory images, Verilog.
     Compile(CompileArgs),
+    /// Finds the arrays for networks and an FPGA: the Pareto front of speed, size and accuracy.
+    Search(SearchArgs),
+    /// Lists the boards with their capacities.
+    Boards,
     /// Shows layers, shapes, cycles and memories.
     Inspect(InspectArgs),
     /// Runs the cycle-exact simulator and compares every tensor with the interpreter.
@@ -283,9 +289,12 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 pub(crate) struct CompileArgs {
     /// Checkpoint or network.
     pub(crate) model: PathBuf,
-    /// Array as ROWSxCOLSxLANES.
-    #[arg(long)]
-    pub(crate) array: ArrayShape,
+    /// Array as ROWSxCOLSxLANES; the fastest one that fits the board unless given.
+    #[arg(long, required_unless_present = "board")]
+    pub(crate) array: Option<ArrayShape>,
+    /// Board that the array has to fit, as `heartbit boards` names it, or a board file (.toml).
+    #[arg(long, value_name = "NAME")]
+    pub(crate) board: Option<String>,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
     /// Also writes the accelerator behind AXI (`rtl/heartbit_axi.v`), whose memory port has so many
@@ -324,7 +333,7 @@ impl AxiBits {
 
 /// Sizes that are otherwise fitted to the network. Fix them for hardware that several networks
 /// share.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Copy, Debug, Default)]
 pub(crate) struct LimitArgs {
     /// Lane groups, each of which may take another tap of a kernel: 1, 2 or 4.
     #[arg(long, value_name = "N")]

@@ -1,6 +1,7 @@
 //! One module a verb.
 
 pub(crate) mod bench;
+pub(crate) mod boards;
 pub(crate) mod compile;
 pub(crate) mod cosim;
 pub(crate) mod demo;
@@ -11,6 +12,7 @@ pub(crate) mod inspect;
 pub(crate) mod landscape;
 pub(crate) mod models;
 pub(crate) mod plot;
+pub(crate) mod search;
 pub(crate) mod sim;
 #[cfg(feature = "train")]
 pub(crate) mod train;

@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod failure;
+mod fpga;
 mod inputs;
 mod layers;
 mod output;
@@ -29,6 +30,8 @@ fn main() -> ExitCode {
         Command::Import(args) => commands::import::run(args, format),
         Command::Fold(args) => commands::models::fold(args),
         Command::Compile(args) => commands::compile::run(args, format),
+        Command::Search(args) => commands::search::run(args, format),
+        Command::Boards => commands::boards::run(format),
         Command::Inspect(args) => commands::inspect::run(args, format),
         Command::Sim(args) => commands::sim::run(args, format),
         Command::Cosim(args) => commands::cosim::run(args, format),

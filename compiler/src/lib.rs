@@ -9,6 +9,8 @@
 //! * [`plan`](mod@plan): operations grouped into the layers that the array executes;
 //! * [`schedule`](mod@schedule): addresses, steps, descriptors, memory images;
 //! * [`predict`](mod@predict): the cycle model, in closed form;
+//! * [`resources`]: what an array takes of an FPGA;
+//! * [`search`](mod@search): every array that fits, and the best of them;
 //! * [`compare`](mod@compare): an engine's results against the interpreter's values;
 //! * [`build`]: the build directory.
 //!
@@ -20,4 +22,6 @@ pub mod fold;
 pub mod plan;
 pub mod predict;
 pub mod random;
+pub mod resources;
 pub mod schedule;
+pub mod search;

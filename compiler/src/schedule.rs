@@ -17,12 +17,13 @@ mod weights;
 pub use stem::StemOffsets;
 
 use crate::plan::{Plan, PlanError, Source, WrittenMap};
+use crate::predict::{CyclePrediction, predict};
 use heartbit_ir::network::{Element, Network, OpKind};
 use heartbit_ir::program::{
-    ArrayConfig, ArrayShape, DESCRIPTOR_WORDS, HEADER_WORDS, Header, LayerFlags, MemoryDepths,
-    Program,
+    ArrayConfig, ArrayShape, DESCRIPTOR_WORDS, HEADER_WORDS, Header, LaneMemory, LayerDescriptor,
+    LayerFlags, MemoryDepths, Parameter, Program,
 };
-use layer::Scheduler;
+use layer::{Scheduled, Scheduler};
 use stem::Stem;
 
 /// What to compile for.
@@ -104,6 +105,44 @@ pub struct Compiled {
     pub stem: StemOffsets,
 }
 
+/// A program without the contents of its memories: all that its cycles and its area depend on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// The array.
+    pub array: ArrayConfig,
+    /// Words of the memories.
+    pub depths: MemoryDepths,
+    /// Layer descriptors in order.
+    pub layers: Vec<LayerDescriptor>,
+    header: Header,
+}
+
+impl Outline {
+    /// Cycles of one image, as [`predict`](crate::predict::predict) says them of the program.
+    pub fn cycles(&self) -> CyclePrediction {
+        predict(&self.clone().into_program(Vec::new(), Vec::new(), Vec::new()))
+    }
+
+    fn into_program(
+        self,
+        steps: Vec<Vec<u32>>,
+        weights: Vec<LaneMemory>,
+        parameters: Vec<Vec<Parameter>>,
+    ) -> Program {
+        let Self { array, depths, layers, header } = self;
+        Program { array, depths, header, layers, steps, weights, parameters }
+    }
+}
+
+/// Whether the words of weights and parameters are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Contents {
+    /// They are.
+    Built,
+    /// It is only counted how many there are.
+    Counted,
+}
+
 /// Compiles a network for a target.
 ///
 /// # Errors
@@ -111,16 +150,36 @@ pub struct Compiled {
 /// with every accumulator or memory that is too small; [`ScheduleError::Division`].
 pub fn compile(network: &Network, target: &Target) -> Result<Compiled, ScheduleError> {
     let plan = crate::plan::plan(network)?;
+    let (outline, scheduled) = schedule(network, &plan, target, Contents::Built)?;
+    let Scheduled { steps, weights, parameters, stem, .. } = scheduled;
+    Ok(Compiled { plan, program: outline.into_program(steps, weights, parameters), stem })
+}
+
+/// Does what [`compile`] does but for the contents of the memories, which takes 1 % of the time;
+/// for searches over many targets.
+///
+/// # Errors
+/// Those of [`compile`].
+pub fn outline(network: &Network, plan: &Plan, target: &Target) -> Result<Outline, ScheduleError> {
+    Ok(schedule(network, plan, target, Contents::Counted)?.0)
+}
+
+fn schedule(
+    network: &Network,
+    plan: &Plan,
+    target: &Target,
+    contents: Contents,
+) -> Result<(Outline, Scheduled), ScheduleError> {
     let mut misfits = Vec::new();
-    let mut array = array(network, &plan, target, &mut misfits);
+    let mut array = array(network, plan, target, &mut misfits);
     check_divisions(target.shape, &array)?;
-    let stem = Stem::new(network, &plan, &array);
-    array.acc_bits = acc_bits(&plan, &stem, target, &mut misfits);
-    let mut scheduler = Scheduler::new(network, &plan, array, &stem);
+    let stem = Stem::new(network, plan, &array);
+    array.acc_bits = acc_bits(plan, &stem, target, &mut misfits);
+    let mut scheduler = Scheduler::new(network, plan, array, &stem, contents);
     let mut layers: Vec<_> = (0..plan.layers.len()).map(|index| scheduler.layer(index)).collect();
     scheduler.set_layer_gaps(&mut layers);
-    let scheduled = scheduler.finish();
-    misfits.extend(scheduled.oversize);
+    let mut scheduled = scheduler.finish();
+    misfits.append(&mut scheduled.oversize);
     let needed = MemoryDepths {
         image: image_words(&stem, &array),
         logit: network.classes().div_ceil(array.cols),
@@ -131,22 +190,13 @@ pub fn compile(network: &Network, target: &Target) -> Result<Compiled, ScheduleE
     if !misfits.is_empty() {
         return Err(ScheduleError::DoesNotFit(misfits));
     }
-    let program = Program {
-        array,
-        depths: target.depths.unwrap_or(needed),
-        header: header(network, &stem),
-        layers,
-        steps: scheduled.steps,
-        weights: scheduled.weights,
-        parameters: scheduled.parameters,
-    };
-    let stem = scheduled.stem;
-    Ok(Compiled { plan, program, stem })
+    let (depths, header) = (target.depths.unwrap_or(needed), header(network, &stem));
+    Ok((Outline { array, depths, layers, header }, scheduled))
 }
 
 /// What the array's sums of a network's stem lack, as [`compile`] says it.
 pub(crate) fn stem_offsets(network: &Network, plan: &Plan, array: &ArrayConfig) -> StemOffsets {
-    Stem::new(network, plan, array).offsets()
+    Stem::new(network, plan, array).offsets(Contents::Built)
 }
 
 fn header(network: &Network, stem: &Stem<'_>) -> Header {

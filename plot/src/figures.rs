@@ -3,7 +3,7 @@
 //! One module a figure, each of which makes marks of what it is given and writes nothing.
 
 mod accuracy;
-mod common;
+pub(crate) mod common;
 mod layers;
 mod ratio;
 mod schedules;

@@ -24,6 +24,7 @@ mod draw;
 mod error;
 mod figures;
 mod file;
+pub mod front;
 mod group;
 pub mod landscape;
 pub mod metrics;

@@ -1,12 +1,15 @@
 //! `compile`: a model onto an array.
 
-use crate::args::{AxiBits, CompileArgs, Format, LimitArgs};
+use crate::args::{AxiBits, CompileArgs, Format, FpgaArgs, LimitArgs};
 use crate::failure::{Code, Failure, Outcome};
+use crate::fpga::Fpga;
 use crate::inputs;
 use crate::layers::CompiledView;
 use crate::output;
 use heartbit_compiler::build::{self, Build};
+use heartbit_compiler::resources::Area;
 use heartbit_compiler::schedule::{self, Target};
+use heartbit_compiler::search::fit::shortages;
 use heartbit_hdl::axi::{self, AxiConfig};
 use heartbit_ir::network::Network;
 use heartbit_ir::program::{ArrayShape, MemoryDepths, Program};
@@ -14,12 +17,59 @@ use std::path::Path;
 
 pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
     let network = inputs::network(&args.model)?;
-    let build = compile(network, args.array, &args.limits)?;
+    let board = || Some(FpgaArgs { board: Some(args.board.clone()?), ..FpgaArgs::default() });
+    let fpga = board().map(|args| Fpga::new(&args)).transpose()?;
+    let build = match (&fpga, args.array) {
+        (_, Some(array)) => compile(network, array, &args.limits)?,
+        (Some(fpga), None) => compile_best(network, fpga, &args.limits)?,
+        (None, None) => unreachable!("bug: the command line asks for one of both"),
+    };
+    let program = &build.compiled.program;
+    let area = fpga.as_ref().map(|fpga| fit(fpga, program)).transpose()?;
     write(&args.out, &build, args.axi.map(AxiBits::config))?;
     let view = CompiledView::new(&build.network, &build.compiled);
-    output::result(format, &view.json(), || {
-        format!("{}\nwrote {}\n", view.text(), args.out.display())
+    let mut json = view.json();
+    if let (Some(fpga), Some(area)) = (&fpga, area) {
+        json["fpga"] = fpga.json();
+        json["area"] = serde_json::json!(area);
+        json["model_error"] = serde_json::json!(fpga.model.error());
+    }
+    output::result(format, &json, || {
+        let fits = |(fpga, area): (&Fpga, Area)| {
+            let (area, note) = (fpga.describe(&area), fpga.model_note());
+            format!("fits {}: {area}\n{note}\n", fpga.name)
+        };
+        let fits = fpga.as_ref().zip(area).map_or(String::new(), fits);
+        format!("{}{fits}\nwrote {}\n", view.text(), args.out.display())
     })
+}
+
+/// Compiles a network for the fastest array that fits, with the sizes that are given as they are.
+fn compile_best(network: Network, fpga: &Fpga, limits: &LimitArgs) -> Outcome<Build> {
+    let found = super::search::search(&network, fpga)?;
+    let Some(best) = found.best() else {
+        let none = "no array has a schedule for the network";
+        return Err(super::search::none_fits(&found, fpga)
+            .unwrap_or_else(|| Failure::new(Code::DoesNotFit, none)));
+    };
+    let a = best.array;
+    let limits = LimitArgs {
+        taps: limits.taps.or(Some(a.taps)),
+        lines: limits.lines.or(Some(a.lines)),
+        ..*limits
+    };
+    compile(network, ArrayShape { rows: a.rows, cols: a.cols, lanes: a.lanes }, &limits)
+}
+
+/// The area of a program's array, if it fits.
+fn fit(fpga: &Fpga, program: &Program) -> Outcome<Area> {
+    let area = fpga.model.area(&program.array, &program.depths);
+    let short = shortages(&area, &fpga.capacity);
+    if short.is_empty() {
+        return Ok(area);
+    }
+    let help = "`heartbit search` lists the arrays that fit; leave `--array` out for the fastest";
+    Err(fpga.does_not_fit(&program.array, &program.depths, &short, help))
 }
 
 /// Compiles a network for an array of this shape.

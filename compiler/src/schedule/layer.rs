@@ -1,11 +1,11 @@
 //! Descriptors and memory images, layer by layer.
 
-use super::Misfit;
 use super::layout::{self, ChannelMap, MapLayout, MapShape};
 use super::memory::Allocator;
 use super::stem::{Stem, StemOffsets};
 use super::steps::{self, ScheduledStep, StepTable, Window};
 use super::weights::ColumnMemories;
+use super::{Contents, Misfit};
 use crate::plan::{Convolution, Layer, Plan, ShortcutKind, Source, WrittenMap};
 use heartbit_ir::grid;
 use heartbit_ir::levels::Levels;
@@ -42,6 +42,7 @@ pub(super) struct Scheduler<'a> {
     pub(super) steps: StepTable,
     stem: &'a Stem<'a>,
     stem_offsets: StemOffsets,
+    contents: Contents,
     /// Where each layer wrote its map.
     maps: Vec<MapLayout>,
     /// Where each layer wrote its stream.
@@ -55,6 +56,7 @@ impl<'a> Scheduler<'a> {
         plan: &'a Plan,
         array: ArrayConfig,
         stem: &'a Stem<'a>,
+        contents: Contents,
     ) -> Self {
         Self {
             network,
@@ -63,10 +65,11 @@ impl<'a> Scheduler<'a> {
             lines: layout::tile_lines(&array, plan),
             activation: Allocator::default(),
             stream: Allocator::default(),
-            columns: ColumnMemories::new(array),
+            columns: ColumnMemories::new(array, contents),
             steps: StepTable::new(array.taps),
             stem,
-            stem_offsets: stem.offsets(),
+            stem_offsets: stem.offsets(contents),
+            contents,
             maps: Vec::new(),
             stream_bases: Vec::new(),
             oversize: Vec::new(),
@@ -184,7 +187,7 @@ impl<'a> Scheduler<'a> {
             stride: convolution.stride,
             flat: convolution.flat,
         };
-        let steps = steps::schedule(&self.array, &window, weights.bits());
+        let steps = steps::schedule(&self.array, &window, weights.bits(), self.contents);
         self.push_steps(layer, weights, &steps, d);
         let (height, width) = if convolution.flat.is_some() { (1, 1) } else { (height, width) };
         d.in_height = self.half(layer, "height", height);

@@ -5,6 +5,7 @@
 //! the difference from the network's sum is a constant of the output channel; it goes into the
 //! bias, and [`StemOffsets`] keeps it for whoever looks at the sums.
 
+use super::Contents;
 use super::steps::{LaneWeight, ScheduledStep, plane_pairs};
 use crate::plan::Plan;
 use heartbit_ir::levels::Levels;
@@ -198,9 +199,12 @@ impl<'a> Stem<'a> {
         Borders { top, bottom, left, right }
     }
 
-    /// What the array's sums lack.
-    pub(super) fn offsets(&self) -> StemOffsets {
+    /// What the array's sums lack; where words are only counted, no more than the classes of it.
+    pub(super) fn offsets(&self, contents: Contents) -> StemOffsets {
         let borders = self.borders();
+        if contents == Contents::Counted {
+            return StemOffsets { borders, offsets: Vec::new() };
+        }
         let channels = self.out.channels;
         let mut offsets = vec![0; borders.classes() * channels];
         let weights = self.weights.to_values();

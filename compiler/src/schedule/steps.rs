@@ -1,5 +1,6 @@
 //! The order of the steps of a tile: microarchitecture.md, section 3.2.
 
+use super::Contents;
 use super::layout::{ChannelMap, MapLayout};
 use heartbit_ir::program::{ArrayConfig, Step};
 
@@ -43,7 +44,7 @@ pub(super) struct LaneWeight {
 pub(super) struct ScheduledStep {
     /// The entry of each lane group's step memory.
     pub(super) words: Vec<u32>,
-    /// The weights of its lanes.
+    /// The weights of its lanes; none where words of weights are only counted.
     pub(super) lanes: Vec<LaneWeight>,
 }
 
@@ -52,6 +53,7 @@ pub(super) fn schedule(
     array: &ArrayConfig,
     window: &Window<'_>,
     weight_bits: u32,
+    contents: Contents,
 ) -> Vec<ScheduledStep> {
     let all: Vec<usize> = (0..window.taps()).collect();
     let mut steps = Vec::new();
@@ -66,7 +68,10 @@ pub(super) fn schedule(
                 let group = |group| part.group_step(array, window, group).encode();
                 steps.push(ScheduledStep {
                     words: (0..array.taps).map(group).collect(),
-                    lanes: part.lanes(array, window),
+                    lanes: match contents {
+                        Contents::Built => part.lanes(array, window),
+                        Contents::Counted => Vec::new(),
+                    },
                 });
             }
         }

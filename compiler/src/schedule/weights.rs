@@ -1,5 +1,6 @@
 //! Contents of the weight and parameter columns: microarchitecture.md, sections 3.3 and 4.3.
 
+use super::Contents;
 use super::stem::StemOffsets;
 use super::steps::ScheduledStep;
 use crate::plan::{Layer, ShortcutKind, WrittenMap};
@@ -15,25 +16,39 @@ const SUM_LIMIT: i32 = 1 << 30;
 /// Weight and parameter words of every column.
 pub(super) struct ColumnMemories {
     array: ArrayConfig,
+    weight_words: usize,
+    parameter_words: usize,
+    /// No column where words are counted only.
     weights: Vec<LaneMemory>,
     parameters: Vec<Vec<Parameter>>,
 }
 
 impl ColumnMemories {
-    pub(super) fn new(array: ArrayConfig) -> Self {
+    pub(super) fn new(array: ArrayConfig, contents: Contents) -> Self {
+        let columns = match contents {
+            Contents::Built => array.cols,
+            Contents::Counted => 0,
+        };
         Self {
             array,
-            weights: vec![LaneMemory::ones(array.lanes, 0); array.cols],
-            parameters: vec![Vec::new(); array.cols],
+            weight_words: 0,
+            parameter_words: 0,
+            weights: vec![LaneMemory::ones(array.lanes, 0); columns],
+            parameters: vec![Vec::new(); columns],
         }
     }
 
     pub(super) fn weight_words(&self) -> usize {
-        self.weights[0].len()
+        self.weight_words
     }
 
     pub(super) fn parameter_words(&self) -> usize {
-        self.parameters[0].len()
+        self.parameter_words
+    }
+
+    /// Whether words are counted and not made.
+    fn is_counted(&self) -> bool {
+        self.weights.is_empty()
     }
 
     /// Adds the weights of a layer in the order of its steps; returns the first word.
@@ -45,7 +60,10 @@ impl ColumnMemories {
     ) -> usize {
         let base = self.weight_words();
         let words = out_order.len().div_ceil(self.array.cols) * steps.len();
-        self.weights.iter_mut().for_each(|column| column.extend_ones(words));
+        self.extend_weights(words);
+        if self.is_counted() {
+            return base;
+        }
         let rows_of_channel = weights.rows() / out_order.len();
         for (tile, col, &channel) in tiles(&self.array, out_order) {
             for (index, step) in steps.iter().enumerate() {
@@ -64,7 +82,12 @@ impl ColumnMemories {
     /// Makes sure that a pass, whose one step counts nothing, finds a word for each column tile.
     pub(super) fn reserve(&mut self, words: usize) {
         let missing = words.saturating_sub(self.weight_words());
-        self.weights.iter_mut().for_each(|column| column.extend_ones(missing));
+        self.extend_weights(missing);
+    }
+
+    fn extend_weights(&mut self, words: usize) {
+        self.weight_words += words;
+        self.weights.iter_mut().for_each(|column| column.extend_ones(words));
     }
 
     /// Adds the parameters of a layer, for the stem those of each border class; returns the first
@@ -79,8 +102,12 @@ impl ColumnMemories {
         let base = self.parameter_words();
         let classes = stem.map_or(1, |stem| stem.borders.classes());
         let col_tiles = layer.out_order.len().div_ceil(self.array.cols);
+        self.parameter_words = base + col_tiles * classes;
         for column in &mut self.parameters {
-            column.resize(base + col_tiles * classes, Parameter::default());
+            column.resize(self.parameter_words, Parameter::default());
+        }
+        if self.is_counted() {
+            return base;
         }
         for (tile, col, &channel) in tiles(&self.array, &layer.out_order) {
             let mut parameter = parameter(network, types, layer, channel);

@@ -1,0 +1,71 @@
+//! The flags of `search` and of what else deals with boards.
+
+use clap::Args;
+use heartbit_compiler::resources::Family;
+use std::path::PathBuf;
+
+#[derive(Args, Debug)]
+#[command(after_help = SEARCH_HELP)]
+pub(crate) struct SearchArgs {
+    /// Checkpoints or networks.
+    #[arg(required = true, value_name = "MODEL")]
+    pub(crate) models: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) fpga: FpgaArgs,
+    /// Accuracy of each MODEL, 0 to 1, in their order and separated by commas; it then counts like
+    /// speed and size.
+    #[arg(long, value_name = "SHARE,..", value_delimiter = ',', value_parser = share)]
+    pub(crate) accuracy: Vec<f64>,
+    /// Figure of the front to write (.svg).
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) plot: Option<PathBuf>,
+}
+
+/// The FPGA: a board, or a family with limits. A limit given beside a board replaces the board's.
+#[derive(Args, Debug, Default)]
+pub(crate) struct FpgaArgs {
+    /// Board, as `heartbit boards` names it, or a board file (.toml).
+    #[arg(long, value_name = "NAME", required_unless_present = "family")]
+    pub(crate) board: Option<String>,
+    /// Family of the FPGA instead of a board: ice40, ecp5, gowin or xc7.
+    #[arg(long, value_name = "FAMILY", conflicts_with = "board")]
+    pub(crate) family: Option<Family>,
+    /// Look-up tables, or logic cells where one holds a table and a flip-flop.
+    #[arg(long, value_name = "N")]
+    pub(crate) lut: Option<u64>,
+    /// Flip-flops.
+    #[arg(long, value_name = "N")]
+    pub(crate) ff: Option<u64>,
+    /// Block memories in the family's unit (4 kbit on ice40, else 18 kbit).
+    #[arg(long, value_name = "N")]
+    pub(crate) bram: Option<u64>,
+    /// Multipliers.
+    #[arg(long, value_name = "N")]
+    pub(crate) dsp: Option<u64>,
+    /// Clock in MHz; the board's unless given, 50 without a board.
+    #[arg(long, value_name = "MHZ", value_parser = clock)]
+    pub(crate) clock: Option<f64>,
+}
+
+const SEARCH_HELP: &str = "\
+Looks at every array of 1 to 16 rows, 1 to 64 columns and 4 to 128 lanes in steps of 4, with every
+number of lane groups and lines that the network makes use of. Cycles are exact; look-up tables and
+flip-flops are a model's, with its measured error beside them; block memories and multipliers
+follow from the rules of synthesis.
+
+Examples:
+  heartbit search resnet20.hbn --board ulx3s-85f
+  heartbit search a.hbn b.hbn --accuracy 0.702,0.684 --board ulx3s-25f --plot front.svg
+  heartbit search resnet20.hbn --family ecp5 --lut 20000 --bram 100 --clock 80
+
+Exit codes: 0 ok, 2 usage, 3 bad input file or unwritable output, 4 no array fits.";
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "write a share, for example 0.702".to_owned())?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("a share is 0 to 1".to_owned()) }
+}
+
+fn clock(text: &str) -> Result<f64, String> {
+    let clock: f64 = text.parse().map_err(|_| "write MHz, for example 80".to_owned())?;
+    if clock > 0.0 && clock <= 10_000.0 { Ok(clock) } else { Err("above 0 MHz".to_owned()) }
+}

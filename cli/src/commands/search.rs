@@ -1,0 +1,221 @@
+//! `search`: every array for a network and an FPGA, and the Pareto front of them.
+
+use crate::args::{Format, SearchArgs};
+use crate::failure::{Code, Failure, Outcome};
+use crate::fpga::Fpga;
+use crate::inputs;
+use crate::output::{self, Table, grouped, percent, progress};
+use heartbit_compiler::resources::Area;
+use heartbit_compiler::schedule::ScheduleError;
+use heartbit_compiler::search::fit::shortages;
+use heartbit_compiler::search::front::front;
+use heartbit_compiler::search::{Candidate, Found, Space, search as search_space};
+use heartbit_ir::network::Network;
+use heartbit_plot::front::{FrontPlot, Series};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// A network with what was found for it.
+struct Searched {
+    name: String,
+    arch: String,
+    accuracy: Option<f64>,
+    found: Found,
+}
+
+/// A point of the front.
+struct Point<'a> {
+    of: &'a Searched,
+    candidate: &'a Candidate,
+    images_per_second: f64,
+}
+
+pub(crate) fn run(args: &SearchArgs, format: Format) -> Outcome {
+    if !args.accuracy.is_empty() && args.accuracy.len() != args.models.len() {
+        let (n, m) = (args.accuracy.len(), args.models.len());
+        return Err(Failure::new(Code::Usage, format!("{n} accuracies for {m} models"))
+            .help("give `--accuracy` one share for each MODEL, in their order"));
+    }
+    let fpga = Fpga::new(&args.fpga)?;
+    let mut searched = Vec::new();
+    for (i, path) in args.models.iter().enumerate() {
+        let network = inputs::network(path)?;
+        searched.push(Searched {
+            name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            arch: network.arch.clone(),
+            accuracy: args.accuracy.get(i).copied(),
+            found: search(&network, &fpga)?,
+        });
+    }
+    if let Some(failure) = nothing_fits(&searched, &fpga) {
+        return Err(failure);
+    }
+    let points = points(&searched, &fpga);
+    if let Some(path) = &args.plot {
+        plot(path, &searched, &points, &fpga)?;
+    }
+    output::result(format, &to_json(&searched, &points, &fpga), || {
+        let text = to_text(&searched, &points, &fpga);
+        match &args.plot {
+            Some(path) => text + &format!("wrote {}\n", path.display()),
+            None => text,
+        }
+    })
+}
+
+/// Looks at the whole space for a network.
+pub(crate) fn search(network: &Network, fpga: &Fpga) -> Outcome<Found> {
+    let space = Space::default();
+    let bar = progress("arrays", space.shapes().len());
+    let found = search_space(network, &space, fpga.model, &fpga.capacity, || bar.inc(1));
+    bar.finish_and_clear();
+    Ok(found.map_err(ScheduleError::from)?)
+}
+
+/// The error where no array fits for any of the networks.
+fn nothing_fits(searched: &[Searched], fpga: &Fpga) -> Option<Failure> {
+    if searched.iter().any(|s| !s.found.fitting.is_empty()) {
+        return None;
+    }
+    searched.iter().find_map(|s| none_fits(&s.found, fpga))
+}
+
+/// The error of a search without a result: the array that comes closest, and what it lacks.
+pub(crate) fn none_fits(found: &Found, fpga: &Fpga) -> Option<Failure> {
+    let closest = found.closest.as_ref()?;
+    let short = shortages(&closest.area, &fpga.capacity);
+    let help = "no array of the space fits, this one comes closest: take a larger board or a \
+                smaller network";
+    Some(fpga.does_not_fit(&closest.array, &closest.depths, &short, help))
+}
+
+/// The front over all networks, in their order and fastest first.
+#[expect(clippy::cast_precision_loss, reason = "cells are far below 2^53")]
+fn points<'a>(searched: &'a [Searched], fpga: &Fpga) -> Vec<Point<'a>> {
+    let all: Vec<Point<'a>> = searched
+        .iter()
+        .flat_map(|of| {
+            let point = |candidate: &'a Candidate| Point {
+                of,
+                candidate,
+                images_per_second: candidate.images_per_second(fpga.clock_mhz * 1e6),
+            };
+            of.found.front().into_iter().map(point).collect::<Vec<_>>()
+        })
+        .collect();
+    let costs: Vec<Vec<f64>> = all
+        .iter()
+        .map(|p| {
+            let inaccuracy = p.of.accuracy.map_or(0.0, |accuracy| -accuracy);
+            vec![-p.images_per_second, p.candidate.area.lut as f64, inaccuracy]
+        })
+        .collect();
+    let kept = front(&costs);
+    let kept = |i: &usize| kept.binary_search(i).is_ok();
+    all.into_iter().enumerate().filter(|(i, _)| kept(i)).map(|(_, p)| p).collect()
+}
+
+fn to_json(searched: &[Searched], points: &[Point<'_>], fpga: &Fpga) -> Value {
+    let models: Vec<Value> = searched
+        .iter()
+        .map(|s| {
+            json!({
+                "name": s.name, "arch": s.arch, "accuracy": s.accuracy,
+                "arrays": s.found.scheduled, "fitting": s.found.fitting.len(),
+                "best": s.found.best().map(|c| candidate_json(c, fpga)),
+            })
+        })
+        .collect();
+    let front: Vec<Value> = points
+        .iter()
+        .map(|p| {
+            let mut value = candidate_json(p.candidate, fpga);
+            value["model"] = json!(p.of.name);
+            value["accuracy"] = json!(p.of.accuracy);
+            value
+        })
+        .collect();
+    json!({
+        "schema": 1, "fpga": fpga.json(), "model_error": fpga.model.error(), "models": models,
+        "front": front,
+    })
+}
+
+fn candidate_json(c: &Candidate, fpga: &Fpga) -> Value {
+    json!({
+        "array": c.array, "memories": c.depths, "cycles": c.cycles,
+        "images_per_second": c.images_per_second(fpga.clock_mhz * 1e6), "area": c.area,
+    })
+}
+
+fn to_text(searched: &[Searched], points: &[Point<'_>], fpga: &Fpga) -> String {
+    let many = searched.len() > 1;
+    let known = searched.iter().any(|s| s.accuracy.is_some());
+    let mut titles = vec!["array", "T", "Q", "cycles", "images/s", "LUT", "FF", "block RAM", "DSP"];
+    if many {
+        titles.insert(0, "model");
+    }
+    if known {
+        titles.push("accuracy");
+    }
+    let mut table = Table::new(&titles);
+    for point in points {
+        let Candidate { array: a, cycles, area, .. } = point.candidate;
+        let Area { lut, ff, bram, dsp } = *area;
+        let mut cells = vec![
+            format!("{}x{}x{}", a.rows, a.cols, a.lanes),
+            a.taps.to_string(),
+            a.lines.to_string(),
+            grouped(*cycles),
+            format!("{:.1}", point.images_per_second),
+        ];
+        cells.extend([lut, ff, bram, dsp].map(grouped));
+        if many {
+            cells.insert(0, point.of.name.clone());
+        }
+        if known {
+            cells.push(point.of.accuracy.map_or_else(|| "-".to_owned(), percent));
+        }
+        table.row(cells);
+    }
+    let looked = searched.iter().map(|s| {
+        let (all, fit) = (s.found.scheduled as u64, s.found.fitting.len() as u64);
+        format!("{} ({}): {} of {} arrays fit\n", s.name, s.arch, grouped(fit), grouped(all))
+    });
+    format!(
+        "{}, {} at {} MHz\n{}\n{}\nT lane groups, Q lines of a tile; LUT are {}, block RAM {};\n{}\n",
+        fpga.name,
+        fpga.family(),
+        fpga.clock_mhz,
+        looked.collect::<String>(),
+        table.render(),
+        fpga.family().logic_unit(),
+        fpga.family().bram_unit(),
+        fpga.model_note(),
+    )
+}
+
+#[expect(clippy::cast_precision_loss, reason = "cells are far below 2^53")]
+fn plot(path: &Path, searched: &[Searched], points: &[Point<'_>], fpga: &Fpga) -> Outcome {
+    let series = searched.iter().map(|s| {
+        let mine = points.iter().filter(|p| std::ptr::eq(p.of, s));
+        let accuracy = s.accuracy.map_or(String::new(), |a| format!(", {}", percent(a)));
+        Series {
+            name: format!("{}{accuracy}", s.name),
+            points: mine.map(|p| (p.candidate.area.lut as f64, p.images_per_second)).collect(),
+        }
+    });
+    let figure = FrontPlot {
+        caption: format!(
+            "Arrays on {} at {} MHz than which no other is as fast and as small.",
+            fpga.name, fpga.clock_mhz
+        ),
+        x: fpga.family().logic_unit().to_owned(),
+        y: "images/s".to_owned(),
+        series: series.collect(),
+    };
+    heartbit_plot::front::write(path, &figure).map_err(|error| {
+        Failure::from_error(Code::BadInput, error)
+            .help("give `--plot` a file in a place that you may write to")
+    })
+}

@@ -1,0 +1,146 @@
+//! The FPGA that an array has to fit, and what is said where it does not.
+
+use crate::args::FpgaArgs;
+use crate::failure::{Code, Failure, Outcome};
+use crate::output::grouped;
+use heartbit_boards::board::{Board, BoardError};
+use heartbit_compiler::resources::{Area, Family, Model};
+use heartbit_compiler::search::fit::{Capacity, Shortage, culprit};
+use heartbit_ir::program::{ArrayConfig, MemoryDepths};
+use serde_json::{Value, json};
+
+/// Clock of a family without a board.
+const CLOCK_MHZ: f64 = 50.0;
+
+/// An FPGA with its model.
+pub(crate) struct Fpga {
+    /// Name of the board, or of the family.
+    pub(crate) name: String,
+    pub(crate) model: &'static Model,
+    pub(crate) capacity: Capacity,
+    pub(crate) clock_mhz: f64,
+}
+
+impl Fpga {
+    pub(crate) fn new(args: &FpgaArgs) -> Outcome<Self> {
+        let (name, family, capacity, clock_mhz) = match (&args.board, args.family) {
+            (Some(name), _) => {
+                let board = Board::find(name)?;
+                let family = board.model.ok_or_else(|| no_model(&board))?;
+                (board.name, family, board.capacity, board.clock_mhz)
+            }
+            (None, Some(family)) => {
+                (family.name().to_owned(), family, Capacity::default(), CLOCK_MHZ)
+            }
+            (None, None) => {
+                let message = "neither a board nor a family is given";
+                return Err(Failure::new(Code::Usage, message).help("give `--board` or `--family`"));
+            }
+        };
+        let capacity = Capacity {
+            lut: args.lut.or(capacity.lut),
+            ff: args.ff.or(capacity.ff),
+            bram: args.bram.or(capacity.bram),
+            dsp: args.dsp.or(capacity.dsp),
+        };
+        let clock_mhz = args.clock.unwrap_or(clock_mhz);
+        Ok(Self { name, model: Model::of(family), capacity, clock_mhz })
+    }
+
+    pub(crate) fn family(&self) -> Family {
+        self.model.family()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "name": self.name, "family": self.family().name(), "capacity": self.capacity,
+            "clock_mhz": self.clock_mhz,
+        })
+    }
+
+    /// How far the estimates are from synthesis, in a sentence.
+    pub(crate) fn model_note(&self) -> String {
+        let error = self.model.error();
+        format!(
+            "{} and flip-flops are estimates, within {:.1} % and {:.1} % of yosys on {} arrays \
+             that the model was not fitted to",
+            self.family().logic_unit(),
+            100.0 * error.lut,
+            100.0 * error.ff,
+            error.arrays,
+        )
+    }
+
+    /// The area of an array in a sentence.
+    pub(crate) fn describe(&self, area: &Area) -> String {
+        let of =
+            |limit: Option<u64>| limit.map_or(String::new(), |n| format!(" of {}", grouped(n)));
+        let (family, limits) = (self.family(), &self.capacity);
+        format!(
+            "{}{} {}, {}{} flip-flops, {}{} {}, {}{} multipliers",
+            grouped(area.lut),
+            of(limits.lut),
+            family.logic_unit(),
+            grouped(area.ff),
+            of(limits.ff),
+            grouped(area.bram),
+            of(limits.bram),
+            family.bram_unit(),
+            grouped(area.dsp),
+            of(limits.dsp),
+        )
+    }
+
+    /// The error of an array for which resources are short.
+    pub(crate) fn does_not_fit(
+        &self,
+        array: &ArrayConfig,
+        depths: &MemoryDepths,
+        shortages: &[Shortage],
+        help: &str,
+    ) -> Failure {
+        let short = |s: &Shortage| {
+            let (module, share, parameter) = culprit(self.model, array, depths, s.resource);
+            format!(
+                "{} needs {}, {} more than the {} there are; {:.0} % are in `{module}`, so change {parameter}",
+                s.resource.describe(self.family()),
+                grouped(s.needed),
+                grouped(s.needed - s.available),
+                grouped(s.available),
+                100.0 * share,
+            )
+        };
+        let all: Vec<String> = shortages.iter().map(short).collect();
+        let message = format!(
+            "the array {}x{}x{} does not fit {}: {}",
+            array.rows,
+            array.cols,
+            array.lanes,
+            self.name,
+            all.join("; ")
+        );
+        Failure::new(Code::DoesNotFit, message).help(format!("{help} ({})", self.model_note()))
+    }
+}
+
+fn no_model(board: &Board) -> Failure {
+    let message = format!(
+        "there is no resource model for {} (`{}`), the family of `{}`",
+        board.family, board.device, board.name
+    );
+    Failure::new(Code::Usage, message)
+        .help("give `--family` with the nearest one, and `--lut`, `--ff`, `--bram` and `--dsp`")
+}
+
+impl From<BoardError> for Failure {
+    fn from(error: BoardError) -> Self {
+        match &error {
+            BoardError::Unknown { .. } => Self::from_error(Code::Usage, error)
+                .help("`heartbit boards` lists the boards; a file of your own ends in .toml"),
+            BoardError::Invalid { .. } => Self::from_error(Code::BadInput, error)
+                .help("docs/resources.md has the fields of a board file"),
+            _ => Self::from_error(Code::BadInput, error)
+                .help("check that the path exists and that you may use it"),
+        }
+    }
+}

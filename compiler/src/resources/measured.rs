@@ -1,0 +1,81 @@
+//! The measurements that the model is fitted to and judged by.
+//!
+//! One file a family, written by `boards/examples/measure.rs` (docs/resources.md). A line is a
+//! role, the seven numbers of an array, its eight depths, and the cells of one module, `*` for the
+//! whole array. The role `check` is never fitted.
+
+use super::family::{Cells, Family};
+use heartbit_ir::program::{ArrayConfig, MemoryDepths};
+
+/// Name of the line that holds the whole array.
+pub(super) const WHOLE: &str = "*";
+
+/// Cells of one kind of module in one array.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Measured {
+    /// Whether the model must not see it.
+    pub(super) is_check: bool,
+    pub(super) array: ArrayConfig,
+    pub(super) depths: MemoryDepths,
+    /// Name of the module.
+    pub(super) module: String,
+    /// How many instances there are.
+    pub(super) instances: u64,
+    /// Cells of one of them.
+    pub(super) cells: Cells,
+}
+
+/// All measurements of a family.
+pub(super) fn of(family: Family) -> Vec<Measured> {
+    let text = match family {
+        Family::Ice40 => include_str!("measured/ice40.csv"),
+        Family::Ecp5 => include_str!("measured/ecp5.csv"),
+        Family::Gowin => include_str!("measured/gowin.csv"),
+        Family::Xc7 => include_str!("measured/xc7.csv"),
+    };
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.map(|line| read(line).expect("bug: a line of the measurements")).collect()
+}
+
+fn read(line: &str) -> Option<Measured> {
+    let fields: Vec<&str> = line.split(',').collect();
+    let size = |i: usize| fields.get(i)?.parse::<usize>().ok();
+    let count = |i: usize| fields.get(i)?.parse::<u64>().ok();
+    Some(Measured {
+        is_check: match *fields.first()? {
+            "check" => true,
+            "fit" | "both" => false,
+            _ => return None,
+        },
+        array: ArrayConfig {
+            rows: size(1)?,
+            cols: size(2)?,
+            lanes: size(3)?,
+            taps: size(4)?,
+            lines: size(5)?,
+            acc_bits: u32::try_from(size(6)?).ok()?,
+            extended: size(7)? == 1,
+        },
+        depths: MemoryDepths {
+            image: size(8)?,
+            activation: size(9)?,
+            weight: size(10)?,
+            parameter: size(11)?,
+            stream: size(12)?,
+            logit: size(13)?,
+            step: size(14)?,
+            program: size(15)?,
+        },
+        module: (*fields.get(16)?).to_owned(),
+        instances: count(17)?,
+        cells: Cells {
+            lut: count(18)?,
+            carry: count(19)?,
+            lut_ram: count(20)?,
+            ff: count(21)?,
+            lone_ff: count(22)?,
+            bram: count(23)?,
+            dsp: count(24)?,
+        },
+    })
+}
