@@ -89,7 +89,7 @@ pub(super) fn terms(array: &ArrayConfig) -> Vec<Term> {
         1,
         &[1.0, cols, rows, slices, beats * cols, extended, extended * cols, groups * slices, folds],
     );
-    let joined = [1.0, cols, cols * acc, cols * extended, rows * cols, rows * cols * lanes];
+    let joined = [1.0, cols, cols * acc, cols * extended];
     module(BORDERS, 1, &joined);
     all
 }
