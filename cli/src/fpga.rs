@@ -61,6 +61,12 @@ impl Fpga {
     /// How far the estimates are from synthesis, in a sentence.
     pub(crate) fn model_note(&self) -> String {
         let error = self.model.error();
+        if error.arrays == 0 {
+            return format!(
+                "{} and flip-flops are estimates that no array has been kept back to check yet",
+                self.family().logic_unit()
+            );
+        }
         format!(
             "{} and flip-flops are estimates, within {:.1} % and {:.1} % of yosys on {} arrays \
              that the model was not fitted to",
