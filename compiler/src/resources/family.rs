@@ -2,6 +2,7 @@
 
 use heartbit_ir::program::ArrayConfig;
 use std::fmt;
+use std::ops::AddAssign;
 use std::str::FromStr;
 
 /// A family of FPGAs whose area is modelled.
@@ -54,6 +55,18 @@ pub struct Cells {
     pub bram: u64,
     /// Multipliers.
     pub dsp: u64,
+}
+
+impl AddAssign for Cells {
+    fn add_assign(&mut self, other: Self) {
+        self.lut += other.lut;
+        self.carry += other.carry;
+        self.lut_ram += other.lut_ram;
+        self.ff += other.ff;
+        self.lone_ff += other.lone_ff;
+        self.bram += other.bram;
+        self.dsp += other.dsp;
+    }
 }
 
 impl Family {

@@ -4,6 +4,7 @@
 //! number, is the logic or the flip-flops of one of them. The terms are read off the modules'
 //! descriptions in `hdl`: a term is there because a port, a register or a loop has that many bits.
 
+use super::measured::CONTROL;
 use heartbit_ir::program::ArrayConfig;
 
 /// What joins the modules: synthesis works across their borders, and the monitor is left open.
@@ -21,7 +22,6 @@ pub(super) struct Term {
 
 /// All modules of an array, and [`BORDERS`].
 #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
-#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn terms(array: &ArrayConfig) -> Vec<Term> {
     let flag = |b: bool| if b { 1.0 } else { 0.0 };
     let f = |n: usize| n as f64;
@@ -56,7 +56,7 @@ pub(super) fn terms(array: &ArrayConfig) -> Vec<Term> {
     module("addresses", 1, &[1.0, row_bits, folds, extended]);
     module("beats", 1, &[1.0, extended]);
     module("borders", 1, &[1.0]);
-    module("descriptor", 1, &[1.0, extended, groups, folds]);
+    module(CONTROL, 1, &[1.0, extended, groups, folds]);
     module("drain", 1, &[1.0, rows]);
     module("epilogue", 1, &[1.0, row_bits, beats, extended]);
     module(
@@ -77,7 +77,6 @@ pub(super) fn terms(array: &ArrayConfig) -> Vec<Term> {
     module("program_words", 1, &[1.0]);
     module("reader", 1, &[1.0, cols, extended, folds, rows * folds]);
     module("sender", 1, &[1.0, cols]);
-    module("sequencer", 1, &[1.0, extended, folds]);
     module("shortcut", array.cols, &[1.0, extended]);
     module("stem", 1, &[1.0, rows, rows * lanes, planes, planes * window, extended * rows]);
     module("steps", 1, &[1.0, taps]);

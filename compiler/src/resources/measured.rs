@@ -10,6 +10,13 @@ use heartbit_ir::program::{ArrayConfig, MemoryDepths};
 /// Name of the line that holds the whole array.
 pub(super) const WHOLE: &str = "*";
 
+/// Name of what is modelled as one: the sequencer and the registers of the descriptor.
+pub(super) const CONTROL: &str = "control";
+
+/// The modules that it has had.
+const CONTROL_MODULES: [&str; 6] =
+    ["sequencer", "descriptor", "front_fields", "result_fields", "fetch", "legality"];
+
 /// Cells of one kind of module in one array.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Measured {
@@ -34,7 +41,22 @@ pub(super) fn of(family: Family) -> Vec<Measured> {
         Family::Xc7 => include_str!("measured/xc7.csv"),
     };
     let lines = text.lines().filter(|line| !line.starts_with('#'));
-    lines.map(|line| read(line).expect("bug: a line of the measurements")).collect()
+    let lines = lines.map(|line| read(line).expect("bug: a line of the measurements"));
+    lines.fold(Vec::new(), |mut all, mut line| {
+        if !CONTROL_MODULES.contains(&line.module.as_str()) {
+            all.push(line);
+            return all;
+        }
+        CONTROL.clone_into(&mut line.module);
+        let same = |other: &&mut Measured| {
+            (&other.module, other.array, other.depths) == (&line.module, line.array, line.depths)
+        };
+        match all.iter_mut().find(same) {
+            Some(control) => control.cells += line.cells,
+            None => all.push(line),
+        }
+        all
+    })
 }
 
 fn read(line: &str) -> Option<Measured> {
