@@ -10,7 +10,7 @@ use heartbit_compiler::resources::{CellKind, Cells, Family};
 use heartbit_hdl::{Direction, accelerator, emit};
 use heartbit_ir::program::{ArrayConfig, MemoryDepths};
 use serde::Deserialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -168,25 +168,25 @@ fn write_design(
 /// The netlist as yosys writes it, as far as it matters here.
 #[derive(Deserialize)]
 struct Netlist {
-    modules: HashMap<String, NetlistModule>,
+    modules: BTreeMap<String, NetlistModule>,
 }
 
 #[derive(Deserialize)]
 struct NetlistModule {
     #[serde(default)]
-    attributes: HashMap<String, serde_json::Value>,
-    cells: HashMap<String, NetlistCell>,
+    attributes: BTreeMap<String, serde_json::Value>,
+    cells: BTreeMap<String, NetlistCell>,
 }
 
 #[derive(Deserialize)]
 struct NetlistCell {
     #[serde(rename = "type")]
     kind: String,
-    connections: HashMap<String, Vec<Bit>>,
+    connections: BTreeMap<String, Vec<Bit>>,
 }
 
 /// A net, or a constant.
-#[derive(Deserialize, PartialEq, Eq, Hash, Clone)]
+#[derive(Deserialize)]
 #[serde(untagged)]
 enum Bit {
     Net(u64),
@@ -242,15 +242,15 @@ impl NetlistModule {
     /// Flip-flops whose input is not the output of a look-up table that feeds nothing else: where
     /// both share a logic cell, such a flip-flop takes a cell of its own.
     fn lone_ffs(&self, family: Family) -> u64 {
-        let mut fan_out: HashMap<u64, u32> = HashMap::new();
-        let mut from_lut: HashMap<u64, ()> = HashMap::new();
+        let mut fan_out: BTreeMap<u64, u32> = BTreeMap::new();
+        let mut from_lut: BTreeSet<u64> = BTreeSet::new();
         for cell in self.cells.values() {
             let lut = matches!(family.cell(&cell.kind), Some(CellKind::Lut(_)));
             for (port, bits) in &cell.connections {
                 for bit in bits {
                     let Bit::Net(net) = bit else { continue };
                     if lut && port == "O" {
-                        from_lut.insert(*net, ());
+                        from_lut.insert(*net);
                     } else {
                         *fan_out.entry(*net).or_default() += 1;
                     }
@@ -260,7 +260,7 @@ impl NetlistModule {
         let shares = |cell: &&NetlistCell| {
             let input = cell.connections.get("D").and_then(|bits| bits.first());
             matches!(input, Some(Bit::Net(net))
-                if from_lut.contains_key(net) && fan_out.get(net) == Some(&1))
+                if from_lut.contains(net) && fan_out.get(net) == Some(&1))
         };
         let ffs = || {
             let is_ff = |c: &&NetlistCell| matches!(family.cell(&c.kind), Some(CellKind::Ff));

@@ -91,16 +91,17 @@ impl Model {
         let names = features::terms(&example).into_iter().map(|term| term.module);
         for name in names.filter(|name| *name != BORDERS) {
             let rows = fitted.iter().filter(|m| m.module == name);
-            model.fit(name, rows.map(|m| (*m, model.glue(m))).collect());
+            let rows: Vec<_> = rows.map(|m| (*m, model.glue(m))).collect();
+            model.fit(name, &rows);
         }
         let whole = fitted.iter().filter(|m| m.module == WHOLE);
-        let rows = whole.map(|m| (*m, model.beyond_modules(m, &fitted))).collect();
-        model.fit(BORDERS, rows);
+        let rows: Vec<_> = whole.map(|m| (*m, model.beyond_modules(m, &fitted))).collect();
+        model.fit(BORDERS, &rows);
         model.error = model.judge(measured.iter());
         model
     }
 
-    fn fit(&mut self, module: &'static str, rows: Vec<(&Measured, [f64; 2])>) {
+    fn fit(&mut self, module: &'static str, rows: &[(&Measured, [f64; 2])]) {
         let numbers = [0, 1].map(|quantity| {
             let sample = |(m, values): &(&Measured, [f64; 2])| {
                 let term = features::terms(&m.array).into_iter().find(|t| t.module == module);
