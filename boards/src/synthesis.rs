@@ -190,7 +190,7 @@ struct NetlistCell {
 #[serde(untagged)]
 enum Bit {
     Net(u64),
-    Constant(String),
+    Constant(serde::de::IgnoredAny),
 }
 
 impl Netlist {
