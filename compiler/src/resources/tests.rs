@@ -7,7 +7,6 @@ use super::{Family, Model, to_float};
 fn every_family_is_judged_by_arrays_that_it_was_not_fitted_to() {
     for family in Family::ALL {
         let error = Model::of(family).error();
-        println!("{family}: {error:?}");
         if family != Family::Ice40 {
             assert!(error.arrays > 0, "{family} has no check");
         }
@@ -30,7 +29,6 @@ fn model_follows_what_it_was_fitted_to() {
         for m in measured::of(family).iter().filter(|m| m.module == WHOLE) {
             let area = model.area(&m.array, &m.depths);
             let ratio = to_float(area.lut) / to_float(family.logic(&m.cells));
-            println!("{family} {:?}: {ratio:.3} check {}", m.array, m.is_check);
             assert!((0.92..1.08).contains(&ratio), "{family} {:?}: {ratio}", m.array);
         }
     }
