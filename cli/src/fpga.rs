@@ -9,6 +9,8 @@ use heartbit_compiler::search::fit::{Capacity, Shortage, culprit};
 use heartbit_ir::program::{ArrayConfig, MemoryDepths};
 use serde_json::{Value, json};
 
+/// Share of a board's tables and flip-flops that an array may take.
+const FILL: f64 = 0.85;
 /// Clock of a family without a board.
 const CLOCK_MHZ: f64 = 50.0;
 
@@ -27,7 +29,13 @@ impl Fpga {
             (Some(name), _) => {
                 let board = Board::find(name)?;
                 let family = board.model.ok_or_else(|| no_model(&board))?;
-                (board.name, family, board.capacity, board.clock_mhz)
+                let fill = args.fill.unwrap_or(FILL);
+                let capacity = Capacity {
+                    lut: board.capacity.lut.map(|n| share_of(n, fill)),
+                    ff: board.capacity.ff.map(|n| share_of(n, fill)),
+                    ..board.capacity
+                };
+                (board.name, family, capacity, board.clock_mhz)
             }
             (None, Some(family)) => {
                 (family.name().to_owned(), family, Capacity::default(), CLOCK_MHZ)
@@ -108,7 +116,7 @@ impl Fpga {
         let short = |s: &Shortage| {
             let (module, share, parameter) = culprit(self.model, array, depths, s.resource);
             format!(
-                "{} needs {}, {} more than the {} there are; {:.0} % are in `{module}`, so change {parameter}",
+                "{} needs {}, {} more than the {} it may take; {:.0} % are in `{module}`, so change {parameter}",
                 s.resource.describe(self.family()),
                 grouped(s.needed),
                 grouped(s.needed - s.available),
@@ -127,6 +135,17 @@ impl Fpga {
         );
         Failure::new(Code::DoesNotFit, message).help(format!("{help} ({})", self.model_note()))
     }
+}
+
+/// A share of a number, rounded down.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a share of a small number is one"
+)]
+fn share_of(number: u64, share: f64) -> u64 {
+    (number as f64 * share) as u64
 }
 
 fn no_model(board: &Board) -> Failure {

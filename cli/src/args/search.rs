@@ -42,6 +42,10 @@ pub(crate) struct FpgaArgs {
     /// Multipliers.
     #[arg(long, value_name = "N")]
     pub(crate) dsp: Option<u64>,
+    /// Share of a board's tables and flip-flops that an array may take: 0.85 unless given, because
+    /// place-and-route needs room.
+    #[arg(long, value_name = "SHARE", value_parser = share, conflicts_with = "family")]
+    pub(crate) fill: Option<f64>,
     /// Clock in MHz; the board's unless given, 50 without a board.
     #[arg(long, value_name = "MHZ", value_parser = clock)]
     pub(crate) clock: Option<f64>,
