@@ -58,7 +58,8 @@ fn front_fits_and_is_a_front_and_can_be_compiled() {
 #[test]
 fn what_does_not_fit_says_by_how_much_and_what_to_change() {
     let network = network();
-    let words = ["does not fit ulx3s-25f", "more than the 20,644 it may take", "change ROWS", "search"];
+    let words =
+        ["does not fit ulx3s-25f", "more than the 20,644 it may take", "change ROWS", "search"];
     let args = ["compile", &network, "--array", "16x16x32", "--board", "ulx3s-25f", "--out", "x"];
     fail(&args, 4, &words);
     fail(&["search", &network, "--board", "icebreaker"], 4, &["SB_RAM40", "comes closest"]);
