@@ -1,8 +1,8 @@
 //! The resource model: what an array takes of an FPGA, before anything is synthesised.
 //!
 //! Block memories and multipliers follow from the description and from the rules of synthesis; they
-//! are exact. Logic and flip-flops are a linear model of each module ([`features`]), fitted to
-//! measurements that come with this crate ([`measured`]), and judged by those of them that it was
+//! are exact. Logic and flip-flops are a linear model of each module (`features`), fitted to
+//! measurements that come with this crate (`measured`), and judged by those of them that it was
 //! not fitted to. docs/resources.md has the structure, the commands and the errors.
 //!
 //! Not here: FPGAs and boards (`boards`), placement and clocks.

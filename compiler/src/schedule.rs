@@ -118,7 +118,7 @@ pub struct Outline {
 }
 
 impl Outline {
-    /// Cycles of one image, as [`predict`](crate::predict::predict) says them of the program.
+    /// Cycles of one image, as [`predict`] says them of the program.
     pub fn cycles(&self) -> CyclePrediction {
         predict(&self.clone().into_program(Vec::new(), Vec::new(), Vec::new()))
     }
