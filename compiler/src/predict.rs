@@ -66,9 +66,7 @@ pub fn predict(program: &Program) -> CyclePrediction {
 }
 
 fn layer_cycles(index: usize, layer: &LayerDescriptor) -> LayerCycles {
-    let lines = u64::from(layer.lines.max(1));
-    let tiles = u64::from(layer.out_height).div_ceil(lines) * u64::from(layer.row_tiles);
-    let col_tiles = u64::from(layer.col_tiles);
+    let (col_tiles, tiles) = (u64::from(layer.col_tiles), layer.tiles());
     LayerCycles {
         fetch: if index == 0 { FETCH_CYCLES } else { 0 },
         compute: col_tiles * tiles * u64::from(layer.steps),

@@ -200,13 +200,7 @@ impl Accelerator {
         let work: u64 = program
             .layers
             .iter()
-            .map(|l| {
-                let lines = u64::from(l.lines.max(1));
-                let tiles = u64::from(l.out_height).div_ceil(lines) * u64::from(l.row_tiles);
-                let tile = u64::from(l.steps) + u64::from(l.tile_gap);
-                u64::from(l.col_tiles) * (tiles * tile + u64::from(l.col_gap))
-                    + u64::from(l.layer_gap)
-            })
+            .map(|layer| layer.run_cycles() + u64::from(layer.layer_gap))
             .sum();
         self.cycle_limit = 2 * work + 100_000;
         self.program = Some(Arc::new(program.clone()));

@@ -66,6 +66,7 @@ use heartbit_ir::program::{ArrayConfig, MemoryDepths};
 
 use crate::build::{Builder, Instance, Module, Sig};
 use sizes::Sizes;
+pub(crate) use sizes::bits_for;
 
 /// Targets of the load port.
 const PROGRAM: u64 = 0;

@@ -40,6 +40,7 @@ mod top;
 use heartbit_ir::program::{ArrayConfig, MemoryDepths};
 
 use crate::accelerator;
+use crate::accelerator::bits_for;
 use crate::build::{Builder, Direction, Instance, Module};
 pub use host::{c_header, register_page, rust_module};
 pub use memory_image::memory_image;
@@ -66,11 +67,6 @@ struct Hardware {
     axi: AxiConfig,
     array: ArrayConfig,
     depths: MemoryDepths,
-}
-
-/// Bits that hold `0..=max`, at least one.
-fn bits_for(max: u32) -> u32 {
-    (u32::BITS - max.leading_zeros()).max(1)
 }
 
 fn small(n: usize) -> u32 {

@@ -41,13 +41,11 @@ impl Written<'_> {
             return self.map();
         }
         let d = self.layer;
-        let lines = i64::from(d.lines.max(1));
-        let row_tiles = i64::from(d.row_tiles);
-        let tiles = (i64::from(d.out_height) + lines - 1) / lines * row_tiles;
         // Tiles after the one that ends the line.
-        let after = tiles - (y / lines + 1) * row_tiles;
-        let period = i64::from(d.steps) + i64::from(d.tile_gap);
-        self.latency - 1 - i64::from(d.tile_gap) - i64::from(d.col_gap) - after * period
+        let until = (y / i64::from(d.lines.max(1)) + 1) * i64::from(d.row_tiles);
+        let after = signed(d.tiles()) - until;
+        let gaps = i64::from(d.tile_gap) + i64::from(d.col_gap);
+        self.latency - 1 - gaps - after * signed(d.tile_period())
     }
 }
 
@@ -71,7 +69,7 @@ impl Scheduler<'_> {
         let mut ends: Vec<i64> = Vec::new();
         let mut begin = 0;
         for index in 0..layers.len() {
-            let end = begin + run(&layers[index]);
+            let end = begin + signed(layers[index].run_cycles());
             ends.push(end);
             let gap = match layers.get(index + 1) {
                 None => i64::from(layers[index].drain_wait),
@@ -91,7 +89,7 @@ impl Scheduler<'_> {
         let fan_in_free = signed(rows + latency + 2);
         let before_drain = signed(usize::from(next.steps) + latency + rows);
         let results_stand = signed(drain + RESULT_WORDS + 1) - before_drain;
-        let results_addressed = signed(drain + RESULT_WORDS) - run(next);
+        let results_addressed = signed(drain + RESULT_WORDS) - signed(next.run_cycles());
         signed(FRONT_CYCLES).max(fan_in_free).max(results_stand).max(results_addressed)
     }
 
@@ -109,12 +107,11 @@ impl Scheduler<'_> {
         let since = ends[index - 1] - ends[from];
         let reader = &layers[index];
         let taps = self.first_taps(reader);
-        let period = i64::from(reader.steps) + i64::from(reader.tile_gap);
+        let period = signed(reader.tile_period());
         let lines = i64::from(reader.lines.max(1));
         let stride = if reader.flags.stride_2 { 2 } else { 1 };
         let last_line = i64::from(reader.in_height) - 1;
-        let rows = (i64::from(reader.out_height) + lines - 1) / lines;
-        let waits = (0..rows).flat_map(|t| {
+        let waits = (0..signed(reader.tile_rows())).flat_map(|t| {
             let begin = t * i64::from(reader.row_tiles) * period;
             let bottom = ((t + 1) * lines - 1) * stride;
             let written = &written;
@@ -141,14 +138,6 @@ impl Scheduler<'_> {
     }
 }
 
-fn signed(n: usize) -> i64 {
-    i64::try_from(n).expect("bug: small sizes")
-}
-
-/// Cycles of `Run`.
-fn run(d: &LayerDescriptor) -> i64 {
-    let lines = i64::from(d.lines.max(1));
-    let tiles = (i64::from(d.out_height) + lines - 1) / lines * i64::from(d.row_tiles);
-    let period = i64::from(d.steps) + i64::from(d.tile_gap);
-    i64::from(d.col_tiles) * (tiles * period + i64::from(d.col_gap))
+fn signed(n: impl TryInto<i64, Error: std::fmt::Debug>) -> i64 {
+    n.try_into().expect("bug: small sizes")
 }

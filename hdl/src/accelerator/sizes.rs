@@ -172,7 +172,7 @@ pub(super) fn test_sizes_of(
 }
 
 /// Bits that hold `0..=max`, at least one.
-pub(super) fn bits_for(max: u32) -> u32 {
+pub(crate) fn bits_for(max: u32) -> u32 {
     (u32::BITS - max.leading_zeros()).max(1)
 }
 

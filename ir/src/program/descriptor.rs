@@ -134,6 +134,26 @@ pub struct LayerDescriptor {
 }
 
 impl LayerDescriptor {
+    /// Rows of tiles that cover the result: each has [`LayerDescriptor::lines`] lines of it.
+    pub fn tile_rows(&self) -> u64 {
+        u64::from(self.out_height).div_ceil(u64::from(self.lines.max(1)))
+    }
+
+    /// Tiles of a column tile.
+    pub fn tiles(&self) -> u64 {
+        self.tile_rows() * u64::from(self.row_tiles)
+    }
+
+    /// Cycles from the first step of a tile to that of the next one.
+    pub fn tile_period(&self) -> u64 {
+        u64::from(self.steps) + u64::from(self.tile_gap)
+    }
+
+    /// Cycles of the state `Run`: microarchitecture.md, section 5.4.
+    pub fn run_cycles(&self) -> u64 {
+        u64::from(self.col_tiles) * (self.tiles() * self.tile_period() + u64::from(self.col_gap))
+    }
+
     /// Returns the words of the program memory.
     pub fn encode(&self) -> [u32; DESCRIPTOR_WORDS] {
         let front = self.flags.encode_front() | log2(self.in_copies) << 4 | log2(self.lines) << 6;
