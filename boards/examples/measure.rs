@@ -35,8 +35,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             acc_bits: u32::try_from(*acc_bits)?,
             extended: *extended == 1,
         };
-        let depths =
-            MemoryDepths { image, activation, weight, parameter, stream, logit, step, program };
+        let depths = MemoryDepths {
+            image,
+            activation,
+            weight,
+            parameter,
+            stream,
+            logit,
+            step,
+            program,
+            ring: None,
+        };
         let mut print = |module: &str, instances: u64, c: &Cells| {
             writeln!(
                 out,

@@ -255,6 +255,7 @@ pub fn read(path: &Path) -> Result<Build, BuildError> {
         layers,
         steps,
         weights,
+        weight_stream: None,
         parameters,
     };
     let stem = stem_offsets(&network, &plan, &program.array);

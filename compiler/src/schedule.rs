@@ -130,7 +130,7 @@ impl Outline {
         parameters: Vec<Vec<Parameter>>,
     ) -> Program {
         let Self { array, depths, layers, header } = self;
-        Program { array, depths, header, layers, steps, weights, parameters }
+        Program { array, depths, header, layers, steps, weights, parameters, weight_stream: None }
     }
 }
 

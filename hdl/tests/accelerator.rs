@@ -19,6 +19,7 @@ fn depths() -> MemoryDepths {
         logit: 2,
         step: 60,
         program: 70,
+        ring: None,
     }
 }
 

@@ -21,6 +21,7 @@ const DEPTHS: MemoryDepths = MemoryDepths {
     logit: 2,
     step: 60,
     program: 70,
+    ring: None,
 };
 
 fn array(lanes: usize, extended: bool) -> ArrayConfig {

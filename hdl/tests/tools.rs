@@ -102,6 +102,7 @@ fn accelerators() -> impl Iterator<Item = Module> {
         logit: 2,
         step: 600,
         program: 700,
+        ring: None,
     };
     let arrays = [
         (4, 8, 64, 1, 1, false),

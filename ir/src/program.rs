@@ -14,16 +14,18 @@ mod header;
 mod lane_memory;
 mod parameter;
 mod step;
+mod stream;
 mod window;
 
 pub use array::{ArrayConfig, ArrayShape, ParseArrayError};
-pub use depths::MemoryDepths;
+pub use depths::{MemoryDepths, WeightRing};
 pub use descriptor::{DESCRIPTOR_WORDS, FRONT_WORDS, LayerDescriptor, LayerFlags};
 pub use execution::{Execution, LayerOutput};
 pub use header::{HEADER_WORDS, Header};
 pub use lane_memory::LaneMemory;
 pub use parameter::Parameter;
 pub use step::{ImageStep, Step};
+pub use stream::{PortSlots, WeightStream};
 pub use window::{Borders, Join, Shortcut};
 
 /// Channels of an image pixel.
@@ -42,8 +44,10 @@ pub struct Program {
     pub layers: Vec<LayerDescriptor>,
     /// The step memory of each lane group: encoded [`Step`]s and [`ImageStep`]s.
     pub steps: Vec<Vec<u32>>,
-    /// Weight words of each column.
+    /// Weight words of each column that are resident, from the end of the weight ring on.
     pub weights: Vec<LaneMemory>,
+    /// Weights that come through the weight port; `None` without a weight ring.
+    pub weight_stream: Option<WeightStream>,
     /// Parameters of each column.
     pub parameters: Vec<Vec<Parameter>>,
 }

@@ -23,6 +23,7 @@ const DEPTHS: MemoryDepths = MemoryDepths {
     logit: 16,
     step: 2048,
     program: 512,
+    ring: None,
 };
 const ACC_BITS: u32 = 24;
 

@@ -32,6 +32,7 @@ fn designs() -> impl Iterator<Item = Design> {
         logit: 1,
         step: 200,
         program: 82,
+        ring: None,
     };
     SHAPES.into_iter().map(move |(rows, cols, lanes, taps, lines, acc_bits, extended)| {
         let array = ArrayConfig { rows, cols, lanes, taps, lines, acc_bits, extended };

@@ -87,6 +87,7 @@ fn read(line: &str) -> Option<Measured> {
             logit: size(13)?,
             step: size(14)?,
             program: size(15)?,
+            ring: None,
         },
         module: (*fields.get(16)?).to_owned(),
         instances: count(17)?,

@@ -86,6 +86,7 @@ impl<'a> Scheduler<'a> {
             logit: 1,
             step: self.steps.len(),
             program: 1,
+            ring: None,
         };
         let (weights, parameters) = self.columns.into_memories();
         Scheduled {

@@ -167,6 +167,7 @@ pub(super) fn test_sizes_of(
         logit: 64,
         step: 64,
         program: 64,
+        ring: None,
     };
     Sizes::new(&ArrayConfig { rows, cols, lanes, taps, lines: 1, acc_bits: 20, extended }, &depths)
 }

@@ -106,6 +106,7 @@ mod tests {
             logit: 1,
             step: 1,
             program: 2,
+            ring: None,
         };
         let mut weights = LaneMemory::ones(70, 1);
         weights.set(0, 1, false);
@@ -117,6 +118,7 @@ mod tests {
             layers: Vec::new(),
             steps: vec![vec![0x1234_5678]],
             weights: vec![weights],
+            weight_stream: None,
             parameters: vec![vec![parameter]],
         };
         let expected: [&[u8]; 11] = [

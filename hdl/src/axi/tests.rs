@@ -97,6 +97,7 @@ fn sizes() -> (ArrayConfig, MemoryDepths) {
         logit: 1,
         step: 1,
         program: 23,
+        ring: None,
     };
     (array, depths)
 }

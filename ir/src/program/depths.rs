@@ -1,4 +1,4 @@
-//! Depths of the memories.
+//! Depths of the memories, and the weight port.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,4 +22,19 @@ pub struct MemoryDepths {
     pub step: usize,
     /// Program words, header and descriptors.
     pub program: usize,
+    /// The part of the weight memory that the weight port fills; all weights are resident if
+    /// `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring: Option<WeightRing>,
+}
+
+/// The words of the weight memory, from 0 on, that hold streamed weights for a while:
+/// microarchitecture.md, section 2.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightRing {
+    /// Words of a column: `F`, a power of two and at least 2.
+    pub words: usize,
+    /// Columns of a beat of the weight port: `W`, a divisor of the array's columns.
+    pub port_cols: usize,
 }

@@ -33,12 +33,17 @@ pub struct LayerFlags {
     pub last_layer: bool,
     /// Word 9, bit 10: writes levels to the activation memory.
     pub write_levels: bool,
+    /// Word 0, bit 3: another layer reads the image after this one.
+    pub keep_image: bool,
+    /// Word 0, bit 8: weights come through the weight port.
+    pub stream_weights: bool,
 }
 
 impl LayerFlags {
     /// The flags of the front.
     fn encode_front(self) -> u16 {
-        encode(&[self.source_image, self.stride_2, self.last_layer])
+        encode(&[self.source_image, self.stride_2, self.last_layer, self.keep_image])
+            | u16::from(self.stream_weights) << 8
     }
 
     /// The flags of the results.
@@ -71,6 +76,8 @@ impl LayerFlags {
             logits: results(7),
             out_stride_2: results(8),
             write_levels: results(10),
+            keep_image: front(3),
+            stream_weights: front(8),
         }
     }
 }
@@ -263,7 +270,7 @@ mod tests {
         let words: [u32; DESCRIPTOR_WORDS] = std::array::from_fn(|i| {
             let word = 0x0101_0101u32.wrapping_mul(u32::try_from(i).expect("small") + 3);
             match i {
-                0 => word & 0xffff_0057,
+                0 => word & 0xffff_015f,
                 9 => word & 0x7fff_05f8,
                 10 => word & 0x54ff_003f,
                 _ => word,

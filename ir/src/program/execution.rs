@@ -60,6 +60,9 @@ pub struct Execution {
     pub logits: Vec<i32>,
     /// The class as it left the output port.
     pub class: usize,
+    /// The first cycle of `Fetch`, counted from the first one after the program was loaded; 0 unless
+    /// weights are streamed.
+    pub start: u64,
     /// Cycles of each layer, until the next one begins.
     pub layer_cycles: Vec<u64>,
     /// Cycles of `Send`.

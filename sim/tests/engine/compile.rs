@@ -81,6 +81,7 @@ pub(crate) fn compile(net: &Net, array: ArrayConfig, copies: usize, lines: &[usi
         logit: 0,
         step: 0,
         program: 2 + 21 * net.layers.len(),
+        ring: None,
     };
     let header = Header {
         image_height: small(net.height),
@@ -97,6 +98,7 @@ pub(crate) fn compile(net: &Net, array: ArrayConfig, copies: usize, lines: &[usi
         layers: vec![],
         steps: vec![vec![]; array.taps],
         weights: vec![],
+        weight_stream: None,
         parameters: vec![vec![]; array.cols],
     };
     let compiler = Compiler {

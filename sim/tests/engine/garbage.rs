@@ -82,6 +82,7 @@ fn program() -> impl Strategy<Value = Program> {
                     logit: 8,
                     step: STEPS,
                     program: 100,
+                    ring: None,
                 },
                 header: Header {
                     image_height,
@@ -94,6 +95,7 @@ fn program() -> impl Strategy<Value = Program> {
                 layers,
                 steps: vec![],
                 weights: vec![],
+                weight_stream: None,
                 parameters: vec![],
             };
             if repaired {

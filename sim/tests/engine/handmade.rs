@@ -37,6 +37,7 @@ pub(crate) fn one_pixel(acc_bits: u32) -> Program {
             logit: 1,
             step: 8,
             program: 23,
+            ring: None,
         },
         header: Header {
             image_height: 1,
@@ -68,6 +69,7 @@ pub(crate) fn one_pixel(acc_bits: u32) -> Program {
         }],
         steps: vec![(0..8).rev().map(|plane| step(plane).encode()).collect()],
         weights: vec![LaneMemory::ones(4, 8)],
+        weight_stream: None,
         parameters: vec![vec![Parameter { mul: 3, bias: 7, ..Parameter::default() }]],
     }
 }

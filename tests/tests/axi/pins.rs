@@ -17,6 +17,7 @@ pub(crate) const DEPTHS: MemoryDepths = MemoryDepths {
     logit: 16,
     step: 2048,
     program: 256,
+    ring: None,
 };
 
 pub(crate) struct ModelPins {
