@@ -6,7 +6,9 @@ mod landscape;
 mod search;
 #[cfg(feature = "train")]
 mod train;
+mod verify;
 
+use crate::shard::Shard;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use heartbit_dataset::DatasetKind;
@@ -25,6 +27,7 @@ pub(crate) use search::{FpgaArgs, SearchArgs};
 pub(crate) use train::{
     GridArgs, MethodArgs, NetworkArgs, OptimizationArgs, TrainArgs, TrainDataArgs,
 };
+pub(crate) use verify::{MergeArgs, VerifyArgs};
 
 /// Trains binary residual networks, compiles them onto an XNOR-popcount systolic array, and proves
 /// that the hardware computes what the software did.
@@ -44,6 +47,9 @@ MODEL is a checkpoint (.safetensors) or a folded network (.hbn); BUILD is a dire
 
 Exit codes: 0 ok, 1 the check failed, 2 usage, 3 bad input file or unwritable output,
 4 the network does not fit, 5 an outside tool is missing or failed, 70 a bug of heartbit.";
+
+/// The array of what is not compiled for another one.
+pub(crate) const DEFAULT_ARRAY: ArrayShape = ArrayShape { rows: 8, cols: 8, lanes: 16 };
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -103,6 +109,10 @@ pub(crate) enum Command {
     Sim(SimArgs),
     /// Runs the Verilog under Verilator and compares every tensor with the interpreter.
     Cosim(CosimArgs),
+    /// Climbs the ladder float, snapped float, integer network, simulator, RTL: a verdict for CI.
+    Verify(Box<VerifyArgs>),
+    /// Joins the results of shards of `verify`, `sim` or `cosim`.
+    Merge(MergeArgs),
 }
 
 #[derive(Args, Debug)]
@@ -370,6 +380,9 @@ pub(crate) struct SimArgs {
     pub(crate) build: PathBuf,
     #[command(flatten)]
     pub(crate) data: DataArgs,
+    /// Every N-th image only, from the K-th one on; `heartbit merge` joins the results.
+    #[arg(long, value_name = "K/N")]
+    pub(crate) shard: Option<Shard>,
 }
 
 #[derive(Args, Debug)]
@@ -378,6 +391,9 @@ pub(crate) struct CosimArgs {
     pub(crate) build: PathBuf,
     #[command(flatten)]
     pub(crate) data: DataArgs,
+    /// Every N-th image only, from the K-th one on; `heartbit merge` joins the results.
+    #[arg(long, value_name = "K/N")]
+    pub(crate) shard: Option<Shard>,
     /// Waveform: `first-mismatch` re-runs the first image that differs and traces it; a FILE.fst
     /// traces the first image.
     #[arg(long, value_name = "first-mismatch|FILE.fst")]

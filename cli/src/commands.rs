@@ -10,6 +10,7 @@ pub(crate) mod import;
 pub(crate) mod inspect;
 #[cfg(feature = "train")]
 pub(crate) mod landscape;
+pub(crate) mod merge;
 pub(crate) mod models;
 pub(crate) mod plot;
 pub(crate) mod search;
@@ -21,3 +22,4 @@ pub(crate) use train as landscape;
 #[cfg(not(feature = "train"))]
 #[path = "commands/train_missing.rs"]
 pub(crate) mod train;
+pub(crate) mod verify;

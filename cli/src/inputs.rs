@@ -2,6 +2,7 @@
 
 use crate::args::DataArgs;
 use crate::failure::{Code, Failure, Outcome};
+use crate::shard::Shard;
 use heartbit_compiler::build::{self, Build};
 use heartbit_compiler::fold::fold;
 use heartbit_dataset::planes::to_interleaved;
@@ -64,10 +65,12 @@ pub(crate) fn build(path: &Path) -> Outcome<Build> {
     Ok(build::read(path)?)
 }
 
-/// Images with their labels.
+/// The first images of a data set, or a shard of them, with their labels.
+#[derive(Clone)]
 pub(crate) struct Images {
     set: Arc<Dataset>,
-    len: usize,
+    total: usize,
+    shard: Shard,
 }
 
 impl Images {
@@ -90,28 +93,65 @@ impl Images {
     }
 
     fn first(set: Dataset, directory: &Path, limit: Option<usize>) -> Outcome<Self> {
-        let len = limit.unwrap_or(set.len());
-        if len == 0 || len > set.len() {
+        let total = limit.unwrap_or(set.len());
+        if total == 0 || total > set.len() {
             let message =
-                format!("{len} images, but `{}` holds {}", directory.display(), set.len());
+                format!("{total} images, but `{}` holds {}", directory.display(), set.len());
             let help = format!("give `--images` 1 to {}", set.len());
             return Err(Failure::new(Code::Usage, message).help(help));
         }
-        Ok(Self { set: Arc::new(set), len })
+        Ok(Self { set: Arc::new(set), total, shard: Shard::WHOLE })
     }
 
+    /// The images of a shard, which has at least one.
+    pub(crate) fn shard(self, shard: Option<Shard>) -> Outcome<Self> {
+        let shard = shard.unwrap_or(Shard::WHOLE);
+        if shard.count(self.total) == 0 {
+            let message = format!("shard {shard} of {} images has none", self.total);
+            let help = format!("divide them among 1 to {}", self.total);
+            return Err(Failure::new(Code::Usage, message).help(help));
+        }
+        Ok(Self { shard, ..self })
+    }
+
+    /// Those that are among the first `n` of all, which may be none.
+    pub(crate) fn among_first(&self, n: usize) -> Self {
+        Self { set: Arc::clone(&self.set), total: self.total.min(n), shard: self.shard }
+    }
+
+    /// Images of this shard.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.shard.count(self.total)
+    }
+
+    /// Images of all shards.
+    pub(crate) fn total(&self) -> usize {
+        self.total
+    }
+
+    /// The shard, unless it is the whole.
+    pub(crate) fn shard_if_any(&self) -> Option<Shard> {
+        (self.shard != Shard::WHOLE).then_some(self.shard)
+    }
+
+    /// Where in the data set an image is.
+    pub(crate) fn number(&self, index: usize) -> usize {
+        self.shard.image(index)
     }
 
     /// Bytes of an image in `[y][x][channel]` order.
     pub(crate) fn image(&self, index: usize) -> Outcome<Vec<u8>> {
+        self.numbered(self.number(index))
+    }
+
+    /// The image at a place of the data set.
+    pub(crate) fn numbered(&self, number: usize) -> Outcome<Vec<u8>> {
         let [channels, ..] = self.set.image_shape();
-        Ok(to_interleaved(&self.set.image(index)?, channels))
+        Ok(to_interleaved(&self.set.image(number)?, channels))
     }
 
     pub(crate) fn label(&self, index: usize) -> usize {
-        self.set.label(index) as usize
+        self.set.label(self.number(index)) as usize
     }
 
     /// Refuses images of another size than the network's.
@@ -151,7 +191,7 @@ impl Images {
             .help("give the data set that the network was trained on to `--dataset`"))
     }
 
-    /// The whole set, of which the first [`len`](Self::len) images count.
+    /// The whole set, of which the first [`total`](Self::total) images count.
     #[cfg(feature = "train")]
     pub(crate) fn set(&self) -> &Arc<Dataset> {
         &self.set

@@ -8,8 +8,10 @@ mod commands;
 mod failure;
 mod fpga;
 mod inputs;
+mod ladder;
 mod layers;
 mod output;
+mod shard;
 mod verdict;
 
 use args::{Cli, Command};
@@ -35,6 +37,8 @@ fn main() -> ExitCode {
         Command::Inspect(args) => commands::inspect::run(args, format),
         Command::Sim(args) => commands::sim::run(args, format),
         Command::Cosim(args) => commands::cosim::run(args, format),
+        Command::Verify(args) => commands::verify::run(args, format),
+        Command::Merge(args) => commands::merge::run(args, format),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

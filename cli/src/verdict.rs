@@ -5,6 +5,7 @@
 use crate::failure::Outcome;
 use crate::inputs::Images;
 use crate::output::{grouped, percent, progress, share};
+use crate::shard::Shard;
 use heartbit_compiler::build::Build;
 use heartbit_compiler::compare::{Difference, compare};
 use heartbit_compiler::predict::{CyclePrediction, predict};
@@ -13,26 +14,84 @@ use heartbit_ir::interp::{Interpreter, Map, predicted_class};
 use heartbit_ir::program::Execution;
 use heartbit_sim::Simulator;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Instant;
 
-/// What was found over all images.
-#[derive(Default)]
-pub(crate) struct Verdict {
+/// Which command, network, array and images a result is of: results of other subjects are not
+/// merged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Subject {
+    pub(crate) command: String,
+    pub(crate) arch: String,
+    /// CRC-32 of the network's file.
+    pub(crate) network_crc32: String,
+    pub(crate) array: String,
+    /// CRC-32 of the Verilog, where it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rtl_crc32: Option<String>,
+    /// Images of all shards.
     pub(crate) images: usize,
-    correct: usize,
-    tensors: usize,
-    elements: usize,
+}
+
+impl Subject {
+    pub(crate) fn new(command: &str, build: &Build, images: &Images) -> Self {
+        let a = &build.compiled.program.array;
+        let bytes = build.network.to_bytes().expect("bug: it was written or read before");
+        Self {
+            command: command.to_owned(),
+            arch: build.network.arch.clone(),
+            network_crc32: format!("{:08x}", crc32fast::hash(&bytes)),
+            array: format!("{}x{}x{}", a.rows, a.cols, a.lanes),
+            rtl_crc32: None,
+            images: images.total(),
+        }
+    }
+}
+
+/// A tensor that differs, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Divergence {
+    pub(crate) image: usize,
+    pub(crate) engine: String,
+    pub(crate) difference: Difference,
+}
+
+/// A layer whose cycles are not those predicted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CycleError {
+    pub(crate) image: usize,
+    pub(crate) engine: String,
+    pub(crate) layer: String,
+    pub(crate) predicted: u64,
+    pub(crate) actual: u64,
+}
+
+/// Cycles of the first image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Cycles {
+    pub(crate) predicted: u64,
+    pub(crate) sim: Option<u64>,
+    pub(crate) rtl: Option<u64>,
+}
+
+/// What was found over all images.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Verdict {
+    pub(crate) subject: Subject,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shard: Option<Shard>,
+    pub(crate) images: usize,
+    pub(crate) correct: usize,
+    pub(crate) tensors: usize,
+    pub(crate) elements: usize,
     /// Tensors that differ.
-    differing: usize,
-    /// The first difference with its image, and its engine.
-    first: Option<(usize, &'static str, Difference)>,
-    /// Engine and layer whose cycles differ from the prediction: layer, predicted, actual.
-    cycle_error: Option<(&'static str, String, u64, u64)>,
-    predicted_cycles: u64,
-    sim_cycles: Option<u64>,
-    rtl_cycles: Option<u64>,
-    images_per_second: f64,
+    pub(crate) differing: usize,
+    /// The first of them.
+    pub(crate) first_divergence: Option<Divergence>,
+    pub(crate) cycle_error: Option<CycleError>,
+    pub(crate) cycles: Cycles,
+    pub(crate) seconds: f64,
 }
 
 /// One image through one engine, compared.
@@ -54,37 +113,31 @@ impl Verdict {
         share(self.correct as u64, self.images as u64)
     }
 
+    fn images_per_second(&self) -> f64 {
+        rate(self.images, self.seconds)
+    }
+
     /// The first image that differs.
     pub(crate) fn first_differing_image(&self) -> Option<usize> {
-        self.first.as_ref().map(|(image, ..)| *image)
+        self.first_divergence.as_ref().map(|first| first.image)
     }
 
     pub(crate) fn json(&self) -> Value {
-        let first = self.first.as_ref().map(|(image, engine, difference)| {
-            json!({ "image": image, "engine": engine, "difference": difference })
-        });
-        json!({
-            "schema": 1,
-            "images": self.images,
-            "accuracy": self.accuracy(),
-            "tensors": self.tensors,
-            "elements": self.elements,
-            "differing": self.differing,
-            "first_divergence": first,
-            "cycles": {
-                "predicted": self.predicted_cycles, "sim": self.sim_cycles, "rtl": self.rtl_cycles,
-            },
-            "images_per_second": self.images_per_second,
-            "verdict": if self.passed() { "pass" } else { "fail" },
-        })
+        let mut json = serde_json::to_value(self).expect("bug: plain data");
+        json["schema"] = json!(1);
+        json["accuracy"] = json!(self.accuracy());
+        json["images_per_second"] = json!(self.images_per_second());
+        json["verdict"] = json!(if self.passed() { "pass" } else { "fail" });
+        json
     }
 
     pub(crate) fn text(&self) -> String {
+        let shard = self.shard.map_or(String::new(), |shard| format!("shard {shard}: "));
         let mut lines = vec![format!(
-            "{} images, accuracy {}, {:.1} images/s",
+            "{shard}{} images, accuracy {}, {:.1} images/s",
             self.images,
             percent(self.accuracy()),
-            self.images_per_second
+            self.images_per_second()
         )];
         lines.push(format!(
             "{} tensors, {} elements compared with the interpreter: {} differ",
@@ -92,49 +145,80 @@ impl Verdict {
             grouped(self.elements as u64),
             self.differing
         ));
-        let engines = [("simulator", self.sim_cycles), ("RTL", self.rtl_cycles)];
-        let mut cycles = format!("cycles an image: predicted {}", grouped(self.predicted_cycles));
+        let engines = [("simulator", self.cycles.sim), ("RTL", self.cycles.rtl)];
+        let mut cycles = format!("cycles an image: predicted {}", grouped(self.cycles.predicted));
         for (name, value) in engines {
             if let Some(value) = value {
                 cycles = format!("{cycles}, {name} {}", grouped(value));
             }
         }
         lines.push(cycles);
-        if let Some((image, engine, difference)) = &self.first {
-            lines.push(format!("first difference: image {image}, {engine}"));
-            let [y, x, c] = difference.first;
-            lines.push(format!(
-                "  layer `{}`: {} differ in {} elements",
-                difference.layer, difference.tensor, difference.elements
-            ));
-            lines.push(format!(
-                "  first at row {y}, column {x}, channel {c}: expected {}, got {}",
-                difference.expected, difference.actual
-            ));
-        }
-        if let Some((engine, layer, predicted, actual)) = &self.cycle_error {
-            lines.push(format!(
-                "cycles differ: layer `{layer}`, predicted {predicted}, {engine} {actual}"
-            ));
-        }
+        lines.extend(differences(self.first_divergence.as_ref(), self.cycle_error.as_ref()));
         lines.push(format!("verdict: {}\n", if self.passed() { "pass" } else { "FAIL" }));
         lines.join("\n")
     }
 
     /// Adds one image of an engine; images are added in order.
-    fn add(&mut self, image: usize, engine: &'static str, checked: Checked) {
+    fn add(&mut self, image: usize, engine: &str, checked: Checked) {
         self.tensors += checked.tensors;
         self.elements += checked.elements;
         self.differing += checked.differences.len();
-        if self.first.is_none() {
-            self.first = checked.differences.into_iter().next().map(|d| (image, engine, d));
+        if self.first_divergence.is_none() {
+            let of_image = |difference| Divergence { image, engine: engine.to_owned(), difference };
+            self.first_divergence = checked.differences.into_iter().next().map(of_image);
         }
         if self.cycle_error.is_none() {
-            self.cycle_error = checked.cycle_error.map(|(l, p, a)| (engine, l, p, a));
+            let of_image = |(layer, predicted, actual)| {
+                let engine = engine.to_owned();
+                CycleError { image, engine, layer, predicted, actual }
+            };
+            self.cycle_error = checked.cycle_error.map(of_image);
         }
-        let slot = if engine == "RTL" { &mut self.rtl_cycles } else { &mut self.sim_cycles };
+        let slot = if engine == "RTL" { &mut self.cycles.rtl } else { &mut self.cycles.sim };
         slot.get_or_insert(checked.cycles);
     }
+
+    /// Adds the result of other images.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        self.images += other.images;
+        self.correct += other.correct;
+        self.tensors += other.tensors;
+        self.elements += other.elements;
+        self.differing += other.differing;
+        self.seconds += other.seconds;
+        let earliest = |a: Option<Divergence>, b| a.into_iter().chain(b).min_by_key(|d| d.image);
+        self.first_divergence = earliest(self.first_divergence.take(), other.first_divergence);
+        let earliest = |a: Option<CycleError>, b| a.into_iter().chain(b).min_by_key(|d| d.image);
+        self.cycle_error = earliest(self.cycle_error.take(), other.cycle_error);
+        self.cycles.sim = self.cycles.sim.or(other.cycles.sim);
+        self.cycles.rtl = self.cycles.rtl.or(other.cycles.rtl);
+    }
+}
+
+/// What differs, in lines for people.
+pub(crate) fn differences(
+    divergence: Option<&Divergence>,
+    cycle_error: Option<&CycleError>,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(Divergence { image, engine, difference }) = divergence {
+        lines.push(format!("first difference: image {image}, {engine}"));
+        let [y, x, c] = difference.first;
+        lines.push(format!(
+            "  layer `{}`: {} differ in {} elements",
+            difference.layer, difference.tensor, difference.elements
+        ));
+        lines.push(format!(
+            "  first at row {y}, column {x}, channel {c}: expected {}, got {}",
+            difference.expected, difference.actual
+        ));
+    }
+    if let Some(CycleError { engine, layer, predicted, actual, .. }) = cycle_error {
+        lines.push(format!(
+            "cycles differ: layer `{layer}`, predicted {predicted}, {engine} {actual}"
+        ));
+    }
+    lines
 }
 
 /// What engines are judged against.
@@ -188,8 +272,11 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn verdict(&self, images: usize) -> Verdict {
-        Verdict { images, predicted_cycles: self.prediction.total().0, ..Verdict::default() }
+    fn verdict(&self, command: &str, images: &Images) -> Verdict {
+        let cycles = Cycles { predicted: self.prediction.total().0, ..Cycles::default() };
+        let subject = Subject::new(command, self.build, images);
+        let shard = images.shard_if_any();
+        Verdict { subject, shard, images: images.len(), cycles, ..Verdict::default() }
     }
 }
 
@@ -213,43 +300,48 @@ pub(crate) fn simulate(build: &Build, images: &Images) -> Outcome<Verdict> {
         )
         .collect::<Outcome<_>>()?;
     bar.finish_and_clear();
-    let mut verdict = judge.verdict(images.len());
-    verdict.images_per_second = rate(images.len(), started);
+    let mut verdict = judge.verdict("sim", images);
+    verdict.seconds = started.elapsed().as_secs_f64();
     for (index, checked) in checked.into_iter().enumerate() {
         verdict.correct += usize::from(checked.correct);
-        verdict.add(index, "simulator", checked);
+        verdict.add(images.number(index), "simulator", checked);
     }
     Ok(verdict)
 }
 
-/// Runs simulator and RTL on all images and compares both with the interpreter.
+/// Runs the RTL on all images, and the simulator if it is wanted, and compares them with the
+/// interpreter.
 pub(crate) fn cosimulate(
     build: &Build,
     images: &Images,
     rtl: &mut Accelerator,
+    with_simulator: bool,
 ) -> Outcome<Verdict> {
     let judge = Judge::new(build);
     let mut simulator = Simulator::new(&build.compiled.program)?;
-    let mut verdict = judge.verdict(images.len());
+    let mut verdict = judge.verdict("cosim", images);
     let bar = progress("co-simulate", images.len());
     let started = Instant::now();
     for index in 0..images.len() {
         let image = images.image(index)?;
         let values = judge.values(&image)?;
         let label = images.label(index);
-        let simulated = judge.check(&values, label, &simulator.run(&image)?);
-        verdict.add(index, "simulator", simulated);
+        let number = images.number(index);
+        if with_simulator {
+            let simulated = judge.check(&values, label, &simulator.run(&image)?);
+            verdict.add(number, "simulator", simulated);
+        }
         let checked = judge.check(&values, label, &rtl.run(&image)?);
         verdict.correct += usize::from(checked.correct);
-        verdict.add(index, "RTL", checked);
+        verdict.add(number, "RTL", checked);
         bar.inc(1);
     }
     bar.finish_and_clear();
-    verdict.images_per_second = rate(images.len(), started);
+    verdict.seconds = started.elapsed().as_secs_f64();
     Ok(verdict)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "image counts are small")]
-pub(crate) fn rate(n: usize, started: Instant) -> f64 {
-    n as f64 / started.elapsed().as_secs_f64().max(1e-9)
+pub(crate) fn rate(n: usize, seconds: f64) -> f64 {
+    n as f64 / seconds.max(1e-9)
 }

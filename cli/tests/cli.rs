@@ -1,78 +1,12 @@
 //! The command as a user meets it: results, exit codes, messages, and what is left on disk.
 
+mod support;
+
 use heartbit_ir::network::{Extreme, Network, Op, OpKind};
-use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
+use support::{build, bundled_network, data, fail, heartbit, names, succeed, temporary, text};
 use tempfile::TempDir;
-
-/// Images of the bundled subset.
-fn data() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/cifar10-mini")
-}
-
-fn bundled_network() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/resnet20-cifar10.hbn")
-}
-
-fn heartbit(directory: &TempDir, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_heartbit"))
-        .args(args)
-        .current_dir(directory.path())
-        .output()
-        .expect("the command starts")
-}
-
-fn temporary() -> TempDir {
-    tempfile::tempdir().expect("a temporary directory")
-}
-
-/// Runs a command that must succeed and returns its JSON.
-#[track_caller]
-fn succeed(directory: &TempDir, args: &[&str]) -> Value {
-    let args: Vec<&str> = args.iter().copied().chain(["--format", "json"]).collect();
-    let output = heartbit(directory, &args);
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    let json: Value = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-    if !json.is_null() {
-        assert_eq!(json["schema"], 1, "{json}");
-    }
-    json
-}
-
-/// Runs a command that must fail, and returns its standard error.
-#[track_caller]
-fn fail(directory: &TempDir, args: &[&str], code: i32, words: &[&str]) -> String {
-    let output = heartbit(directory, args);
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(code), "{args:?}: {error}");
-    for word in words {
-        assert!(error.contains(word), "{args:?}: `{word}` is not in: {error}");
-    }
-    assert!(!error.contains("panicked"), "{error}");
-    error
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("a UTF-8 path")
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(directory)
-        .expect("readable")
-        .map(|e| e.expect("readable").file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
-}
-
-/// Compiles the bundled network for a small array.
-fn build(directory: &TempDir) -> PathBuf {
-    let path = directory.path().join("build");
-    let network = bundled_network();
-    succeed(directory, &["compile", text(&network), "--array", "4x8x16", "--out", text(&path)]);
-    path
-}
 
 #[test]
 fn demo_ends_in_its_verdict() {

@@ -10,16 +10,18 @@ use crate::schedule::Compiled;
 use heartbit_ir::interp::{Map, predicted_class};
 use heartbit_ir::network::{Network, OpKind, ValueId};
 use heartbit_ir::program::{Execution, LayerOutput};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// One tensor that differs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Difference {
     /// The layer.
     pub layer: String,
     /// The tensor: `sums`, `shortcut`, `stream`, `value`, `bits`, `levels`, `pooled`, `logits` or
     /// `class`.
-    pub tensor: &'static str,
+    pub tensor: Cow<'static, str>,
     /// Elements that differ.
     pub elements: usize,
     /// The first of them: row, column, channel in the network's order.
@@ -189,7 +191,7 @@ impl Check<'_> {
         if let Some(&(first, expected, actual)) = differing.next() {
             self.result.differences.push(Difference {
                 layer: self.layer.name.clone(),
-                tensor,
+                tensor: Cow::Borrowed(tensor),
                 elements: 1 + differing.count(),
                 first,
                 expected,

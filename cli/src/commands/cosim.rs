@@ -6,7 +6,7 @@ use crate::failure::{Code, Failure, Outcome};
 use crate::inputs::{self, Images};
 use crate::{output, verdict};
 use heartbit_compiler::build::Build;
-use heartbit_cosim::{Accelerator, Initial, Toolchain, Trace};
+use heartbit_cosim::{Accelerator, Design, Initial, Toolchain, Trace};
 use std::path::{Path, PathBuf};
 
 /// The value of `--trace` that asks for the first image that differs.
@@ -14,20 +14,22 @@ const FIRST_MISMATCH: &str = "first-mismatch";
 
 pub(crate) fn run(args: &CosimArgs, format: Format) -> Outcome {
     let build = inputs::build(&args.build)?;
-    let images = Images::test(&args.data)?;
+    let images = Images::test(&args.data)?.shard(args.shard)?;
     images.check_size(&build.network)?;
     let toolchain = Toolchain::detect()?;
     let mut rtl = from_build(&args.build, &build, &toolchain, Trace::None)?;
-    let verdict = verdict::cosimulate(&build, &images, &mut rtl)?;
+    let mut verdict = verdict::cosimulate(&build, &images, &mut rtl, true)?;
+    verdict.subject.rtl_crc32 = Some(verilog_checksum(&args.build, &build)?);
     let mut traced = None;
     if let Some(trace) = &args.trace {
         let on_mismatch = trace.as_os_str() == FIRST_MISMATCH;
-        let image = if on_mismatch { verdict.first_differing_image() } else { Some(0) };
+        let image =
+            if on_mismatch { verdict.first_differing_image() } else { Some(images.number(0)) };
         let path = if on_mismatch { args.build.join("first-mismatch.fst") } else { trace.clone() };
         if let Some(index) = image {
             let mut rtl = from_build(&args.build, &build, &toolchain, Trace::Fst)?;
             rtl.trace_start(&path)?;
-            rtl.run(&images.image(index)?)?;
+            rtl.run(&images.numbered(index)?)?;
             traced = Some((index, path));
         }
     }
@@ -51,6 +53,17 @@ pub(crate) fn from_build(
     toolchain: &Toolchain,
     trace: Trace,
 ) -> Outcome<Accelerator> {
+    let design = design(path, build)?;
+    let compiled = heartbit_cosim::Build::new(design).trace(trace).compile(toolchain)?;
+    // Registers without a reset start with random bits: a result must not depend on them.
+    let model = compiled.instantiate(Initial::Random(1))?;
+    let mut accelerator = Accelerator::new(model)?;
+    accelerator.load(&build.compiled.program)?;
+    Ok(accelerator)
+}
+
+/// The accelerator with the Verilog in a build directory.
+fn design(path: &Path, build: &Build) -> Outcome<Design> {
     let program = &build.compiled.program;
     let mut design = heartbit_cosim::accelerator_design(&program.array, &program.depths);
     for (name, text) in &mut design.files {
@@ -61,10 +74,14 @@ pub(crate) fn from_build(
                 .help("write the build again with `heartbit compile`")
         })?;
     }
-    let compiled = heartbit_cosim::Build::new(design).trace(trace).compile(toolchain)?;
-    // Registers without a reset start with random bits: a result must not depend on them.
-    let model = compiled.instantiate(Initial::Random(1))?;
-    let mut accelerator = Accelerator::new(model)?;
-    accelerator.load(program)?;
-    Ok(accelerator)
+    Ok(design)
+}
+
+/// CRC-32 of the Verilog in a build directory.
+pub(crate) fn verilog_checksum(path: &Path, build: &Build) -> Outcome<String> {
+    let mut checksum = crc32fast::Hasher::new();
+    for (_, text) in &design(path, build)?.files {
+        checksum.update(text.as_bytes());
+    }
+    Ok(format!("{:08x}", checksum.finalize()))
 }

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &DemoArgs, format: Format) -> Outcome {
     let some = Images::load(&data, Some(args.cosim_images as usize))?;
     say(&format!("\nVerilog under Verilator, {} images, every layer\n", some.len()))?;
     let mut rtl = from_build(&path, &build, &toolchain, Trace::None)?;
-    let cosimulated = verdict::cosimulate(&build, &some, &mut rtl)?;
+    let cosimulated = verdict::cosimulate(&build, &some, &mut rtl, true)?;
     say(&indented(&cosimulated))?;
 
     let passed = simulated.passed() && cosimulated.passed() && some.len() >= 3;

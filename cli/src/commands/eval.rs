@@ -10,6 +10,7 @@ use crate::verdict::rate;
 use heartbit_cosim::{Accelerator, Toolchain};
 use heartbit_ir::interp::{Interpreter, predicted_class};
 use heartbit_ir::network::Network;
+use heartbit_ir::program::Program;
 use heartbit_sim::Simulator;
 use rayon::prelude::*;
 use serde_json::json;
@@ -35,7 +36,7 @@ pub(crate) fn run(args: &EvalArgs, format: Format) -> Outcome {
         Engine::Sim => simulate(args, &images)?,
         Engine::Rtl => cosimulate(args, &images)?,
     };
-    let rate = rate(images.len(), started);
+    let rate = rate(images.len(), started.elapsed().as_secs_f64());
     let correct = correct(&logits, &images);
     let accuracy = share(correct as u64, images.len() as u64);
     let engine = format!("{:?}", args.engine).to_lowercase();
@@ -64,7 +65,7 @@ fn correct(logits: &[Vec<i32>], images: &Images) -> usize {
 fn float(args: &EvalArgs, images: &Images, format: Format, started: Instant) -> Outcome {
     let FloatAndGrid { float_correct, agreement, grid_logits } =
         train::evaluate(&args.model, images)?;
-    let rate = rate(images.len(), started);
+    let rate = rate(images.len(), started.elapsed().as_secs_f64());
     let grid_correct = correct(&grid_logits, images);
     let of_all = |n: usize| share(n as u64, images.len() as u64);
     let hash = logits_hash(&grid_logits);
@@ -121,7 +122,12 @@ fn interpret(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
 
 fn simulate(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
     let build = compile(network(args, images)?, args.array, &LimitArgs::default())?;
-    let simulator = Simulator::new(&build.compiled.program)?;
+    simulated_logits(&build.compiled.program, images)
+}
+
+/// The simulator's logits of all images.
+pub(crate) fn simulated_logits(program: &Program, images: &Images) -> Outcome<Vec<Vec<i32>>> {
+    let simulator = Simulator::new(program)?;
     let bar = progress("simulate", images.len());
     (0..images.len())
         .into_par_iter()

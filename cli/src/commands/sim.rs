@@ -7,7 +7,7 @@ use crate::{output, verdict};
 
 pub(crate) fn run(args: &SimArgs, format: Format) -> Outcome {
     let build = inputs::build(&args.build)?;
-    let images = Images::test(&args.data)?;
+    let images = Images::test(&args.data)?.shard(args.shard)?;
     images.check_size(&build.network)?;
     let verdict = verdict::simulate(&build, &images)?;
     output::result(format, &verdict.json(), || verdict.text())?;

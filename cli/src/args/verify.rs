@@ -1,0 +1,75 @@
+//! Arguments of `verify` and `merge`.
+
+use super::{DataArgs, LimitArgs};
+use crate::shard::Shard;
+use clap::Args;
+use heartbit_ir::program::ArrayShape;
+use std::path::PathBuf;
+
+#[derive(Args, Debug)]
+#[command(after_help = VERIFY_HELP)]
+pub(crate) struct VerifyArgs {
+    /// Checkpoint, network or build.
+    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Array, where MODEL is no build [default: 8x8x16].
+    #[arg(long)]
+    pub(crate) array: Option<ArrayShape>,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+    /// Images of the float rung, which is slow.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) float_images: usize,
+    /// Images of which the simulator's every tensor is compared.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) sim_images: usize,
+    /// Images of which the RTL's every tensor is compared; 0 needs no Verilator.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) rtl_images: usize,
+    /// Least accuracy of the integer network, 0 to 1.
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub(crate) min_accuracy: Option<f64>,
+    /// Least share of images that the float network classifies as the integer network does.
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub(crate) min_agreement: Option<f64>,
+    /// Also writes the result as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Every N-th image only, from the K-th one on; `heartbit merge` joins the results.
+    #[arg(long, value_name = "K/N")]
+    pub(crate) shard: Option<Shard>,
+}
+
+const VERIFY_HELP: &str = "\
+Rungs, each compared with the integer network, which is normative:
+  float     the checkpoint in real arithmetic: accuracy, and how many images get another class
+  snapped   the trainer's evaluation on the deployed grid: every logit (binary with the trainer)
+  network   the interpreter: accuracy
+  sim       the simulator: every logit
+  cycle-sim the cycle-exact simulator: every tensor, every layer's cycles
+  rtl       the Verilog under Verilator: every tensor, every layer's cycles; of a BUILD, its files
+
+Examples:
+  heartbit verify run/checkpoint.safetensors --data cifar10 --min-accuracy 0.87 --junit report.xml
+  heartbit verify build --data cifar10 --shard 2/8 --format json > shard-2.json
+  heartbit merge shard-*.json
+
+docs/ci.md has the steps for GitHub Actions, GitLab CI, Slurm and GNU parallel.";
+
+#[derive(Args, Debug)]
+pub(crate) struct MergeArgs {
+    /// Results of all shards of one run, as `--format json` printed them.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Also writes the result of `verify` as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("a share is 0 to 1, for example 0.87".to_owned()),
+    }
+}

@@ -1,0 +1,31 @@
+//! `verify`: the ladder from the trained network to the RTL, with a verdict.
+
+use crate::args::{Format, VerifyArgs};
+use crate::failure::{Code, Failure, Outcome};
+use crate::ladder::{Report, climb::climb, junit};
+use crate::output;
+use std::path::Path;
+
+pub(crate) fn run(args: &VerifyArgs, format: Format) -> Outcome {
+    conclude(&climb(args)?, args.junit.as_deref(), format)
+}
+
+/// Writes a report and turns a failed check into exit code 1.
+pub(crate) fn conclude(report: &Report, junit: Option<&Path>, format: Format) -> Outcome {
+    if let Some(path) = junit {
+        super::models::write_atomically(path, junit::xml(report).as_bytes())?;
+    }
+    output::result(format, &report.json(), || report.text())?;
+    if report.passed() {
+        return Ok(());
+    }
+    let failed: Vec<String> =
+        report.checks().into_iter().filter(|c| !c.passed).map(|c| c.name).collect();
+    if failed.is_empty() {
+        return Err(Failure::new(Code::CheckFailed, "nothing was checked")
+            .help("give at least one of the rungs an image"));
+    }
+    let message = format!("failed: {}", failed.join(", "));
+    Err(Failure::new(Code::CheckFailed, message)
+        .help("the figures, and the first difference where engines disagree, are above"))
+}
