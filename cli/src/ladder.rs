@@ -11,7 +11,7 @@ pub(crate) mod junit;
 
 use crate::output::{Table, grouped, percent, share};
 use crate::shard::Shard;
-use crate::verdict::{CycleError, Cycles, Divergence, Subject, Verdict};
+use crate::verdict::{CycleError, Cycles, Divergence, Subject, Verdict, differences, earlier};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -87,10 +87,8 @@ impl Rung {
             (a, b) => a.or(b),
         };
         self.cycles = self.cycles.take().or(other.cycles);
-        let first = |a: Option<Divergence>, b| a.into_iter().chain(b).min_by_key(|d| d.image);
-        self.first_divergence = first(self.first_divergence.take(), other.first_divergence);
-        let first = |a: Option<CycleError>, b| a.into_iter().chain(b).min_by_key(|d| d.image);
-        self.cycle_error = first(self.cycle_error.take(), other.cycle_error);
+        earlier(&mut self.first_divergence, other.first_divergence, |d| d.image);
+        earlier(&mut self.cycle_error, other.cycle_error, |d| d.image);
     }
 }
 
@@ -238,11 +236,8 @@ impl Report {
             lines.extend(self.not_compared.iter().map(|what| format!("  {what}")));
         }
         for rung in &self.rungs {
-            let differences = crate::verdict::differences(
-                rung.first_divergence.as_ref(),
-                rung.cycle_error.as_ref(),
-            );
-            lines.extend(differences);
+            let (first, cycles) = (rung.first_divergence.as_ref(), rung.cycle_error.as_ref());
+            lines.extend(differences(first, cycles));
         }
         lines.push(format!("\nverdict: {}\n", if self.passed() { "pass" } else { "FAIL" }));
         lines.join("\n")

@@ -186,13 +186,16 @@ impl Verdict {
         self.elements += other.elements;
         self.differing += other.differing;
         self.seconds += other.seconds;
-        let earliest = |a: Option<Divergence>, b| a.into_iter().chain(b).min_by_key(|d| d.image);
-        self.first_divergence = earliest(self.first_divergence.take(), other.first_divergence);
-        let earliest = |a: Option<CycleError>, b| a.into_iter().chain(b).min_by_key(|d| d.image);
-        self.cycle_error = earliest(self.cycle_error.take(), other.cycle_error);
+        earlier(&mut self.first_divergence, other.first_divergence, |d| d.image);
+        earlier(&mut self.cycle_error, other.cycle_error, |d| d.image);
         self.cycles.sim = self.cycles.sim.or(other.cycles.sim);
         self.cycles.rtl = self.cycles.rtl.or(other.cycles.rtl);
     }
+}
+
+/// Keeps what is of the earlier image.
+pub(crate) fn earlier<T>(kept: &mut Option<T>, other: Option<T>, image: impl Fn(&T) -> usize) {
+    *kept = kept.take().into_iter().chain(other).min_by_key(image);
 }
 
 /// What differs, in lines for people.

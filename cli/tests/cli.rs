@@ -3,6 +3,7 @@
 mod support;
 
 use heartbit_ir::network::{Extreme, Network, Op, OpKind};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::{build, bundled_network, data, fail, heartbit, names, succeed, temporary, text};

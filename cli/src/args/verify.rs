@@ -33,7 +33,7 @@ pub(crate) struct VerifyArgs {
     /// Least share of images that the float network classifies as the integer network does.
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub(crate) min_agreement: Option<f64>,
-    /// Also writes the result as JUnit XML.
+    /// Also writes the result as `JUnit` XML.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
     /// Every N-th image only, from the K-th one on; `heartbit merge` joins the results.
@@ -62,7 +62,7 @@ pub(crate) struct MergeArgs {
     /// Results of all shards of one run, as `--format json` printed them.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// Also writes the result of `verify` as JUnit XML.
+    /// Also writes the result of `verify` as `JUnit` XML.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
 }
