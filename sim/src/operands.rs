@@ -156,8 +156,9 @@ impl Operands {
         self.set_whole(Rows::all(plan.rows));
         self.words.fill([0; GROUP]);
         let words = self.words.as_flattened_mut();
+        let first = usize::from(layer.d.in_base) + at.t * stride(&layer.d);
         for piece in &read.pieces {
-            let y = (at.t * stride(&layer.d)).checked_add_signed(read.dy + piece.row);
+            let y = first.checked_add_signed(read.dy + piece.row);
             let Some(y) = y.filter(|&y| y < usize::from(layer.d.in_height)) else { continue };
             let bits = from.image.row(piece.plane, y, at.xt * plan.rows, plan.rows);
             for (word, &bits) in words[piece.limb * self.padded..].iter_mut().zip(bits) {

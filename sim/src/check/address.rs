@@ -60,7 +60,12 @@ impl Layer<'_> {
         self.at_most("stride (that of the stem)", step, window)?;
         let (rows, tiles) = (header.image_height, header.image_tiles);
         self.at_most("in_height (the rows of the image)", d.in_height.into(), rows.into())?;
-        self.at_most("row_tiles (the windows of the image)", d.row_tiles.into(), tiles.into())
+        self.at_most("row_tiles (the windows of the image)", d.row_tiles.into(), tiles.into())?;
+        // The band begins at image row `in_base`.
+        let words = u64::from(d.in_base / 3) * u64::from(tiles);
+        self.exactly("in_y_words (of image row in_base)", d.in_y_words.into(), words)?;
+        let rest = u64::from(d.in_base % 3);
+        self.exactly("in_xt_words (in_base modulo 3)", d.in_xt_words.into(), rest)
     }
 
     /// First and last word that a row of a run reads.

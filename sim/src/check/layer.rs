@@ -29,7 +29,7 @@ impl Layer<'_> {
         if value <= limit { Ok(()) } else { Err(error) }
     }
 
-    fn exactly(&self, field: &'static str, value: u64, limit: u64) -> Result<(), Error> {
+    pub(super) fn exactly(&self, field: &'static str, value: u64, limit: u64) -> Result<(), Error> {
         let error = Error::Layer { layer: self.index, field, value, rule: "exactly", limit };
         if value == limit { Ok(()) } else { Err(error) }
     }
@@ -111,8 +111,20 @@ impl Layer<'_> {
             (flags.out_flat && flags.out_stride_2, "its map is flat and read with stride 2"),
             (flags.last_layer && !last, "`last_layer` is set before the last layer"),
             (!flags.last_layer && last, "`last_layer` is not set in the last layer"),
-            (flags.source_image && self.index > 0, "only the first layer may read the image"),
+            (
+                !flags.keep_image && self.image_follows(),
+                "`keep_image` is not set, but a later layer reads the image",
+            ),
+            (
+                flags.keep_image && !self.image_follows(),
+                "`keep_image` is set, but no later layer reads the image",
+            ),
         ])
+    }
+
+    /// Whether a later layer reads the image.
+    fn image_follows(&self) -> bool {
+        self.program.layers[self.index + 1..].iter().any(|d| d.flags.source_image)
     }
 
     /// Section 1: what plain hardware leaves out.

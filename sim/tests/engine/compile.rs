@@ -2,7 +2,9 @@
 //!
 //! Here are descriptors and parameters; `taps` makes the steps of a map, `stem` those of the image,
 //! `lines` says how many lines a tile covers, `schedule` when layers and tiles follow each other.
+//! `bands` divides a program's stem.
 
+pub(crate) mod bands;
 pub(crate) mod lines;
 mod schedule;
 mod stem;

@@ -132,18 +132,23 @@ fn repair(program: &mut Program) {
     header.image_tiles = tiles(outputs, array);
     let last = program.layers.len().saturating_sub(1);
     for (i, d) in program.layers.iter_mut().enumerate() {
-        d.flags.source_image &= i == 0;
+        d.flags.source_image &= i != 1;
         d.flags.last_layer = i == last;
         repair_layer(d, array);
         if d.flags.source_image {
             (d.steps, d.step_base) = (d.steps % 3 + 1, 0);
             (d.out_width, d.in_height) = (outputs, header.image_height);
             d.flags.stride_2 = header.stem_stride == 2;
+            d.in_base %= 6;
+            (d.in_y_words, d.in_xt_words) = (d.in_base / 3 * header.image_tiles, d.in_base % 3);
         }
         repair_lines(d, array);
         d.row_tiles = tiles(d.out_width, array);
         header.classes = header.classes.clamp(1, d.col_tiles);
     }
+    let image = program.layers.iter().rposition(|d| d.flags.source_image).unwrap_or(0);
+    let layers = program.layers.iter_mut().enumerate();
+    layers.for_each(|(i, d)| d.flags.keep_image = i < image);
 }
 
 fn tiles(outputs: u16, array: &ArrayConfig) -> u16 {
@@ -224,17 +229,20 @@ fn accepted(program: &Program) -> bool {
 
 #[test]
 fn garbage_is_rejected_or_ends() {
-    let (runs, folded) = (Cell::new(0), Cell::new(0));
-    let mut runner = TestRunner::new(ProptestConfig::with_cases(4000));
+    let (runs, folded, bands) = (Cell::new(0), Cell::new(0), Cell::new(0));
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(6000));
     let result = runner.run(&program(), |program| {
         if accepted(&program) {
             let folds = program.layers.iter().any(|d| d.lines > 1);
             runs.set(runs.get() + 1);
             folded.set(folded.get() + usize::from(folds));
+            let kept = program.layers.iter().any(|d| d.flags.keep_image);
+            bands.set(bands.get() + usize::from(kept));
         }
         Ok(())
     });
     assert_eq!(result, Ok(()));
     assert!(runs.get() > 400, "only {} programs ran", runs.get());
     assert!(folded.get() > 200, "only {} programs with tiles of several lines ran", folded.get());
+    assert!(bands.get() > 20, "only {} programs that read the image again ran", bands.get());
 }

@@ -199,11 +199,38 @@ fn broken_flags_are_named() {
         |d| (d.flags.out_flat, d.out_phase_words) = (true, 1),
         "layer 0: out_phase_words of a flat map is 1, must be exactly 0",
     );
-    check_error(
-        four_layers(),
-        |p| p.layers[1].flags.source_image = true,
-        "layer 1: only the first layer may read the image",
+}
+
+#[test]
+fn broken_bands_are_named() {
+    let check = |keep: [bool; 4], expected| {
+        let change = |p: &mut Program| {
+            p.layers[2].flags.source_image = true;
+            p.layers.iter_mut().zip(keep).for_each(|(d, keep)| d.flags.keep_image = keep);
+        };
+        check_error(four_layers(), change, expected);
+    };
+    check([false; 4], "layer 0: `keep_image` is not set, but a later layer reads the image");
+    // Layers between those of the image keep it, too.
+    check(
+        [true, false, false, false],
+        "layer 1: `keep_image` is not set, but a later layer reads the image",
     );
+    check(
+        [true, true, true, false],
+        "layer 2: `keep_image` is set, but no later layer reads the image",
+    );
+    let check = |base: u16, (y_words, xt_words), expected| {
+        let change = |p: &mut Program| {
+            let d = &mut p.layers[0];
+            (d.in_base, d.in_y_words, d.in_xt_words) = (base, y_words, xt_words);
+        };
+        check_error(four_layers(), change, expected);
+    };
+    // Two windows in a row of the image.
+    check(0, (1, 0), "layer 0: in_y_words (of image row in_base) is 1, must be exactly 0");
+    check(5, (1, 2), "layer 0: in_y_words (of image row in_base) is 1, must be exactly 2");
+    check(5, (2, 1), "layer 0: in_xt_words (in_base modulo 3) is 1, must be exactly 2");
 }
 
 #[test]

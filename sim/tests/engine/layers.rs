@@ -288,30 +288,53 @@ fn arrays() -> impl Strategy<Value = ArrayConfig> {
     )
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+/// A network and an array, without the numbers.
+#[derive(Clone, Debug)]
+pub(crate) struct Draw {
+    pub(crate) array: ArrayConfig,
+    pub(crate) copies: usize,
+    size: (usize, usize, usize),
+    specs: Vec<Spec>,
+    seed: u64,
+}
 
-    #[test]
-    fn random_networks_agree_with_the_reference(
-        array in arrays(),
-        copies in prop_oneof![Just(1usize), Just(2), Just(4)],
-        size in (1usize..12, prop_oneof![1usize..5, 1usize..14], 1usize..=3),
-        first in (1usize..20, any::<bool>(), 1usize..4),
-        layers in proptest::collection::vec(spec(), 1..5),
-        last in (1usize..30, 1u32..9, 1usize..12),
-        seed: u64,
-    ) {
-        let (cout, wide, bits) = first;
-        let mut specs = vec![stem(cout, if wide && array.extended { 7 } else { 3 }, bits)];
-        specs.extend_from_slice(&layers);
-        specs.extend(end(last.0, last.1, last.2));
-        let mut numbers = Numbers(seed);
-        let net = network(size, &specs, array.extended, &mut numbers);
+impl Draw {
+    /// The network, the lines of the tiles of each layer, and more numbers.
+    pub(crate) fn network(&self) -> (Net, Vec<usize>, Numbers) {
+        let mut numbers = Numbers(self.seed);
+        let net = network(self.size, &self.specs, self.array.extended, &mut numbers);
         let drawn = |allowed: &[usize]| {
             let most = allowed.len() - 1;
             allowed[numbers.draw::<usize>(1, 0, 3)[0].min(most)]
         };
-        let lines = choose(&net, &array, drawn);
-        check(&net, array, (copies, &lines), &mut numbers);
+        let lines = choose(&net, &self.array, drawn);
+        (net, lines, numbers)
+    }
+}
+
+/// Random networks on random arrays.
+pub(crate) fn draws() -> impl Strategy<Value = Draw> {
+    let copies = prop_oneof![Just(1usize), Just(2), Just(4)];
+    let size = (1usize..12, prop_oneof![1usize..5, 1usize..14], 1usize..=3);
+    let first = (1usize..20, any::<bool>(), 1usize..4);
+    let layers = proptest::collection::vec(spec(), 1..5);
+    let last = (1usize..30, 1u32..9, 1usize..12);
+    (arrays(), copies, size, first, layers, last, any::<u64>()).prop_map(
+        |(array, copies, size, (cout, wide, bits), layers, last, seed)| {
+            let mut specs = vec![stem(cout, if wide && array.extended { 7 } else { 3 }, bits)];
+            specs.extend(layers);
+            specs.extend(end(last.0, last.1, last.2));
+            Draw { array, copies, size, specs, seed }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn random_networks_agree_with_the_reference(draw in draws()) {
+        let (net, lines, mut numbers) = draw.network();
+        check(&net, draw.array, (draw.copies, &lines), &mut numbers);
     }
 }

@@ -4,6 +4,7 @@
 //! convolutions over plain integers straight from `docs/semantics.md`, the compiler follows
 //! sections 1 to 5 of `docs/microarchitecture.md` without any optimisation.
 
+mod bands;
 mod compile;
 mod folded;
 mod garbage;
