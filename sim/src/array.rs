@@ -58,7 +58,7 @@ impl Array {
             self.matches.iter_mut().chain(&mut self.products).for_each(|acc| *acc *= 2);
         }
         if self.operands.read(&Step { plan, layer, at, from }, &mut self.products) {
-            let word = usize::from(layer.d.weight_base) + at.ct * layer.ops.len() + at.step;
+            let word = layer.weights + at.ct * layer.ops.len() + at.step;
             let size = plan.limbs * plan.packed;
             self.count(plan, &plan.weights[word * size..][..size]);
         }

@@ -7,11 +7,13 @@
 //! Reads of invalid taps and of pixels that are not written may go anywhere, as in the hardware.
 //!
 //! Here are the array, the tables and the header; `layer` examines a layer, `schedule` its gaps,
-//! `step` its steps, `address` the words that it reaches, `parameter` the parameters.
+//! `step` its steps, `address` the words that it reaches, `ring` its weights, `parameter` the
+//! parameters.
 
 mod address;
 mod layer;
 mod parameter;
+pub(crate) mod ring;
 mod schedule;
 mod step;
 
@@ -19,8 +21,11 @@ use crate::error::Error;
 use heartbit_ir::program::{ArrayConfig, DESCRIPTOR_WORDS, HEADER_WORDS, Program};
 use layer::Layer;
 
-/// Longest image, in cycles, that a simulator accepts.
+/// Longest image, in cycles, that a simulator accepts. Steps may wait for streamed weights in so
+/// many of them as the slots of the weight port allow, and for its first slot.
 pub const MAX_CYCLES: u64 = 1 << 32;
+/// Latest cycle in which an image may begin, where weights are streamed.
+pub const MAX_START: u64 = 1 << 62;
 /// Most results (pixels × columns, all layers) that a simulator accepts.
 pub const MAX_RESULTS: u64 = 1 << 26;
 const MAX_ROWS_OR_COLS: usize = 256;
@@ -36,7 +41,10 @@ pub(crate) struct Extent {
     /// Words of a stream bank.
     pub(crate) stream: usize,
     pub(crate) logit: usize,
+    /// Resident words.
     pub(crate) weight: usize,
+    /// Words of the sequence that comes through the weight port.
+    pub(crate) streamed: usize,
     pub(crate) parameter: usize,
 }
 
@@ -44,22 +52,25 @@ pub(crate) struct Extent {
 pub(crate) fn check(program: &Program) -> Result<Extent, Error> {
     check_array(&program.array)?;
     check_tables(program)?;
+    ring::check(program)?;
     check_header(program)?;
     let sent = program.layers.last().map_or(0, |d| usize::from(d.col_tiles));
     let mut extent = Extent { logit: sent, ..Extent::default() };
-    let (mut cycles, mut results) = (0u128, 0u128);
+    let (mut cycles, mut results) = (u128::from(ring::latency(program)), 0u128);
+    let longest_wait = u128::from(ring::longest_wait(program));
     for (index, d) in program.layers.iter().enumerate() {
         let layer = Layer { index, d, program };
         layer.check(&mut extent)?;
         if let Some(index) = index.checked_sub(1) {
             Layer { index, d: &program.layers[index], program }.check_overlap(&layer)?;
         }
-        cycles += layer.cycles();
+        cycles += layer.cycles() + layer.waiting_steps() * longest_wait;
         results += layer.results();
         layer.at_most("cycles up to its end", saturate(cycles), MAX_CYCLES)?;
         layer.at_most("results up to its end", saturate(results), MAX_RESULTS)?;
     }
-    check_columns(program, &extent)?;
+    ring::check_columns(program, &extent)?;
+    check_parameters(program, &extent)?;
     parameter::check(program, extent.parameter)?;
     Ok(extent)
 }
@@ -151,29 +162,17 @@ fn check_header(program: &Program) -> Result<(), Error> {
     at_most("logit words that are sent", tiles, program.depths.logit)
 }
 
-fn check_columns(program: &Program, extent: &Extent) -> Result<(), Error> {
-    let limbs = program.array.lanes.div_ceil(64);
-    for (column, memory) in program.weights.iter().enumerate() {
-        let words = if memory.is_empty() { 0 } else { memory.len() };
-        let width = if words == 0 { 0 } else { memory.word(0).len() };
-        let error = |field, value: usize, rule, limit: usize| {
-            Err(Error::Column { column, field, value: value as u64, rule, limit: limit as u64 })
+fn check_parameters(program: &Program, extent: &Extent) -> Result<(), Error> {
+    for (column, parameters) in program.parameters.iter().enumerate() {
+        let (field, words) = ("number of parameters", parameters.len());
+        let error = |rule, limit: usize| {
+            Err(Error::Column { column, field, value: words as u64, rule, limit: limit as u64 })
         };
-        if words < extent.weight {
-            return error("number of weight words", words, "at least", extent.weight);
+        if words < extent.parameter {
+            return error("at least", extent.parameter);
         }
-        if words > program.depths.weight {
-            return error("number of weight words", words, "at most", program.depths.weight);
-        }
-        if width != limbs {
-            return error("limbs of a weight word", width, "exactly", limbs);
-        }
-        let parameters = program.parameters[column].len();
-        if parameters < extent.parameter {
-            return error("number of parameters", parameters, "at least", extent.parameter);
-        }
-        if parameters > program.depths.parameter {
-            return error("number of parameters", parameters, "at most", program.depths.parameter);
+        if words > program.depths.parameter {
+            return error("at most", program.depths.parameter);
         }
     }
     Ok(())

@@ -42,6 +42,25 @@ pub enum Error {
         /// Rows.
         rows: usize,
     },
+    /// The weight ring has a size that addresses do not wrap at, or no place.
+    #[error(
+        "program: depths.ring.words is {words}, must be a power of two, at least 2 and at most the \
+         {depth} words of the weight memory"
+    )]
+    Ring {
+        /// Words of the ring.
+        words: usize,
+        /// Words of the weight memory.
+        depth: usize,
+    },
+    /// The beats of the weight port do not make up a word of all columns.
+    #[error("program: depths.ring.port_cols is {port_cols}, must divide the {cols} columns")]
+    PortColumns {
+        /// Columns of a beat.
+        port_cols: usize,
+        /// Columns.
+        cols: usize,
+    },
     /// There are no windows for this stem.
     #[error(
         "program: the stem is {kernel}x{kernel} with stride {stride}, must be 3x3 with stride 1, \
@@ -144,6 +163,16 @@ pub enum Error {
         last: i64,
         /// Words of the memory.
         depth: usize,
+    },
+    /// The image begins before the one before it has ended, or too late.
+    #[error("the image begins in cycle {start}, must begin in {earliest}..={latest}")]
+    Start {
+        /// First cycle of `Fetch`.
+        start: u64,
+        /// The second cycle after `Send` of the image before; 0 for the first image.
+        earliest: u64,
+        /// The latest cycle for which cycles are counted.
+        latest: u64,
     },
     /// The image has the wrong number of bytes.
     #[error(

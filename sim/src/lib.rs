@@ -9,9 +9,9 @@
 //! It is written from that page alone: agreement with the RTL is evidence only while the two share
 //! no code, so this crate must never depend on `heartbit-hdl`.
 //!
-//! * Where results come from: `sequencer` (when), `step`, `rows` and `operands` (what the rows
-//!   meet), `array` (matches), `post` (everything after the drain), `layout`, `image` and `memory`
-//!   (what is kept between them).
+//! * Where results come from: `sequencer` (when), `ring` (when streamed weights are there), `step`,
+//!   `rows` and `operands` (what the rows meet), `array` (matches), `post` (everything after the
+//!   drain), `layout`, `image` and `memory` (what is kept between them).
 //! * What a program must satisfy: `check`. Programs that break the page's rules, or that would
 //!   read outside of a memory, are rejected with an [`Error`] before the first cycle.
 //!
@@ -30,11 +30,12 @@ mod memory;
 mod operands;
 mod plan;
 mod post;
+mod ring;
 mod rows;
 mod sequencer;
 mod simulator;
 mod step;
 
-pub use check::{MAX_CYCLES, MAX_RESULTS};
+pub use check::{MAX_CYCLES, MAX_RESULTS, MAX_START};
 pub use error::Error;
 pub use simulator::Simulator;

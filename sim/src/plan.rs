@@ -6,9 +6,13 @@
 //! Only programs that `check` accepted are planned.
 
 use crate::check::Extent;
+use crate::check::ring::ring_words;
 use crate::layout::{Layout, lines};
+use crate::ring::Port;
 use crate::step::{Op, lane_bits};
-use heartbit_ir::program::{ArrayConfig, Header, Join, LayerDescriptor, Parameter, Program};
+use heartbit_ir::program::{
+    ArrayConfig, Header, Join, LaneMemory, LayerDescriptor, Parameter, Program,
+};
 
 /// One layer, ready to run.
 #[derive(Clone, Debug)]
@@ -17,6 +21,10 @@ pub(crate) struct LayerPlan {
     pub(crate) d: LayerDescriptor,
     /// Its steps.
     pub(crate) ops: Vec<Op>,
+    /// Where its weights begin in [`Plan::weights`].
+    pub(crate) weights: usize,
+    /// Its first word in the sequence of streamed weights, if they are.
+    pub(crate) streamed: Option<u64>,
     /// Lines of a tile: `q`.
     pub(crate) lines: usize,
     /// Rows of the array that have a line: `R / q`.
@@ -79,9 +87,12 @@ pub(crate) struct Plan {
     pub(crate) repeat: u64,
     /// Packed words that hold all columns.
     pub(crate) packed: usize,
-    /// Complemented weights: limb `l` of word `w` of the memory is at `(w·limbs + l)·packed`,
-    /// column `c` there in field `c % fields` of packed word `c / fields`.
+    /// Complemented weights, the resident words and then those that are streamed: limb `l` of word
+    /// `w` is at `(w·limbs + l)·packed`, column `c` there in field `c % fields` of packed word
+    /// `c / fields`.
     pub(crate) weights: Vec<u64>,
+    /// The weight port, if weights are streamed.
+    pub(crate) port: Option<Port>,
     /// Parameters: column `c` of word `w` at `w·C + c`.
     pub(crate) parameters: Vec<Parameter>,
     /// Words of each memory that the program reaches.
@@ -104,11 +115,12 @@ impl Plan {
             drain_delay: (array.popcount_latency() + array.rows + 3 + array.cols - 1) as u64,
             write_delay: 4 + array.nonlinear_stages() as u64,
             header: program.header,
-            layers: program.layers.iter().map(|d| plan_layer(d, program)).collect(),
+            layers: plan_layers(program, extent.weight),
             field_bits,
             repeat: (0..64).step_by(field_bits).fold(0, |all, bit| all | 1 << bit),
             packed: array.cols.div_ceil(64 / field_bits),
-            weights: pack_weights(program, extent.weight, &lane_mask, field_bits),
+            weights: plan_weights(program, &extent, &lane_mask, field_bits),
+            port: Port::new(program, extent.streamed),
             parameters: (0..extent.parameter)
                 .flat_map(|word| program.parameters.iter().map(move |column| column[word]))
                 .collect(),
@@ -116,6 +128,23 @@ impl Plan {
             extent,
         }
     }
+}
+
+/// Plans all layers; the weights that are streamed follow `resident` words in the plan.
+fn plan_layers(program: &Program, resident: usize) -> Vec<LayerPlan> {
+    let mut streamed = 0;
+    let plan = |d: &LayerDescriptor| {
+        let mut layer = plan_layer(d, program);
+        if d.flags.stream_weights {
+            layer.weights = resident + streamed;
+            layer.streamed = Some(streamed as u64);
+            streamed += usize::from(d.col_tiles) * usize::from(d.steps);
+        } else {
+            layer.weights = usize::from(d.weight_base) - ring_words(program);
+        }
+        layer
+    };
+    program.layers.iter().map(plan).collect()
 }
 
 fn plan_layer(d: &LayerDescriptor, program: &Program) -> LayerPlan {
@@ -126,6 +155,8 @@ fn plan_layer(d: &LayerDescriptor, program: &Program) -> LayerPlan {
     LayerPlan {
         d: *d,
         ops: (base..base + steps).map(|index| Op::new(program, index, d)).collect(),
+        weights: 0,
+        streamed: None,
         lines: lines(d),
         pitch: program.array.rows / lines(d),
         tile_rows: tile_rows(d),
@@ -186,11 +217,20 @@ fn border_classes(size: usize, before: u8, after: u8) -> Vec<usize> {
     (0..size).map(class).collect()
 }
 
-fn pack_weights(program: &Program, words: usize, mask: &[u64], field_bits: usize) -> Vec<u64> {
+fn plan_weights(program: &Program, extent: &Extent, mask: &[u64], field_bits: usize) -> Vec<u64> {
+    let mut weights = pack_weights(&program.weights, extent.weight, mask, field_bits);
+    if let Some(stream) = &program.weight_stream {
+        weights.extend(pack_weights(&stream.columns, extent.streamed, mask, field_bits));
+    }
+    weights
+}
+
+/// Packs the first `words` words of all columns.
+fn pack_weights(columns: &[LaneMemory], words: usize, mask: &[u64], field_bits: usize) -> Vec<u64> {
     let (fields, limbs) = (64 / field_bits, mask.len());
-    let packed = program.array.cols.div_ceil(fields);
+    let packed = columns.len().div_ceil(fields);
     let mut weights = vec![0; words * limbs * packed];
-    for (c, column) in program.weights.iter().enumerate() {
+    for (c, column) in columns.iter().enumerate() {
         for word in 0..words {
             for (l, (bits, mask)) in column.word(word).iter().zip(mask).enumerate() {
                 let field = (!bits & mask) << (c % fields * field_bits);

@@ -1,12 +1,13 @@
 //! The sequencer: which state the accelerator is in, cycle by cycle.
 //!
 //! Section 5.4 of microarchitecture.md. Nothing here knows a formula for the length of a layer:
-//! the cycle counts of an execution are the number of times that [`Sequencer::tick`] returned
-//! something other than [`Cycle::Idle`].
+//! the cycle counts of an execution are those of which [`Sequencer::tick`] returned something other
+//! than [`Cycle::Idle`]. How long a step waits for its weights, `ring` knows.
 //! The layer here is the one whose steps are issued; the results of the layer before may be under
 //! way in `post` meanwhile.
 
-use crate::plan::Plan;
+use crate::plan::{LayerPlan, Plan};
+use crate::ring::Ring;
 use heartbit_ir::program::DESCRIPTOR_WORDS;
 
 /// Cycles of `Fetch`, before layer 0 only: its descriptor words and two for the last data.
@@ -19,6 +20,8 @@ pub(crate) enum Cycle {
     Idle,
     /// Reads the descriptor of layer 0.
     Fetch,
+    /// A step waits for its weights in so many cycles, this one included.
+    Wait(u64),
     /// Issues a step.
     Issue(Issue),
     /// A gap after a tile, a column tile or a layer.
@@ -91,11 +94,18 @@ impl Sequencer {
         self.layer
     }
 
-    /// Advances by one cycle and returns what happened in it.
-    pub(crate) fn tick(&mut self, plan: &Plan) -> Cycle {
+    /// Advances by one cycle, `now` of the image, or by several of [`Cycle::Wait`], and returns what
+    /// happened.
+    pub(crate) fn tick(&mut self, plan: &Plan, ring: &mut Ring, now: u64) -> Cycle {
         match self.state {
             State::Idle => Cycle::Idle,
-            State::Step => self.issue(plan),
+            State::Step => {
+                let layer = &plan.layers[self.layer];
+                match layer.streamed {
+                    Some(first) => self.issue_streamed(plan, layer, first, (ring, now)),
+                    None => self.issue(plan, layer),
+                }
+            }
             State::Fetch(left) => {
                 self.state = if left > 1 { State::Fetch(left - 1) } else { self.enter_run() };
                 Cycle::Fetch
@@ -136,8 +146,30 @@ impl Sequencer {
         State::Step
     }
 
-    fn issue(&mut self, plan: &Plan) -> Cycle {
-        let layer = &plan.layers[self.layer];
+    /// Issues a step whose word is in the sequence of streamed weights, unless it is not there yet.
+    fn issue_streamed(
+        &mut self,
+        plan: &Plan,
+        layer: &LayerPlan,
+        first: u64,
+        (ring, now): (&mut Ring, u64),
+    ) -> Cycle {
+        let port = plan.port.as_ref().expect("bug: streamed weights have a port");
+        let word = first + (self.ct * layer.ops.len() + self.step) as u64;
+        let tile = (self.t, self.xt);
+        if tile == (0, 0) {
+            match ring.arrival(port, word).saturating_sub(now) {
+                0 => {}
+                cycles => return Cycle::Wait(cycles),
+            }
+        }
+        if tile == (layer.tile_rows - 1, usize::from(layer.d.row_tiles) - 1) {
+            ring.free(port, word, now);
+        }
+        self.issue(plan, layer)
+    }
+
+    fn issue(&mut self, plan: &Plan, layer: &LayerPlan) -> Cycle {
         let (ct, t, xt, step) = (self.ct, self.t, self.xt, self.step);
         let last = step + 1 == layer.ops.len();
         self.step += 1;

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::memory::Memories;
 use crate::plan::{LayerPlan, Plan};
 use crate::post::Post;
+use crate::ring::Ring;
 use crate::sequencer::{Cycle, Sequencer};
 use heartbit_ir::program::{Execution, IMAGE_CHANNELS, LayerOutput, Program};
 use std::sync::Arc;
@@ -15,12 +16,18 @@ use std::sync::Arc;
 /// Clones share the program and have their own memories, so that threads can work on images
 /// independently. Results do not depend on the images before unless the program reads memory
 /// that it did not write.
+///
+/// Cycles do not depend on them either, unless weights are streamed. Then how long steps wait
+/// follows from what the weight ring holds, and from the cycle in which an image begins. The weight
+/// port goes on between two images; cycles are counted from the first one after the program was
+/// loaded, when the ring is empty. Clones have their own rings.
 #[derive(Clone, Debug)]
 pub struct Simulator {
     plan: Arc<Plan>,
     memories: Memories,
     array: Array,
     post: Post,
+    ring: Ring,
     overflows: u64,
 }
 
@@ -30,8 +37,9 @@ impl Simulator {
     /// # Errors
     /// [`Error`] for the first rule of microarchitecture.md that the program breaks: sizes that
     /// are zero or too large, addresses outside of a memory, tables that are too short, flags that
-    /// exclude each other, gaps too short for drains and descriptors, more than
-    /// [`crate::MAX_CYCLES`] cycles or [`crate::MAX_RESULTS`] results an image.
+    /// exclude each other, gaps too short for drains and descriptors, weights that do not pass
+    /// through the weight ring, more than [`crate::MAX_CYCLES`] cycles or [`crate::MAX_RESULTS`]
+    /// results an image.
     pub fn new(program: &Program) -> Result<Self, Error> {
         let extent = check(program)?;
         let plan = Plan::new(program, extent);
@@ -39,6 +47,7 @@ impl Simulator {
             memories: Memories::new(&plan),
             array: Array::new(&plan),
             post: Post::new(plan.cols),
+            ring: Ring::new(plan.port.as_ref()),
             overflows: 0,
             plan: Arc::new(plan),
         })
@@ -47,14 +56,28 @@ impl Simulator {
     /// Executes one image and returns everything that the layers produced.
     ///
     /// `image` holds 1 to 3 bytes for each pixel, row by row, channel fastest; channels that are
-    /// missing are 0.
+    /// missing are 0. Where weights are streamed, the image begins in the first cycle in which it
+    /// can and in which the weight ring is full.
     ///
     /// # Errors
-    /// [`Error::Image`] if the number of bytes is none of these.
+    /// [`Error::Image`] if the number of bytes is none of these, [`Error::Start`] if the image
+    /// would begin after cycle [`crate::MAX_START`].
     pub fn run(&mut self, image: &[u8]) -> Result<Execution, Error> {
-        let output = |layer: &LayerPlan| LayerOutput::for_layer(&layer.d, self.plan.cols);
-        let layers = self.plan.layers.iter().map(output).collect();
-        self.execute(image, layers)
+        self.execute(image, None, self.outputs())
+    }
+
+    /// Like [`Simulator::run`], but the image begins in cycle `start`: it is the first one of
+    /// `Fetch`.
+    ///
+    /// The first image may begin in cycle 0, each other one after the last cycle of `Send` of the
+    /// one before and one cycle of `Idle`. Where no weights are streamed, no cycle is unlike
+    /// another: `start` makes no difference, and [`Execution::start`] is 0.
+    ///
+    /// # Errors
+    /// [`Error::Image`] as [`Simulator::run`], [`Error::Start`] if the image cannot begin so early,
+    /// or if `start` is after [`crate::MAX_START`].
+    pub fn run_at(&mut self, image: &[u8], start: u64) -> Result<Execution, Error> {
+        self.execute(image, Some(start), self.outputs())
     }
 
     /// Like [`Simulator::run`], but records no layers: [`Execution::layers`] is empty.
@@ -62,7 +85,13 @@ impl Simulator {
     /// # Errors
     /// The same as [`Simulator::run`].
     pub fn run_logits(&mut self, image: &[u8]) -> Result<Execution, Error> {
-        self.execute(image, Vec::new())
+        self.execute(image, None, Vec::new())
+    }
+
+    /// Restarts the accelerator as if the program was loaded again: the weight ring is empty, and
+    /// the next cycle is cycle 0. Memories keep their contents.
+    pub fn restart(&mut self) {
+        self.ring = Ring::new(self.plan.port.as_ref());
     }
 
     /// Returns how many results of the last run came from an accumulator that wrapped around.
@@ -84,18 +113,36 @@ impl Simulator {
         Ok(())
     }
 
-    fn execute(&mut self, image: &[u8], layers: Vec<LayerOutput>) -> Result<Execution, Error> {
+    /// Returns outputs of all layers, all zero.
+    fn outputs(&self) -> Vec<LayerOutput> {
+        let output = |layer: &LayerPlan| LayerOutput::for_layer(&layer.d, self.plan.cols);
+        self.plan.layers.iter().map(output).collect()
+    }
+
+    fn execute(
+        &mut self,
+        image: &[u8],
+        start: Option<u64>,
+        layers: Vec<LayerOutput>,
+    ) -> Result<Execution, Error> {
         self.load(image)?;
-        let Self { plan, memories, array, post, .. } = self;
-        let mut execution =
-            Execution { layers, layer_cycles: vec![0; plan.layers.len()], ..Execution::default() };
+        let Self { plan, memories, array, post, ring, .. } = self;
+        let start = plan.port.as_ref().map_or(Ok(0), |port| ring.begin(port, start))?;
+        let layer_cycles = vec![0; plan.layers.len()];
+        let mut execution = Execution { layers, start, layer_cycles, ..Execution::default() };
         let mut sequencer = Sequencer::new();
         sequencer.start();
-        for now in 0.. {
+        let mut now = 0;
+        loop {
             let layer = sequencer.layer();
-            let cycle = sequencer.tick(plan);
+            let cycle = sequencer.tick(plan, ring, now);
             match cycle {
                 Cycle::Idle => break,
+                Cycle::Wait(cycles) => {
+                    execution.layer_cycles[layer] += cycles;
+                    now += cycles;
+                    continue;
+                }
                 Cycle::Fetch | Cycle::Issue(_) | Cycle::Gap | Cycle::End => {
                     execution.layer_cycles[layer] += 1;
                 }
@@ -117,6 +164,10 @@ impl Simulator {
                 Cycle::SendLogit(index) => send(&mut execution, index, memories.logit[index]),
                 _ => {}
             }
+            now += 1;
+        }
+        if let Some(port) = &plan.port {
+            ring.end(port, now);
         }
         self.overflows = self.post.take_overflows();
         Ok(execution)

@@ -55,9 +55,8 @@ impl Layer<'_> {
         self.check_source(extent)?;
         self.check_streams(extent)?;
         self.check_writes(extent)?;
+        self.check_weights(extent)?;
         let tiles = usize::from(self.d.col_tiles);
-        let weights = usize::from(self.d.weight_base) + tiles * usize::from(self.d.steps);
-        extent.weight = extent.weight.max(weights);
         let parameters = usize::from(self.d.param_base) + tiles * classes(self.d);
         extent.parameter = extent.parameter.max(parameters);
         Ok(())

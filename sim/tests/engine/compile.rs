@@ -2,12 +2,13 @@
 //!
 //! Here are descriptors and parameters; `taps` makes the steps of a map, `stem` those of the image,
 //! `lines` says how many lines a tile covers, `schedule` when layers and tiles follow each other.
-//! `bands` divides a program's stem.
+//! `bands` divides a program's stem, `stream` makes its weights streamed ones.
 
 pub(crate) mod bands;
 pub(crate) mod lines;
 mod schedule;
 mod stem;
+pub(crate) mod stream;
 mod taps;
 
 use crate::reference::{Layer, Net, Output, Shortcut, result_size};

@@ -2,8 +2,8 @@
 //! run.
 
 use heartbit_ir::program::{
-    ArrayConfig, Header, Join, LaneMemory, LayerDescriptor, MemoryDepths, Parameter, Program,
-    Shortcut,
+    ArrayConfig, Header, Join, LaneMemory, LayerDescriptor, MemoryDepths, Parameter, PortSlots,
+    Program, Shortcut, WeightRing, WeightStream,
 };
 use heartbit_sim::Simulator;
 use proptest::prelude::*;
@@ -20,12 +20,18 @@ fn field() -> impl Strategy<Value = u16> {
 }
 
 fn descriptor() -> impl Strategy<Value = LayerDescriptor> {
-    (proptest::collection::vec(field(), 42), 0u8..5, 0u8..5).prop_map(|(half, copies, lines)| {
-        let words =
-            std::array::from_fn(|i| u32::from(half[2 * i]) | u32::from(half[2 * i + 1]) << 16);
-        // A few numbers of copies and lines that no word encodes.
-        LayerDescriptor { out_copies: copies, lines, ..LayerDescriptor::decode(words) }
-    })
+    let streams = prop::bool::weighted(0.3);
+    (proptest::collection::vec(field(), 42), 0u8..5, 0u8..5, streams).prop_map(
+        |(half, copies, lines, streams)| {
+            let words =
+                std::array::from_fn(|i| u32::from(half[2 * i]) | u32::from(half[2 * i + 1]) << 16);
+            let mut d = LayerDescriptor::decode(words);
+            // A few numbers of copies and lines that no word encodes.
+            (d.out_copies, d.lines) = (copies, lines);
+            d.flags.stream_weights = streams;
+            d
+        },
+    )
 }
 
 fn steps() -> impl Strategy<Value = Vec<u32>> {
@@ -59,6 +65,17 @@ fn parameter() -> impl Strategy<Value = Parameter> {
     prop_oneof![Just(extreme), Just(plain)]
 }
 
+/// A ring that may be none, and slots that need not be.
+fn ring() -> impl Strategy<Value = Option<(WeightRing, PortSlots)>> {
+    let words = prop_oneof![3 => Just(4usize), 1 => 0usize..40];
+    let pattern = proptest::collection::vec(prop::bool::weighted(0.7), 0..6);
+    let latency = prop_oneof![9 => 0u64..99, 1 => any::<u64>()];
+    let ring = (words, 0usize..4, latency, pattern);
+    proptest::option::of(ring.prop_map(|(words, port_cols, latency, pattern)| {
+        (WeightRing { words, port_cols }, PortSlots { latency, pattern })
+    }))
+}
+
 fn program() -> impl Strategy<Value = Program> {
     let array = (0usize..5, 0usize..6, 4usize..9, 0usize..5, 0usize..5, 1u32..33, any::<bool>());
     let array = array.prop_map(|(rows, cols, lanes, taps, lines, acc_bits, extended)| {
@@ -67,8 +84,9 @@ fn program() -> impl Strategy<Value = Program> {
     let layers = proptest::collection::vec(descriptor(), 0..4);
     let header = (1u16..5, 1u16..5, 0u16..4, any::<bool>());
     let deep = prop_oneof![Just(100usize), Just(1 << 16)];
-    (array, layers, steps(), header, parameter(), deep, prop::bool::weighted(0.8)).prop_map(
-        |(array, layers, steps, header, parameter, deep, repaired)| {
+    let rest = (parameter(), deep, ring(), prop::bool::weighted(0.8));
+    (array, layers, steps(), header, rest).prop_map(
+        |(array, layers, steps, header, (parameter, deep, ring, repaired))| {
             let (image_height, image_width, classes, seven) = header;
             let (stem_kernel, stem_stride) = if seven { (7, 2) } else { (3, 1) };
             let mut program = Program {
@@ -82,7 +100,7 @@ fn program() -> impl Strategy<Value = Program> {
                     logit: 8,
                     step: STEPS,
                     program: 100,
-                    ring: None,
+                    ring: ring.as_ref().map(|(ring, _)| *ring),
                 },
                 header: Header {
                     image_height,
@@ -107,11 +125,24 @@ fn program() -> impl Strategy<Value = Program> {
             let folds = program.layers.iter().all(|d| d.lines > 1 || d.flags.source_image);
             let kept_bits = if repaired && !folds { !(3 << 27) } else { u32::MAX };
             program.steps = vec![steps.iter().map(|word| word & kept_bits).collect(); taps];
-            program.weights = vec![LaneMemory::ones(lanes, 64); cols];
+            let words = if ring.is_some() { 24 } else { 64 };
+            program.weights = vec![LaneMemory::ones(lanes, words); cols];
+            program.weight_stream = ring.map(|(_, slots)| {
+                let columns = vec![LaneMemory::ones(lanes, streamed(&program)); cols];
+                WeightStream { columns, slots }
+            });
             program.parameters = vec![vec![kept; 200]; cols];
             program
         },
     )
+}
+
+/// Words of the sequence that is streamed.
+fn streamed(program: &Program) -> usize {
+    let streams = program.layers.iter().filter(|d| d.flags.stream_weights);
+    let words = |d: &LayerDescriptor| usize::from(d.col_tiles) * usize::from(d.steps);
+    // Not more than a test has time for; too few are an error.
+    streams.map(words).sum::<usize>().min(1000)
 }
 
 /// Makes the array, the header and most fields what they must be.
@@ -147,8 +178,15 @@ fn repair(program: &mut Program) {
         header.classes = header.classes.clamp(1, d.col_tiles);
     }
     let image = program.layers.iter().rposition(|d| d.flags.source_image).unwrap_or(0);
-    let layers = program.layers.iter_mut().enumerate();
-    layers.for_each(|(i, d)| d.flags.keep_image = i < image);
+    let ring = &mut program.depths.ring;
+    if let Some(ring) = ring.as_mut().filter(|ring| !array.cols.is_multiple_of(ring.port_cols)) {
+        ring.port_cols = 1;
+    }
+    for (i, d) in program.layers.iter_mut().enumerate() {
+        d.flags.keep_image = i < image;
+        d.flags.stream_weights &= ring.is_some();
+        d.weight_base += ring.map_or(0, |ring| u16::try_from(ring.words).expect("small"));
+    }
 }
 
 fn tiles(outputs: u16, array: &ArrayConfig) -> u16 {
@@ -221,15 +259,18 @@ fn accepted(program: &Program) -> bool {
     let Ok(mut simulator) = Simulator::new(program) else { return false };
     let header = program.header;
     let pixels = usize::from(header.image_height) * usize::from(header.image_width);
-    let execution = simulator.run(&vec![0x5a; pixels * 3]).expect("the image is valid");
+    let image = vec![0x5a; pixels * 3];
+    let execution = simulator.run_at(&image, 0).expect("the image is valid");
     assert_eq!(execution.layers.len(), program.layers.len());
     assert_eq!(execution.logits.len(), usize::from(header.classes));
+    simulator.run(&image).expect("the image is valid");
     true
 }
 
 #[test]
 fn garbage_is_rejected_or_ends() {
-    let (runs, folded, bands) = (Cell::new(0), Cell::new(0), Cell::new(0));
+    let (runs, folded) = (Cell::new(0), Cell::new(0));
+    let (bands, streamed) = (Cell::new(0), Cell::new(0));
     let mut runner = TestRunner::new(ProptestConfig::with_cases(6000));
     let result = runner.run(&program(), |program| {
         if accepted(&program) {
@@ -238,11 +279,14 @@ fn garbage_is_rejected_or_ends() {
             folded.set(folded.get() + usize::from(folds));
             let kept = program.layers.iter().any(|d| d.flags.keep_image);
             bands.set(bands.get() + usize::from(kept));
+            let streams = program.layers.iter().any(|d| d.flags.stream_weights);
+            streamed.set(streamed.get() + usize::from(streams));
         }
         Ok(())
     });
     assert_eq!(result, Ok(()));
     assert!(runs.get() > 400, "only {} programs ran", runs.get());
     assert!(folded.get() > 200, "only {} programs with tiles of several lines ran", folded.get());
-    assert!(bands.get() > 20, "only {} programs that read the image again ran", bands.get());
+    assert!(bands.get() > 8, "only {} programs that read the image again ran", bands.get());
+    assert!(streamed.get() > 60, "only {} programs with streamed weights ran", streamed.get());
 }

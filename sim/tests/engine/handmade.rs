@@ -2,9 +2,9 @@
 
 use heartbit_ir::program::{
     ArrayConfig, Header, ImageStep, Join, LaneMemory, LayerDescriptor, LayerFlags, MemoryDepths,
-    Parameter, Program, Shortcut,
+    Parameter, PortSlots, Program, Shortcut, WeightRing, WeightStream,
 };
-use heartbit_sim::{Error, Simulator};
+use heartbit_sim::{Error, MAX_START, Simulator};
 
 /// One pixel `p` of one channel on a 1x1 array: `z = 2p - 510`, eight steps.
 ///
@@ -191,4 +191,94 @@ fn stream_reads_see_writes_of_earlier_cycles_only() {
     assert_eq!(shifted_stream(10, 0, true), seen(16));
     assert_eq!(shifted_stream(10, 1, true), seen(10));
     assert_eq!(shifted_stream(12, 2, true), seen(16));
+}
+
+#[test]
+fn bands_begin_in_their_row_of_the_image() {
+    let rows = [10, 20, 30, 40, 200];
+    for (y0, y_words, xt_words) in [(0, 0, 0), (1, 0, 1), (2, 0, 2), (3, 1, 0), (4, 1, 1)] {
+        let mut program = one_pixel(12);
+        (program.header.image_height, program.depths.image) = (5, 16);
+        let d = &mut program.layers[0];
+        d.in_height = 5;
+        (d.in_base, d.in_y_words, d.in_xt_words) = (y0, y_words, xt_words);
+        let mut simulator = Simulator::new(&program).expect("valid");
+        let execution = simulator.run(&rows).expect("five bytes");
+        assert_eq!(execution.layers[0].sums, [2 * i32::from(rows[usize::from(y0)]) - 510]);
+    }
+}
+
+/// `one_pixel` with eight words that come in the cycles 10, 13, .. 31 into a ring of eight.
+pub(crate) fn streamed_pixel() -> Program {
+    let mut program = one_pixel(12);
+    program.weights = vec![LaneMemory::ones(4, 0)];
+    program.depths.ring = Some(WeightRing { words: 8, port_cols: 1 });
+    program.weight_stream = Some(WeightStream {
+        columns: vec![LaneMemory::ones(4, 8)],
+        slots: PortSlots { latency: 10, pattern: vec![true, false, false] },
+    });
+    program.layers[0].flags.stream_weights = true;
+    program
+}
+
+#[test]
+fn steps_wait_for_slots_as_on_paper() {
+    let mut simulator = Simulator::new(&streamed_pixel()).expect("valid");
+    let mut check = |start: Option<u64>, expected: (u64, u64)| {
+        let execution = match start {
+            Some(start) => simulator.run_at(&[200], start),
+            None => simulator.run(&[200]),
+        };
+        let execution = execution?;
+        assert_eq!((execution.layers[0].sums[0], execution.send_cycles), (2 * 200 - 510, 3));
+        assert_eq!((execution.start, execution.layer_cycles[0]), expected);
+        Ok(())
+    };
+    // Word j is accepted in cycle 10 + 3j, so the last one is there from cycle 32 on; its step could
+    // be issued in cycle 23 + 7.
+    assert_eq!(check(Some(0), (0, 23 + 8 + 2 + 9)), Ok(()));
+    // `Send` ends in cycle 44. The word of step j is free from cycle 23 + j + 2 on, the last one
+    // from cycle 34 on: so the next words come in the cycles 34, 37, .. 55.
+    let error = Error::Start { start: 45, earliest: 46, latest: MAX_START };
+    assert_eq!(check(Some(45), (0, 0)), Err(error));
+    // Step 0 is issued in cycle 69, and again nothing is missing.
+    assert_eq!(check(Some(46), (46, 23 + 8 + 9)), Ok(()));
+    // The first word is free in cycle 71, in which a beat waits, and the slots 73, 76, .. 91 bring the
+    // others: the ring is full in cycle 92.
+    assert_eq!(check(None, (92, 23 + 8 + 9)), Ok(()));
+    simulator.restart();
+    assert_eq!(simulator.run(&[200]).expect("one byte").start, 32);
+}
+
+#[test]
+fn steps_wait_for_the_beats_of_all_columns_as_on_paper() {
+    // Two columns, a beat each, and two column tiles of eight words in a ring of eight.
+    let mut program = one_pixel(12);
+    program.array.cols = 2;
+    program.header.classes = 4;
+    program.depths.logit = 2;
+    program.depths.parameter = 2;
+    program.depths.ring = Some(WeightRing { words: 8, port_cols: 1 });
+    program.weights = vec![LaneMemory::ones(4, 0); 2];
+    let mut columns = vec![LaneMemory::ones(4, 16); 2];
+    // Zeros that meet those outside of the image, in column 0 of tile 1 and column 1 of tile 0.
+    (8..16).for_each(|word| columns[0].set(word, 1, false));
+    (0..8).for_each(|word| columns[1].set(word, 1, false));
+    let slots = PortSlots { latency: 0, pattern: vec![true] };
+    program.weight_stream = Some(WeightStream { columns, slots });
+    program.parameters = vec![vec![program.parameters[0][0]; 2]; 2];
+    let d = &mut program.layers[0];
+    d.flags.stream_weights = true;
+    (d.col_tiles, d.drain_wait, d.layer_gap) = (2, 10, 10);
+    let mut simulator = Simulator::new(&program).expect("valid");
+    // Word j < 8 comes in the cycles 2j and 2j + 1: the ring is full in cycle 16. `Run` begins in
+    // cycle 39, word 0 is free in cycle 39 + 3, and word 8 + i comes in 42 + 2i and 43 + 2i. Its
+    // step could be issued in cycle 47 + i: words 12 to 15 are 52 - 51 = 1 to 58 - 54 = 4 late.
+    // `Send` ends 16 + 53 + 7 cycles later; the ring has been full since cycle 74.
+    for start in [16, 77, 138] {
+        let execution = simulator.run(&[200]).expect("one byte");
+        assert_eq!(execution.layers[0].sums, [-110, 400, 400, -110]);
+        assert_eq!((execution.start, execution.send_cycles), (start, 2 + 4 + 1));
+        assert_eq!(execution.layer_cycles, [23 + 16 + 4 + 10]);
+    }
 }

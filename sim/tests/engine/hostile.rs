@@ -1,7 +1,8 @@
 //! Programs that nobody should write: each is rejected with its reason. `lines` has those about
-//! tiles of several lines, `schedule` those about gaps.
+//! tiles of several lines, `ring` those about streamed weights, `schedule` those about gaps.
 
 mod lines;
+mod ring;
 mod schedule;
 
 use crate::compile::compile;

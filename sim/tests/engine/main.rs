@@ -14,3 +14,4 @@ mod layers;
 mod network;
 mod overlap;
 mod reference;
+mod ring;
