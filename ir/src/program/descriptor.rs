@@ -272,7 +272,7 @@ mod tests {
             match i {
                 0 => word & 0xffff_015f,
                 9 => word & 0x7fff_05f8,
-                10 => word & 0x54ff_003f,
+                10 => word & 0x54ff_007f,
                 _ => word,
             }
         });

@@ -25,11 +25,14 @@ pub struct Shortcut {
     pub stride_2: bool,
     /// Whether windows begin one position before the map.
     pub padding: bool,
+    /// Whether the first row of windows begins in the map's first row despite the padding: in a band
+    /// that is not the first.
+    pub inner: bool,
 }
 
 impl Default for Shortcut {
     fn default() -> Self {
-        Self { join: Join::None, window: 1, stride_2: false, padding: false }
+        Self { join: Join::None, window: 1, stride_2: false, padding: false, inner: false }
     }
 }
 
@@ -59,6 +62,7 @@ impl Shortcut {
             | u16::from(self.stride_2) << 2
             | u16::from(self.padding) << 3
             | join << 4
+            | u16::from(self.inner) << 6
     }
 
     pub(super) fn decode(bits: u16) -> Self {
@@ -68,6 +72,7 @@ impl Shortcut {
             window: low & 3,
             stride_2: low >> 2 & 1 == 1,
             padding: low >> 3 & 1 == 1,
+            inner: low >> 6 & 1 == 1,
         }
     }
 }
