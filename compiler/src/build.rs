@@ -14,8 +14,9 @@
 //!
 //! Not here: what the numbers mean.
 
-use crate::plan;
-use crate::predict::predict;
+use crate::plan::bands::{Bands, Sequence};
+use crate::plan::{self, Plan};
+use crate::predict::{LayerCycles, predict};
 use crate::schedule::{Compiled, describe_flags, stem_offsets};
 use heartbit_ir::file::FileError;
 use heartbit_ir::network::Network;
@@ -91,6 +92,9 @@ struct ProgramFile {
     array: ArrayConfig,
     depths: MemoryDepths,
     predicted_cycles: u64,
+    /// Layers that run in bands, which are in `layers` once a band.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bands: Option<Bands>,
     layers: Vec<LayerEntry>,
 }
 
@@ -181,15 +185,12 @@ fn write_into(
 fn describe(network: &Network, compiled: &Compiled) -> ProgramFile {
     let program = &compiled.program;
     let prediction = predict(program);
-    let layers = compiled
-        .plan
-        .layers
-        .iter()
-        .zip(&program.layers)
-        .zip(&prediction.layers)
-        .map(|((layer, d), cycles)| LayerEntry {
-            name: layer.name.clone(),
-            kind: compiled.plan.kind(network, layer).to_owned(),
+    let (plan, sequence) = (&compiled.plan, &compiled.sequence);
+    let entry = |(index, (d, cycles)): (usize, (&LayerDescriptor, &LayerCycles))| {
+        let layer = &plan.layers[sequence.layers[index].layer];
+        LayerEntry {
+            name: sequence.name(plan, index),
+            kind: plan.kind(network, layer).to_owned(),
             output: [
                 d.out_height,
                 d.out_width,
@@ -198,13 +199,15 @@ fn describe(network: &Network, compiled: &Compiled) -> ProgramFile {
             steps: d.steps,
             predicted_cycles: cycles.total().0,
             notes: describe_flags(&d.flags).into_iter().map(str::to_owned).collect(),
-        })
-        .collect();
+        }
+    };
+    let layers = program.layers.iter().zip(&prediction.layers).enumerate().map(entry).collect();
     ProgramFile {
         schema: SCHEMA,
         array: program.array,
         depths: program.depths,
         predicted_cycles: prediction.total().0,
+        bands: sequence.bands,
         layers,
     }
 }
@@ -228,8 +231,9 @@ pub fn read(path: &Path) -> Result<Build, BuildError> {
     if !sane(&file.array) {
         return Err(malformed(&json_path)("the array is not one that `compile` writes"));
     }
+    let sequence = sequence(&network, &plan, file.bands).map_err(malformed(&json_path))?;
     let mem = path.join("mem");
-    let (header, layers) = read_program(&mem.join("program.hex"), plan.layers.len())?;
+    let (header, layers) = read_program(&mem.join("program.hex"), sequence.layers.len())?;
     let steps = (0..file.array.taps)
         .map(|group| {
             let words = read_hex(&mem.join(format!("steps_{group}.hex")), 32)?;
@@ -259,7 +263,15 @@ pub fn read(path: &Path) -> Result<Build, BuildError> {
         parameters,
     };
     let stem = stem_offsets(&network, &plan, &program.array);
-    Ok(Build { network, compiled: Compiled { plan, program, stem } })
+    Ok(Build { network, compiled: Compiled { plan, sequence, program, stem } })
+}
+
+fn sequence(network: &Network, plan: &Plan, bands: Option<Bands>) -> Result<Sequence, String> {
+    let Some(bands) = bands else { return Ok(Sequence::whole(plan)) };
+    Sequence::in_bands(network, plan, bands).ok_or_else(|| {
+        let Bands { first, last, height } = bands;
+        format!("layers {first} to {last} cannot run in bands of {height} rows")
+    })
 }
 
 fn sane(array: &ArrayConfig) -> bool {

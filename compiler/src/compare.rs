@@ -1,10 +1,12 @@
 //! Compares what an engine computed with the interpreter's values, tensor by tensor.
 //!
-//! Engines report in the physical order of the array; the interpreter in the network's. This
-//! module alone knows both.
+//! Engines report in the physical order of the array, and of a layer in bands the rows of each band;
+//! the interpreter in the network's order, and whole values. This module alone knows both. Rows
+//! that several bands compute are compared in each.
 //!
 //! Not here: running either of them.
 
+use crate::plan::bands::{ProgramLayer, Rows};
 use crate::plan::{Layer, ShortcutKind, Source, WrittenMap};
 use crate::schedule::Compiled;
 use heartbit_ir::interp::{Map, predicted_class};
@@ -17,7 +19,7 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Difference {
-    /// The layer.
+    /// The layer, with the rows of its band if it runs in bands.
     pub layer: String,
     /// The tensor: `sums`, `shortcut`, `stream`, `value`, `bits`, `levels`, `pooled`, `logits` or
     /// `class`.
@@ -65,15 +67,15 @@ pub fn compare(
     execution: &Execution,
 ) -> Comparison {
     let mut result = Comparison::default();
-    for (index, layer) in compiled.plan.layers.iter().enumerate() {
+    let n_layers = compiled.sequence.layers.len();
+    for index in 0..n_layers {
         let nothing = LayerOutput::default();
         // An engine that stopped early differs in every tensor that is missing.
         let output = execution.layers.get(index).unwrap_or(&nothing);
-        Check { network, compiled, values, layer, result: &mut result }.layer(output);
+        Check::new(network, compiled, values, index, &mut result).layer(output);
     }
-    let head = compiled.plan.layers.last().expect("bug: a plan has layers");
     let logits = network.ops.len() - 1;
-    let mut check = Check { network, compiled, values, layer: head, result: &mut result };
+    let mut check = Check::new(network, compiled, values, n_layers - 1, &mut result);
     check.tensor("logits", logits, 1, |_, _, c| execution.logits.get(c).copied());
     let expected: Vec<i32> = values[logits].iter().copied().collect();
     let class = i32::try_from(predicted_class(&expected)).expect("bug: few classes");
@@ -85,15 +87,32 @@ struct Check<'a> {
     network: &'a Network,
     compiled: &'a Compiled,
     values: &'a [Map],
+    /// Place in the program.
+    index: usize,
     layer: &'a Layer,
+    /// The rows of the layer's result that were computed.
+    rows: Rows,
     result: &'a mut Comparison,
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
+    fn new(
+        network: &'a Network,
+        compiled: &'a Compiled,
+        values: &'a [Map],
+        index: usize,
+        result: &'a mut Comparison,
+    ) -> Self {
+        let ProgramLayer { layer, rows, .. } = compiled.sequence.layers[index];
+        let layer = &compiled.plan.layers[layer];
+        Self { network, compiled, values, index, layer, rows, result }
+    }
+
     fn layer(&mut self, output: &LayerOutput) {
-        let (compiled, layer) = (self.compiled, self.layer);
+        let (compiled, layer, rows) = (self.compiled, self.layer, self.rows);
         let order = inverse(&layer.out_order);
         let at = |y: usize, x: usize, c: usize| {
+            let y = y - rows.first;
             (y < output.height && x < output.width)
                 .then(|| (y * output.width + x) * output.columns + order[c])
         };
@@ -109,7 +128,7 @@ impl Check<'_> {
             let stem = convolution.source == Source::Image;
             self.tensor("sums", convolution.conv, 1, |y, x, c| {
                 let sum = read(&output.sums, y, x, c)?;
-                if stem { stem_sum(compiled, output, sum, y, x, c) } else { Some(sum) }
+                if stem { stem_sum(compiled, layer, sum, [y, x, c]) } else { Some(sum) }
             });
             if let OpKind::Logits { .. } = self.network.ops[convolution.affine].kind {
                 self.tensor("logits", convolution.affine, 1, |y, x, c| {
@@ -167,8 +186,8 @@ impl Check<'_> {
         bits
     }
 
-    /// Compares one value at every `step`-th row and column; `actual` gives `None` where the
-    /// engine has no element.
+    /// Compares one value at every `step`-th row and column, in the rows that were computed; `actual`
+    /// gives `None` where the engine has no element.
     fn tensor(
         &mut self,
         name: &'static str,
@@ -176,9 +195,11 @@ impl Check<'_> {
         step: usize,
         actual: impl Fn(usize, usize, usize) -> Option<i32>,
     ) {
+        let rows = self.rows;
         let elements: Vec<_> = self.values[value]
             .indexed_iter()
             .filter(|((y, x, _), _)| y.is_multiple_of(step) && x.is_multiple_of(step))
+            .filter(|((y, ..), _)| rows.contains(y / step))
             .map(|((y, x, c), &expected)| ([y, x, c], expected, actual(y / step, x / step, c)))
             .collect();
         self.element(name, &elements);
@@ -190,7 +211,7 @@ impl Check<'_> {
         let mut differing = elements.iter().filter(|(_, e, a)| *a != Some(*e));
         if let Some(&(first, expected, actual)) = differing.next() {
             self.result.differences.push(Difference {
-                layer: self.layer.name.clone(),
+                layer: self.compiled.sequence.name(&self.compiled.plan, self.index),
                 tensor: Cow::Borrowed(tensor),
                 elements: 1 + differing.count(),
                 first,
@@ -202,16 +223,10 @@ impl Check<'_> {
 }
 
 /// The network's sum behind one of the array's sums of the stem.
-fn stem_sum(
-    compiled: &Compiled,
-    output: &LayerOutput,
-    sum: i32,
-    y: usize,
-    x: usize,
-    c: usize,
-) -> Option<i32> {
+fn stem_sum(compiled: &Compiled, layer: &Layer, sum: i32, [y, x, c]: [usize; 3]) -> Option<i32> {
     let stem = &compiled.stem;
-    let class = stem.borders.class(y, x, output.height, output.width);
+    let [height, width, _] = layer.shape;
+    let class = stem.borders.class(y, x, height, width);
     let channels = stem.offsets.len() / stem.borders.classes();
     i32::try_from(i64::from(sum) + stem.offsets[class * channels + c]).ok()
 }

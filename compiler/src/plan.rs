@@ -5,8 +5,9 @@
 //! plan also fixes the physical order of the channels (microarchitecture.md, section 1), so that a
 //! shortcut never moves data between columns.
 //!
-//! Not here: how the grouping is found (`planner`), sizes of the array, addresses.
+//! Not here: how the grouping is found (`planner`), layers in bands ([`bands`]), sizes of the array, addresses.
 
+pub mod bands;
 mod planner;
 
 use heartbit_ir::network::{Element, InvalidNetwork, Network, OpKind, ValueId, ValueType};

@@ -2,20 +2,24 @@
 //!
 //! Everything here is fixed by microarchitecture.md, sections 1 to 3; this module fills in the
 //! numbers. Memories are allocated first-fit over the lives of the maps, and the depths are the
-//! smallest that hold them unless the caller fixes them.
+//! smallest that hold them unless the caller fixes them. Where maps or streams are larger than
+//! that, layers run in bands (`bands`).
 //!
 //! Not here: what a layer is ([`crate::plan`]), how long it takes ([`crate::predict`]).
 
+mod bands;
 mod gaps;
 mod layer;
 mod layout;
 mod memory;
+mod places;
 mod stem;
 mod steps;
 mod weights;
 
 pub use stem::StemOffsets;
 
+use crate::plan::bands::{Bands, Sequence};
 use crate::plan::{Plan, PlanError, Source, WrittenMap};
 use crate::predict::{CyclePrediction, predict};
 use heartbit_ir::network::{Element, Network, OpKind};
@@ -41,12 +45,61 @@ pub struct Target {
     pub acc_bits: Option<u32>,
     /// Words of the memories; the smallest that fit if `None`.
     pub depths: Option<MemoryDepths>,
+    /// Words of some memories, where `depths` is `None`.
+    pub words: MemoryWords,
 }
+
+/// Words of the memories that can be chosen one by one; the smallest that fit where `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryWords {
+    /// Words of an activation bank.
+    pub activation: Option<usize>,
+    /// Words of a weight column.
+    pub weight: Option<usize>,
+    /// Words of a stream bank.
+    pub stream: Option<usize>,
+}
+
+/// Words that 16-bit addresses reach.
+const REACH: usize = 1 << 16;
 
 impl Target {
     /// An array whose accumulators and memories are sized for the network.
     pub fn sized_for_network(shape: ArrayShape) -> Self {
-        Self { shape, taps: None, lines: None, extended: None, acc_bits: None, depths: None }
+        Self {
+            shape,
+            taps: None,
+            lines: None,
+            extended: None,
+            acc_bits: None,
+            depths: None,
+            words: MemoryWords::default(),
+        }
+    }
+
+    /// The most words that each memory may have.
+    fn most_words(&self) -> MemoryDepths {
+        self.depths.unwrap_or(MemoryDepths {
+            image: REACH,
+            activation: self.words.activation.unwrap_or(REACH),
+            weight: self.words.weight.unwrap_or(REACH),
+            parameter: REACH,
+            stream: self.words.stream.unwrap_or(REACH),
+            logit: REACH,
+            step: REACH,
+            program: REACH,
+            ring: None,
+        })
+    }
+
+    /// The words that the memories get for those that are needed.
+    fn chosen_words(&self, needed: MemoryDepths) -> MemoryDepths {
+        self.depths.unwrap_or(MemoryDepths {
+            activation: self.words.activation.unwrap_or(needed.activation),
+            weight: self.words.weight.unwrap_or(needed.weight),
+            stream: self.words.stream.unwrap_or(needed.stream),
+            ..needed
+        })
     }
 }
 
@@ -60,6 +113,10 @@ pub enum ScheduleError {
     /// Sizes of the target.
     #[error("the network does not fit the array: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     DoesNotFit(Vec<Misfit>),
+    /// Layers that cannot run in bands: they do not work line by line, or layers behind them read more
+    /// than the last one's result.
+    #[error("layers {} to {} cannot run in bands of {} rows", .0.first, .0.last, .0.height)]
+    Bands(Bands),
     /// A size that the array cannot have.
     #[error("the array {shape} cannot have {number} {what}: {rule}")]
     Division {
@@ -99,6 +156,8 @@ impl std::fmt::Display for Misfit {
 pub struct Compiled {
     /// The layers, for names and channel orders.
     pub plan: Plan,
+    /// The program's layers, which are those of the plan, some of them in bands.
+    pub sequence: Sequence,
     /// What the sequencer executes.
     pub program: Program,
     /// What the array's sums of the stem lack.
@@ -143,55 +202,135 @@ enum Contents {
     Counted,
 }
 
-/// Compiles a network for a target.
+/// Compiles a network for a target; layers run in bands where the memories of activations and
+/// streams are too small for whole maps.
 ///
 /// # Errors
 /// [`ScheduleError::Plan`] if the array cannot execute it at all; [`ScheduleError::DoesNotFit`]
 /// with every accumulator or memory that is too small; [`ScheduleError::Division`].
 pub fn compile(network: &Network, target: &Target) -> Result<Compiled, ScheduleError> {
-    let plan = crate::plan::plan(network)?;
-    let (outline, scheduled) = schedule(network, &plan, target, Contents::Built)?;
-    let Scheduled { steps, weights, parameters, stem, .. } = scheduled;
-    Ok(Compiled { plan, program: outline.into_program(steps, weights, parameters), stem })
+    compile_to_fit(network, target, &|_, _| true)
 }
 
-/// Does what [`compile`] does but for the contents of the memories, which takes 1 % of the time;
-/// for searches over many targets.
+/// Does what [`compile`] does, and has layers run in bands also where an array with its memories
+/// does not fit otherwise. If it never fits, no layer does.
+///
+/// # Errors
+/// Those of [`compile`].
+pub fn compile_to_fit(
+    network: &Network,
+    target: &Target,
+    fits: &dyn Fn(&ArrayConfig, &MemoryDepths) -> bool,
+) -> Result<Compiled, ScheduleError> {
+    let plan = crate::plan::plan(network)?;
+    let task = Task { network, plan: &plan, target };
+    let whole = Sequence::whole(&plan);
+    let attempt = task.attempt(&whole, Contents::Counted)?;
+    let sequence = bands::choose(&task, &attempt, fits)?.unwrap_or(whole);
+    build(network, plan, target, sequence)
+}
+
+/// Compiles a network for a target with these layers in bands, whether they need it or not.
+///
+/// # Errors
+/// Those of [`compile`], and [`ScheduleError::Bands`].
+pub fn compile_in_bands(
+    network: &Network,
+    target: &Target,
+    bands: Bands,
+) -> Result<Compiled, ScheduleError> {
+    let plan = crate::plan::plan(network)?;
+    let sequence = Sequence::in_bands(network, &plan, bands);
+    let sequence = sequence.ok_or(ScheduleError::Bands(bands))?;
+    build(network, plan, target, sequence)
+}
+
+fn build(
+    network: &Network,
+    plan: Plan,
+    target: &Target,
+    sequence: Sequence,
+) -> Result<Compiled, ScheduleError> {
+    let task = Task { network, plan: &plan, target };
+    let (outline, scheduled) = task.attempt(&sequence, Contents::Built)?.fitting()?;
+    let Scheduled { steps, weights, parameters, stem, .. } = scheduled;
+    let program = outline.into_program(steps, weights, parameters);
+    Ok(Compiled { plan, sequence, program, stem })
+}
+
+/// Does what [`compile`] does but for bands and the contents of the memories, which take most of
+/// the time; for searches over many targets.
 ///
 /// # Errors
 /// Those of [`compile`].
 pub fn outline(network: &Network, plan: &Plan, target: &Target) -> Result<Outline, ScheduleError> {
-    Ok(schedule(network, plan, target, Contents::Counted)?.0)
+    let task = Task { network, plan, target };
+    Ok(task.attempt(&Sequence::whole(plan), Contents::Counted)?.fitting()?.0)
 }
 
-fn schedule(
-    network: &Network,
-    plan: &Plan,
-    target: &Target,
-    contents: Contents,
-) -> Result<(Outline, Scheduled), ScheduleError> {
-    let mut misfits = Vec::new();
-    let mut array = array(network, plan, target, &mut misfits);
-    check_divisions(target.shape, &array)?;
-    let stem = Stem::new(network, plan, &array);
-    array.acc_bits = acc_bits(plan, &stem, target, &mut misfits);
-    let mut scheduler = Scheduler::new(network, plan, array, &stem, contents);
-    let mut layers: Vec<_> = (0..plan.layers.len()).map(|index| scheduler.layer(index)).collect();
-    scheduler.set_layer_gaps(&mut layers);
-    let mut scheduled = scheduler.finish();
-    misfits.append(&mut scheduled.oversize);
-    let needed = MemoryDepths {
-        image: image_words(&stem, &array),
-        logit: network.classes().div_ceil(array.cols),
-        program: HEADER_WORDS + DESCRIPTOR_WORDS * plan.layers.len(),
-        ..scheduled.depths
+/// Cycles of an image without bands, on the array of a compiled network with memories of any size.
+pub fn cycles_without_bands(network: &Network, compiled: &Compiled) -> CyclePrediction {
+    let ArrayConfig { rows, cols, lanes, taps, lines, extended, .. } = compiled.program.array;
+    let target = Target {
+        taps: Some(taps),
+        lines: Some(lines),
+        extended: Some(extended),
+        ..Target::sized_for_network(ArrayShape { rows, cols, lanes })
     };
-    misfits.extend(too_small(&needed, target.depths.as_ref()));
-    if !misfits.is_empty() {
-        return Err(ScheduleError::DoesNotFit(misfits));
+    let plan = &compiled.plan;
+    let task = Task { network, plan, target: &target };
+    let attempt = task.attempt(&Sequence::whole(plan), Contents::Counted);
+    attempt.expect("bug: the array has been compiled for").outline.cycles()
+}
+
+/// What is to be compiled for what.
+struct Task<'a> {
+    network: &'a Network,
+    plan: &'a Plan,
+    target: &'a Target,
+}
+
+/// A schedule that may not fit.
+struct Attempt {
+    outline: Outline,
+    scheduled: Scheduled,
+    misfits: Vec<Misfit>,
+}
+
+impl Attempt {
+    fn fitting(self) -> Result<(Outline, Scheduled), ScheduleError> {
+        if self.misfits.is_empty() {
+            Ok((self.outline, self.scheduled))
+        } else {
+            Err(ScheduleError::DoesNotFit(self.misfits))
+        }
     }
-    let (depths, header) = (target.depths.unwrap_or(needed), header(network, &stem));
-    Ok((Outline { array, depths, layers, header }, scheduled))
+}
+
+impl Task<'_> {
+    fn attempt(&self, sequence: &Sequence, contents: Contents) -> Result<Attempt, ScheduleError> {
+        let Self { network, plan, target } = *self;
+        let mut misfits = Vec::new();
+        let mut array = array(network, plan, target, &mut misfits);
+        check_divisions(target.shape, &array)?;
+        let stem = Stem::new(network, plan, &array);
+        array.acc_bits = acc_bits(plan, &stem, target, &mut misfits);
+        let mut scheduler = Scheduler::new(network, plan, sequence, array, &stem, contents);
+        let n_layers = sequence.layers.len();
+        let mut layers: Vec<_> = (0..n_layers).map(|index| scheduler.layer(index)).collect();
+        scheduler.set_layer_gaps(&mut layers);
+        let mut scheduled = scheduler.finish();
+        misfits.append(&mut scheduled.oversize);
+        let needed = MemoryDepths {
+            image: image_words(&stem, &array),
+            logit: network.classes().div_ceil(array.cols),
+            program: HEADER_WORDS + DESCRIPTOR_WORDS * n_layers,
+            ..scheduled.depths
+        };
+        misfits.extend(too_small(&needed, &target.most_words()));
+        let (depths, header) = (target.chosen_words(needed), header(network, &stem));
+        Ok(Attempt { outline: Outline { array, depths, layers, header }, scheduled, misfits })
+    }
 }
 
 /// What the array's sums of a network's stem lack, as [`compile`] says it.
@@ -262,7 +401,7 @@ fn useful_lines(plan: &Plan, array: &ArrayConfig) -> usize {
     let divides = |lines: &usize| array.rows.is_multiple_of(*lines);
     let most = [4, 2].into_iter().find(divides).unwrap_or(1);
     let with = ArrayConfig { lines: most, ..*array };
-    layout::tile_lines(&with, plan).into_iter().max().unwrap_or(1)
+    layout::tile_lines(&with, plan, None).into_iter().max().unwrap_or(1)
 }
 
 /// The most lane groups for which a 3×3 kernel reads a map of so few channels.
@@ -314,8 +453,8 @@ fn acc_bits(plan: &Plan, stem: &Stem<'_>, target: &Target, misfits: &mut Vec<Mis
     target.acc_bits.unwrap_or(needed).max(needed)
 }
 
-/// Compares each depth with the target's, or with what 16-bit addresses reach.
-fn too_small(needed: &MemoryDepths, available: Option<&MemoryDepths>) -> Vec<Misfit> {
+/// Compares each depth with the most that it may be.
+fn too_small(needed: &MemoryDepths, available: &MemoryDepths) -> Vec<Misfit> {
     let depths = |d: &MemoryDepths| {
         [d.image, d.activation, d.weight, d.parameter, d.stream, d.logit, d.step, d.program]
     };
@@ -329,12 +468,10 @@ fn too_small(needed: &MemoryDepths, available: Option<&MemoryDepths>) -> Vec<Mis
         "--step-words",
         "--program-words",
     ];
-    let reach = [1 << 16; 8];
-    let limits = available.map_or(reach, depths);
     names
         .into_iter()
         .zip(depths(needed))
-        .zip(limits)
+        .zip(depths(available))
         .filter(|((_, needed), available)| needed > available)
         .map(|((resource, needed), available)| Misfit {
             resource,

@@ -2,12 +2,13 @@
 //!
 //! A layer's first steps are issued while the results of the layer before are still written; this
 //! module finds the smallest gap for which no step reads a line that is not there yet, and the
-//! hardware finds its registers free.
+//! hardware finds its registers free. A map that was written in bands has several writers.
 //!
 //! Not here: the gaps within a layer, which depend on that layer alone.
 
 use super::layer::Scheduler;
 use crate::plan::Source;
+use crate::plan::bands::{Reach, Rows};
 use heartbit_ir::program::{DESCRIPTOR_WORDS, FRONT_WORDS, LayerDescriptor, Step};
 
 /// Cycles from the first of `Gap` until the fields of the next front stand.
@@ -23,6 +24,10 @@ const LEAST_DRAIN: usize = FRONT_WORDS;
 /// such a cycle sees them.
 struct Written<'a> {
     layer: &'a LayerDescriptor,
+    /// The rows of the map that it writes.
+    rows: Rows,
+    /// Cycles from its end to that of the layer before the reader.
+    since: i64,
     /// Cycles from a tile's last step to its last write.
     latency: i64,
     /// Whether lines are complete only with the whole map.
@@ -30,22 +35,18 @@ struct Written<'a> {
 }
 
 impl Written<'_> {
-    /// All of the map.
-    fn map(&self) -> i64 {
-        i64::from(self.layer.drain_wait) - 1
-    }
-
-    /// A line and all before it.
-    fn line(&self, y: i64) -> i64 {
-        if self.at_once {
-            return self.map();
-        }
+    /// A line of the map and all of its lines before it.
+    fn line(&self, row: usize) -> i64 {
         let d = self.layer;
+        if self.at_once {
+            return i64::from(d.drain_wait) - 1 - self.since;
+        }
+        let y = signed(row - self.rows.first);
         // Tiles after the one that ends the line.
         let until = (y / i64::from(d.lines.max(1)) + 1) * i64::from(d.row_tiles);
         let after = signed(d.tiles()) - until;
         let gaps = i64::from(d.tile_gap) + i64::from(d.col_gap);
-        self.latency - 1 - gaps - after * signed(d.tile_period())
+        self.latency - 1 - gaps - after * signed(d.tile_period()) - self.since
     }
 }
 
@@ -79,7 +80,8 @@ impl Scheduler<'_> {
             };
             begin = end + gap;
             let gap = usize::try_from(gap).expect("bug: a gap is not negative");
-            layers[index].layer_gap = self.half(&self.plan.layers[index], "drain", gap);
+            let layer = &self.plan.layers[self.sequence.layers[index].layer];
+            layers[index].layer_gap = self.half(layer, "drain", gap);
         }
     }
 
@@ -96,30 +98,57 @@ impl Scheduler<'_> {
     /// Until no step of a layer reads what has not been written; `ends` says when the layers
     /// before it ended.
     fn until_map_is_written(&self, index: usize, layers: &[LayerDescriptor], ends: &[i64]) -> i64 {
-        let Some(Source::Layer(from)) = self.plan.layers[index].source() else { return 0 };
-        let d = &layers[from];
-        let written = Written {
-            layer: d,
-            latency: signed(self.write_latency(d)),
-            at_once: d.flags.pool || d.flags.out_flat,
-        };
-        // From the end of the layer that wrote the map to that of the layer before this one.
-        let since = ends[index - 1] - ends[from];
+        let writers = self.writers(index, layers, ends);
+        // What is written at once is there with its last band.
+        let Some(last) = writers.last() else { return 0 };
         let reader = &layers[index];
+        let first_row = self.first_row_read(index);
         let taps = self.first_taps(reader);
         let period = signed(reader.tile_period());
         let lines = i64::from(reader.lines.max(1));
         let stride = if reader.flags.stride_2 { 2 } else { 1 };
         let last_line = i64::from(reader.in_height) - 1;
+        let written = |line: i64| {
+            let row = first_row + usize::try_from(line).expect("bug: a line of the map");
+            let writer = writers.iter().find(|w| !w.at_once && w.rows.contains(row));
+            writer.unwrap_or(last).line(row)
+        };
         let waits = (0..signed(reader.tile_rows())).flat_map(|t| {
             let begin = t * i64::from(reader.row_tiles) * period;
             let bottom = ((t + 1) * lines - 1) * stride;
             let written = &written;
             taps.iter()
                 .filter(move |(dy, _)| bottom + dy >= 0)
-                .map(move |(dy, step)| written.line((bottom + dy).min(last_line)) - begin - step)
+                .map(move |(dy, step)| written((bottom + dy).min(last_line)) - begin - step)
         });
-        waits.max().unwrap_or(0) - since
+        waits.max().unwrap_or(0)
+    }
+
+    /// Who writes the map that a layer reads.
+    fn writers<'l>(
+        &self,
+        index: usize,
+        layers: &'l [LayerDescriptor],
+        ends: &[i64],
+    ) -> Vec<Written<'l>> {
+        let reader = &self.plan.layers[self.sequence.layers[index].layer];
+        let Some(Source::Layer(from)) = reader.source() else { return Vec::new() };
+        let writer = |&w: &usize| Written {
+            layer: &layers[w],
+            rows: self.sequence.layers[w].rows,
+            since: ends[index - 1] - ends[w],
+            latency: signed(self.write_latency(&layers[w])),
+            at_once: layers[w].flags.pool || layers[w].flags.out_flat,
+        };
+        self.sequence.writers(index, from).iter().map(writer).collect()
+    }
+
+    /// The row of the map that a layer sees as the first one.
+    fn first_row_read(&self, index: usize) -> usize {
+        let program_layer = self.sequence.layers[index];
+        let layer = &self.plan.layers[program_layer.layer];
+        let reach = layer.convolution.as_ref().map(|c| Reach::of_map(self.network, c));
+        reach.map_or(0, |reach| reach.first_row(program_layer.rows))
     }
 
     /// Each `dy` that the steps of a layer have, with the first of these steps.

@@ -1,11 +1,12 @@
 //! Descriptors and memory images, layer by layer.
 
-use super::layout::{self, ChannelMap, MapLayout, MapShape};
-use super::memory::Allocator;
+use super::layout::{self, ChannelMap};
+use super::places::Places;
 use super::stem::{Stem, StemOffsets};
 use super::steps::{self, ScheduledStep, StepTable, Window};
 use super::weights::ColumnMemories;
 use super::{Contents, Misfit};
+use crate::plan::bands::{ProgramLayer, Reach, Rows, Sequence};
 use crate::plan::{Convolution, Layer, Plan, ShortcutKind, Source, WrittenMap};
 use heartbit_ir::grid;
 use heartbit_ir::levels::Levels;
@@ -13,6 +14,7 @@ use heartbit_ir::network::{Network, OpKind};
 use heartbit_ir::program::{
     ArrayConfig, Join, LaneMemory, LayerDescriptor, MemoryDepths, Parameter, Shortcut, Step,
 };
+use std::collections::BTreeMap;
 
 /// Bits of a level before its lower planes are left out.
 const FULL_LEVEL_BITS: u32 = 8;
@@ -31,22 +33,22 @@ pub(super) struct Scheduled {
 
 /// Schedules one layer after the other.
 pub(super) struct Scheduler<'a> {
-    network: &'a Network,
+    pub(super) network: &'a Network,
     pub(super) plan: &'a Plan,
+    pub(super) sequence: &'a Sequence,
     pub(super) array: ArrayConfig,
-    /// Lines of a tile of each layer.
+    /// Lines of a tile of each layer of the plan.
     lines: Vec<usize>,
-    activation: Allocator,
-    stream: Allocator,
+    pub(super) places: Places,
     columns: ColumnMemories,
     pub(super) steps: StepTable,
     stem: &'a Stem<'a>,
     stem_offsets: StemOffsets,
     contents: Contents,
-    /// Where each layer wrote its map.
-    maps: Vec<MapLayout>,
-    /// Where each layer wrote its stream.
-    stream_bases: Vec<usize>,
+    /// First word of the weights of each layer of the plan, and of its parameters by the first and
+    /// last of their classes; bands share them.
+    weight_bases: BTreeMap<usize, usize>,
+    param_bases: BTreeMap<(usize, usize, usize), usize>,
     oversize: Vec<Misfit>,
 }
 
@@ -54,24 +56,26 @@ impl<'a> Scheduler<'a> {
     pub(super) fn new(
         network: &'a Network,
         plan: &'a Plan,
+        sequence: &'a Sequence,
         array: ArrayConfig,
         stem: &'a Stem<'a>,
         contents: Contents,
     ) -> Self {
+        let lines = layout::tile_lines(&array, plan, sequence.bands);
         Self {
             network,
             plan,
+            sequence,
             array,
-            lines: layout::tile_lines(&array, plan),
-            activation: Allocator::default(),
-            stream: Allocator::default(),
+            places: Places::new(network, plan, sequence, &array, &lines),
+            lines,
             columns: ColumnMemories::new(array, contents),
             steps: StepTable::new(array.taps),
             stem,
             stem_offsets: stem.offsets(contents),
             contents,
-            maps: Vec::new(),
-            stream_bases: Vec::new(),
+            weight_bases: BTreeMap::new(),
+            param_bases: BTreeMap::new(),
             oversize: Vec::new(),
         }
     }
@@ -79,10 +83,10 @@ impl<'a> Scheduler<'a> {
     pub(super) fn finish(self) -> Scheduled {
         let depths = MemoryDepths {
             image: 1,
-            activation: self.activation.high_water().max(1),
+            activation: self.places.activation_words.max(1),
             weight: self.columns.weight_words().max(1),
             parameter: self.columns.parameter_words().max(1),
-            stream: self.stream.high_water().max(1),
+            stream: self.places.stream_words.max(1),
             logit: 1,
             step: self.steps.len(),
             program: 1,
@@ -100,16 +104,15 @@ impl<'a> Scheduler<'a> {
     }
 
     pub(super) fn layer(&mut self, index: usize) -> LayerDescriptor {
-        let plan = self.plan;
-        let layer = &plan.layers[index];
-        let [height, width, channels] = layer.shape;
-        let lines = self.lines[index];
+        let (layer_index, layer, rows) = self.at(index);
+        let [_, width, channels] = layer.shape;
+        let lines = self.lines[layer_index];
         let mut d = LayerDescriptor {
             lines: u8::try_from(lines).expect("bug: at most 4 lines"),
             out_lines: 1,
             col_tiles: self.half(layer, "column tiles", channels.div_ceil(self.array.cols)),
             row_tiles: self.half(layer, "row tiles", width.div_ceil(self.array.rows)),
-            out_height: self.half(layer, "height", height),
+            out_height: self.half(layer, "height", rows.len()),
             out_width: self.half(layer, "width", width),
             clip: half_clip(grid::STREAM_MAX),
             value_clip: half_clip(grid::STREAM_MAX),
@@ -117,22 +120,26 @@ impl<'a> Scheduler<'a> {
             out_copies: 1,
             ..LayerDescriptor::default()
         };
-        d.flags.last_layer = index + 1 == plan.layers.len();
+        d.flags.last_layer = index + 1 == self.sequence.layers.len();
         match &layer.convolution {
             None => self.pass(layer, &mut d),
-            Some(convolution) if convolution.source == Source::Image => self.stem(layer, &mut d),
-            Some(convolution) => self.convolution(layer, convolution, &mut d),
+            Some(convolution) if convolution.source == Source::Image => self.stem(index, &mut d),
+            Some(convolution) => self.convolution(index, convolution, &mut d),
         }
         self.affine(layer, &mut d);
         self.map(index, &mut d);
+        self.shortcut(index, &mut d);
         self.stream(index, &mut d);
         self.timing(layer, &mut d);
-        let stem = Some(&self.stem_offsets).filter(|_| d.flags.source_image);
-        let base = self.columns.push_parameters(self.network, &plan.types, layer, stem);
-        d.param_base = self.half(layer, "--parameter-words", base);
-        self.activation.release(index);
-        self.stream.release(index);
+        self.parameters(index, &mut d);
         d
+    }
+
+    /// Layer of the plan, with its place there, and the rows of its result that one of the program's
+    /// layers computes.
+    fn at(&self, index: usize) -> (usize, &'a Layer, Rows) {
+        let ProgramLayer { layer, rows, .. } = self.sequence.layers[index];
+        (layer, &self.plan.layers[layer], rows)
     }
 
     /// One step without a tap.
@@ -144,41 +151,61 @@ impl<'a> Scheduler<'a> {
         d.step_base = self.half(layer, "--step-words", base);
     }
 
-    fn stem(&mut self, layer: &Layer, d: &mut LayerDescriptor) {
+    fn stem(&mut self, index: usize, d: &mut LayerDescriptor) {
         let stem = self.stem;
-        self.push_steps(layer, stem.weights, &stem.steps, d);
+        let (layer_index, layer, rows) = self.at(index);
+        self.push_steps(layer_index, stem.weights, &stem.steps, d);
         d.in_height = self.half(layer, "height", stem.image.height);
         d.in_width = self.half(layer, "width", stem.image.width);
         d.fan_in = self.half(layer, "lanes", stem.fan_in());
         d.flags.source_image = true;
+        d.flags.keep_image = self.sequence.of_layer(layer_index).last() != Some(&index);
         d.flags.stride_2 = stem.stride == 2;
-        d.borders = self.stem_offsets.borders;
+        let first = rows.first * stem.stride;
+        d.in_base = self.half(layer, "height", first);
+        d.in_y_words = self.half(layer, "--image-words", first / 3 * stem.row_tiles());
+        d.in_xt_words = self.half(layer, "height", first % 3);
+        d.borders = stem.classes_of(rows).0;
     }
 
     /// Steps and weights of a convolution.
     fn push_steps(
         &mut self,
-        layer: &Layer,
+        layer_index: usize,
         weights: &Levels,
         steps: &[ScheduledStep],
         d: &mut LayerDescriptor,
     ) {
+        let layer = &self.plan.layers[layer_index];
         let base = self.steps.insert(steps.iter().map(|step| step.words.clone()).collect());
         d.steps = self.half(layer, "steps", steps.len());
         d.step_base = self.half(layer, "--step-words", base);
-        let base = self.columns.push_weights(&layer.out_order, weights, steps);
+        let columns = &mut self.columns;
+        let base = *self
+            .weight_bases
+            .entry(layer_index)
+            .or_insert_with(|| columns.push_weights(&layer.out_order, weights, steps));
         d.weight_base = self.half(layer, "--weight-words", base);
     }
 
-    fn convolution(&mut self, layer: &Layer, convolution: &Convolution, d: &mut LayerDescriptor) {
+    fn convolution(&mut self, index: usize, convolution: &Convolution, d: &mut LayerDescriptor) {
         let OpKind::Conv { kernel, weights, .. } = &self.network.ops[convolution.conv].kind else {
             unreachable!("bug: a convolution");
         };
         let Source::Layer(from) = convolution.source else {
             unreachable!("bug: the stem is scheduled apart");
         };
-        let map = self.maps[from];
+        let (layer_index, layer, rows) = self.at(index);
+        let writer = self.sequence.writers(index, from)[0];
+        let place = self.places.maps[writer].expect("bug: it is read");
+        let map = place.layout;
         let [height, width, channels] = self.plan.layers[from].shape;
+        let (view, width) = if convolution.flat.is_some() {
+            (Rows::whole(1), 1)
+        } else {
+            let reach = Reach::of_map(self.network, convolution);
+            (self.view(reach, layer_index, rows, height), width)
+        };
         let channel_map = ChannelMap::new(&self.array, channels);
         let window = Window {
             map,
@@ -186,21 +213,31 @@ impl<'a> Scheduler<'a> {
             in_order: &convolution.in_order,
             kernel: *kernel,
             stride: convolution.stride,
+            first_line: rows.first * convolution.stride - view.first,
             flat: convolution.flat,
         };
         let steps = steps::schedule(&self.array, &window, weights.bits(), self.contents);
-        self.push_steps(layer, weights, &steps, d);
-        let (height, width) = if convolution.flat.is_some() { (1, 1) } else { (height, width) };
-        d.in_height = self.half(layer, "height", height);
+        self.push_steps(layer_index, weights, &steps, d);
+        d.in_height = self.half(layer, "height", view.len());
         d.in_width = self.half(layer, "width", width);
         let words = "--activation-words";
-        d.in_base = self.half(layer, words, map.base);
+        d.in_base = self.half(layer, words, place.row_base(view.first));
         d.in_y_words = self.half(layer, words, map.tile_row_words());
         d.in_xt_words = self.half(layer, words, map.pixel_words());
         d.last_lanes = self.half(layer, "lanes", channel_map.last_lanes());
         d.fan_in = self.half(layer, "channels", channels);
         d.in_copies = u8::try_from(map.copies).expect("bug: at most 4 copies");
         d.flags.stride_2 = convolution.stride == 2;
+    }
+
+    /// The rows of an operand that a layer sees as a map of its own: those that it needs, and all of
+    /// them if it computes its whole result.
+    fn view(&self, reach: Reach, layer: usize, rows: Rows, height: usize) -> Rows {
+        if rows == Rows::whole(self.plan.layers[layer].shape[0]) {
+            Rows::whole(height)
+        } else {
+            reach.rows(rows, height)
+        }
     }
 
     /// Shifts and limits of the operations behind the sums.
@@ -226,57 +263,35 @@ impl<'a> Scheduler<'a> {
 
     /// What the layer writes to the activation memory, and where.
     fn map(&mut self, index: usize, d: &mut LayerDescriptor) {
-        let layer = &self.plan.layers[index];
-        let read = layer.map_last_use > index;
-        let mut map = MapShape {
-            shape: layer.shape,
-            stride: layer.out_stride,
-            lines: self.reader_lines(index),
-            planes: 1,
-            flat: layer.flat,
-        };
-        match layer.map.filter(|_| read) {
-            None => {
-                self.maps.push(MapLayout::default());
-                return;
-            }
-            Some(WrittenMap::Bits(_)) => d.flags.write_bits = true,
-            Some(WrittenMap::Levels(id)) => {
+        let (_, layer, rows) = self.at(index);
+        let (Some(map), Some(place)) = (layer.map, self.places.maps[index]) else { return };
+        match map {
+            WrittenMap::Bits(_) => d.flags.write_bits = true,
+            WrittenMap::Levels(id) => {
                 d.flags.write_levels = true;
-                map.planes = self.levels(layer, id, d);
+                self.levels(layer, id, d);
             }
-            Some(WrittenMap::Pooled(id)) => {
+            WrittenMap::Pooled(id) => {
                 d.flags.pool = true;
-                map.planes = self.levels(layer, id, d);
-                map.shape = [1, 1, layer.shape[2]];
-                map.lines = 1;
+                self.levels(layer, id, d);
             }
         }
-        let mut layout = MapLayout::new(&self.array, &map);
-        layout.base = self.activation.allocate(layout.words(), layer.map_last_use);
-        self.maps.push(layout);
+        let layout = place.layout;
         d.flags.out_stride_2 = layer.out_stride == 2;
         d.flags.out_flat = layer.flat;
         d.out_lines = u8::try_from(layout.lines).expect("bug: at most 4 lines");
         d.out_copies = u8::try_from(layout.copies).expect("bug: at most 4 copies");
         let words = "--activation-words";
-        d.out_base = self.half(layer, words, layout.base);
+        d.out_base = self.half(layer, words, place.row_base(rows.first));
         d.out_y_words = self.half(layer, words, layout.row_words());
         d.out_phase_words = self.half(layer, words, layout.phase_words(self.array.rows));
         d.out_xt_words = self.half(layer, words, layout.pixel_words());
         d.out_plane_words = self.half(layer, words, layout.plane_words());
     }
 
-    /// Lines of the tiles of the layers that read a layer's map.
-    fn reader_lines(&self, index: usize) -> usize {
-        let reads = |layer: &Layer| layer.source() == Some(Source::Layer(index));
-        let layers = self.plan.layers.iter().zip(&self.lines);
-        layers.filter(|(layer, _)| reads(layer)).map(|(_, &lines)| lines).max().unwrap_or(1)
-    }
-
     /// Bits and shift of the levels of an operation; the array makes 8-bit levels and leaves out
-    /// the lower planes. Returns the number of planes.
-    fn levels(&mut self, layer: &Layer, id: usize, d: &mut LayerDescriptor) -> usize {
+    /// the lower planes.
+    fn levels(&mut self, layer: &Layer, id: usize, d: &mut LayerDescriptor) {
         let (OpKind::Quantize { shift, bits, .. } | OpKind::GlobalPool { shift, bits, .. }) =
             self.network.ops[id].kind
         else {
@@ -293,49 +308,40 @@ impl<'a> Scheduler<'a> {
             });
             0
         });
-        bits as usize
     }
 
-    /// The stream that joins the layer and the one that is written.
+    /// The stream that joins the layer.
+    fn shortcut(&mut self, index: usize, d: &mut LayerDescriptor) {
+        let (layer_index, layer, rows) = self.at(index);
+        let Some(shortcut) = layer.shortcut else { return };
+        let [height, width, channels] = self.plan.layers[shortcut.from].shape;
+        let reach = Reach::of_stream(self.network, shortcut.kind);
+        let view = self.view(reach, layer_index, rows, height);
+        // Rows before the view are padding only where it begins with the stream.
+        let inner = reach.before > 0 && rows.first > 0;
+        d.shortcut = Shortcut { inner, ..self.window(shortcut.kind) };
+        if layer.is_pass() {
+            d.in_height = self.half(layer, "height", view.len());
+            d.in_width = self.half(layer, "width", width);
+        }
+        let writer = self.sequence.writers(index, shortcut.from)[0];
+        let place = self.places.streams[writer].expect("bug: it is read");
+        let words = "--stream-words";
+        d.stream_in_base = self.half(layer, words, place.row_base(view.first));
+        d.stream_in_row = self.half(layer, words, place.row_words);
+        d.stream_in_plane = self.half(layer, words, place.plane_words);
+        d.shortcut_channels = self.half(layer, "channels", channels);
+    }
+
+    /// The stream that is written.
     fn stream(&mut self, index: usize, d: &mut LayerDescriptor) {
-        let layer = &self.plan.layers[index];
-        let mut in_place = None;
-        if let Some(shortcut) = layer.shortcut {
-            d.shortcut = self.window(shortcut.kind);
-            let from = &self.plan.layers[shortcut.from];
-            let [height, width, channels] = from.shape;
-            if layer.is_pass() {
-                d.in_height = self.half(layer, "height", height);
-                d.in_width = self.half(layer, "width", width);
-            }
-            let base = self.stream_bases[shortcut.from];
-            d.stream_in_base = self.half(layer, "--stream-words", base);
-            d.stream_in_row = self.half(layer, "--stream-words", width.div_ceil(2));
-            d.stream_in_plane = self.half(layer, "--stream-words", height * width.div_ceil(2));
-            d.shortcut_channels = self.half(layer, "channels", channels);
-            // The array reads a pixel of the shortcut before it writes that pixel of the result,
-            // so the result may take the place of a stream that nobody else needs.
-            let same = shortcut.kind == ShortcutKind::Identity { stride: 1 };
-            in_place = Some(base).filter(|_| same && from.stream_last_use == index);
-        }
-        let [height, width, channels] = layer.shape;
-        let plane = height * width.div_ceil(2);
-        let words = plane * channels.div_ceil(self.array.cols);
-        d.flags.write_stream = layer.stream_last_use > index;
-        let base = if !d.flags.write_stream {
-            0
-        } else if let Some(base) = in_place {
-            self.stream.extend(base, layer.stream_last_use);
-            base
-        } else {
-            self.stream.allocate(words, layer.stream_last_use)
-        };
-        self.stream_bases.push(base);
-        if d.flags.write_stream {
-            d.stream_out_base = self.half(layer, "--stream-words", base);
-            d.stream_out_row = self.half(layer, "--stream-words", width.div_ceil(2));
-            d.stream_out_plane = self.half(layer, "--stream-words", plane);
-        }
+        let Some(place) = self.places.streams[index] else { return };
+        let (_, layer, rows) = self.at(index);
+        let words = "--stream-words";
+        d.flags.write_stream = true;
+        d.stream_out_base = self.half(layer, words, place.row_base(rows.first));
+        d.stream_out_row = self.half(layer, words, place.row_words);
+        d.stream_out_plane = self.half(layer, words, place.plane_words);
     }
 
     fn window(&self, kind: ShortcutKind) -> Shortcut {
@@ -344,7 +350,8 @@ impl<'a> Scheduler<'a> {
                 Shortcut { join: Join::Add, stride_2: stride == 2, ..Shortcut::default() }
             }
             ShortcutKind::Average { .. } => {
-                Shortcut { join: Join::Average, window: 2, stride_2: true, padding: false }
+                let join = Join::Average;
+                Shortcut { join, window: 2, stride_2: true, ..Shortcut::default() }
             }
             ShortcutKind::Extreme { value } => {
                 let OpKind::MaxPool { kernel, stride, padding, .. } = self.network.ops[value].kind
@@ -356,9 +363,27 @@ impl<'a> Scheduler<'a> {
                     window: u8::try_from(kernel).expect("bug: validated"),
                     stride_2: stride == 2,
                     padding: padding == 1,
+                    inner: false,
                 }
             }
         }
+    }
+
+    /// Parameters, which bands have in common unless the classes of their rows differ.
+    fn parameters(&mut self, index: usize, d: &mut LayerDescriptor) {
+        let (layer_index, layer, rows) = self.at(index);
+        let stem = d.flags.source_image.then(|| {
+            let (_, first) = self.stem.classes_of(rows);
+            (&self.stem_offsets, first..first + d.borders.classes())
+        });
+        let key = stem.as_ref().map_or((0, 0), |(_, classes)| (classes.start, classes.end));
+        let (network, types) = (self.network, &self.plan.types);
+        let columns = &mut self.columns;
+        let base = *self
+            .param_bases
+            .entry((layer_index, key.0, key.1))
+            .or_insert_with(|| columns.push_parameters(network, types, layer, stem));
+        d.param_base = self.half(layer, "--parameter-words", base);
     }
 
     /// Idle cycles within the layer and until its results are written: microarchitecture.md,

@@ -1,5 +1,6 @@
 //! Where a map lies in the banks: microarchitecture.md, sections 1 and 2.
 
+use crate::plan::bands::Bands;
 use crate::plan::{Layer, Plan, Source, WrittenMap};
 use heartbit_ir::program::ArrayConfig;
 
@@ -127,6 +128,12 @@ impl MapLayout {
         self.phases * self.row_words()
     }
 
+    /// Words before a line; with several lines of a tile, before the first line of one.
+    pub(super) fn line_words(&self, line: usize) -> usize {
+        let tile_lines = self.phases * self.lines;
+        line / tile_lines * self.tile_row_words() + line % tile_lines * self.row_words()
+    }
+
     /// Words of a bank.
     pub(super) fn words(&self) -> usize {
         // Lines of one fold share their words, line phases do not.
@@ -137,14 +144,14 @@ impl MapLayout {
 }
 
 /// Lines of a tile of each layer: as many as fit beside each other, and as the reader of the
-/// layer's map can follow.
-pub(super) fn tile_lines(array: &ArrayConfig, plan: &Plan) -> Vec<usize> {
+/// layer's map can follow. In bands it is one, because a band may begin at any line, and what is
+/// written in bands is read in tiles that begin where bands do.
+pub(super) fn tile_lines(array: &ArrayConfig, plan: &Plan, bands: Option<Bands>) -> Vec<usize> {
     let mut lines = vec![1; plan.layers.len()];
+    let in_bands = |index| bands.is_some_and(|bands| bands.contains(index));
     // Readers come later, so they are decided first.
     for (index, layer) in plan.layers.iter().enumerate().rev() {
-        if layer.flat || !reads_lines(plan, layer) {
-            continue;
-        }
+        let single = layer.flat || !reads_lines(plan, layer) || in_bands(index);
         let pooled = matches!(layer.map, Some(WrittenMap::Pooled(_)));
         let reads = |reader: &Layer| reader.source() == Some(Source::Layer(index));
         let follows = |q: usize| {
@@ -152,10 +159,39 @@ pub(super) fn tile_lines(array: &ArrayConfig, plan: &Plan) -> Vec<usize> {
                 pooled || !reads(reader) || (layer.out_stride * reader_lines).is_multiple_of(q)
             })
         };
+        let begin_with_bands = |q: usize| {
+            bands.is_none_or(|bands| {
+                let tile_rows = q * plan.layers[bands.last].out_stride;
+                layer.source() != Some(Source::Layer(bands.last))
+                    || bands.height.is_multiple_of(tile_rows)
+            })
+        };
         let fits = |q: &usize| *q <= array.lines && layer.shape[1] * q <= array.rows;
-        lines[index] = [4, 2].into_iter().find(|q| fits(q) && follows(*q)).unwrap_or(1);
+        if !single {
+            lines[index] = [4, 2]
+                .into_iter()
+                .find(|q| fits(q) && follows(*q) && begin_with_bands(*q))
+                .unwrap_or(1);
+        }
+        agree(plan, index, &mut lines);
     }
     lines
+}
+
+/// Gives a layer and those behind it that read the same map the same lines, in which it is laid out.
+fn agree(plan: &Plan, index: usize, lines: &mut [usize]) {
+    let Some(source @ Source::Layer(_)) = plan.layers[index].source() else { return };
+    let reads = |i: &usize| plan.layers[*i].source() == Some(source);
+    let readers: Vec<usize> = (index..plan.layers.len()).filter(reads).collect();
+    let least = readers.iter().map(|&i| lines[i]).min().expect("bug: the layer itself");
+    readers.iter().for_each(|&i| lines[i] = least);
+}
+
+/// Lines of the tiles of the layers that read a layer's map, of which all have the same.
+pub(super) fn reader_lines(plan: &Plan, lines: &[usize], layer: usize) -> usize {
+    let layers = plan.layers.iter().zip(lines);
+    let mut readers = layers.filter(|(reader, _)| reader.source() == Some(Source::Layer(layer)));
+    readers.next().map_or(1, |(_, &lines)| lines)
 }
 
 /// Whether a layer reads lines of a map, not the image or one pixel.

@@ -8,6 +8,7 @@
 use super::Contents;
 use super::steps::{LaneWeight, ScheduledStep, plane_pairs};
 use crate::plan::Plan;
+use crate::plan::bands::Rows;
 use heartbit_ir::levels::Levels;
 use heartbit_ir::network::{Network, OpKind, ValueType};
 use heartbit_ir::program::{ArrayConfig, Borders, IMAGE_CHANNELS, ImageStep};
@@ -197,6 +198,22 @@ impl<'a> Stem<'a> {
         let (top, bottom) = along(self.out.height, self.image.height);
         let (left, right) = along(self.out.width, self.image.width);
         Borders { top, bottom, left, right }
+    }
+
+    /// The borders of some rows of the result as if they were all, and the first of all classes that
+    /// their pixels are in.
+    pub(super) fn classes_of(&self, rows: Rows) -> (Borders, usize) {
+        let all = self.borders();
+        if rows == Rows::whole(self.out.height) {
+            return (all, 0);
+        }
+        let class =
+            |y: usize| all.class(y, 0, self.out.height, self.out.width) / all.column_classes();
+        let (first, last) = (class(rows.first), class(rows.end - 1));
+        let inner = usize::from(all.top).clamp(first, last);
+        let narrow = |n: usize| u8::try_from(n).expect("bug: at most 3 rows of a 7x7 kernel");
+        let borders = Borders { top: narrow(inner - first), bottom: narrow(last - inner), ..all };
+        (borders, first * all.column_classes())
     }
 
     /// What the array's sums lack; where words are only counted, no more than the classes of it.

@@ -16,6 +16,8 @@ pub(super) struct Window<'a> {
     pub(super) kernel: usize,
     /// 1 or 2.
     pub(super) stride: usize,
+    /// Line of the map at which the centre of the first row's window lies.
+    pub(super) first_line: usize,
     /// Pixels of a flattened map, which are then the taps.
     pub(super) flat: Option<usize>,
 }
@@ -146,7 +148,8 @@ impl Part<'_> {
             signed(tap * map.pixel_words()) + at_pixel
         } else {
             let pad = signed((window.kernel - 1) / 2);
-            let (dy, dx) = (signed(tap / window.kernel) - pad, signed(tap % window.kernel) - pad);
+            let dy = signed(window.first_line + tap / window.kernel) - pad;
+            let dx = signed(tap % window.kernel) - pad;
             let (phase, shift) = match (window.stride, dx) {
                 (1, dx) => (0, dx),
                 (_, 0) => (0, 0),

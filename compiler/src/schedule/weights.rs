@@ -7,6 +7,7 @@ use crate::plan::{Layer, ShortcutKind, WrittenMap};
 use heartbit_ir::levels::Levels;
 use heartbit_ir::network::{Element, Extreme, Network, OpKind, Threshold, ValueType};
 use heartbit_ir::program::{ArrayConfig, LaneMemory, Parameter};
+use std::ops::Range;
 
 /// Largest threshold of a stream that means something; beyond it lies no value.
 const THRESHOLD_LIMIT: i32 = 1 << 15;
@@ -90,17 +91,17 @@ impl ColumnMemories {
         self.weights.iter_mut().for_each(|column| column.extend_ones(words));
     }
 
-    /// Adds the parameters of a layer, for the stem those of each border class; returns the first
-    /// word.
+    /// Adds the parameters of a layer, for the stem those of some of its border classes; returns the
+    /// first word.
     pub(super) fn push_parameters(
         &mut self,
         network: &Network,
         types: &[ValueType],
         layer: &Layer,
-        stem: Option<&StemOffsets>,
+        stem: Option<(&StemOffsets, Range<usize>)>,
     ) -> usize {
         let base = self.parameter_words();
-        let classes = stem.map_or(1, |stem| stem.borders.classes());
+        let classes = stem.as_ref().map_or(1, |(_, classes)| classes.len());
         let col_tiles = layer.out_order.len().div_ceil(self.array.cols);
         self.parameter_words = base + col_tiles * classes;
         for column in &mut self.parameters {
@@ -113,7 +114,8 @@ impl ColumnMemories {
             let mut parameter = parameter(network, types, layer, channel);
             let bias = parameter.bias;
             for class in 0..classes {
-                if let Some(stem) = stem {
+                if let Some((stem, classes)) = &stem {
+                    let class = classes.start + class;
                     let offset = stem.offsets[class * layer.out_order.len() + channel];
                     parameter.bias = bias + i64::from(parameter.mul) * offset;
                 }

@@ -1,0 +1,138 @@
+//! Which layers run in bands, and how high the bands are.
+//!
+//! Every group of layers is looked at with every number of bands. What a candidate needs of the
+//! memories of activations and streams is known without a schedule of its own, and so is a bound of
+//! its cycles: those that fit are scheduled in the order of this bound, until no other can be
+//! better than the best one so far.
+//!
+//! Not here: the rows that a band needs ([`crate::plan::bands`]).
+
+use super::layout;
+use super::places::Places;
+use super::{Attempt, Contents, Misfit, ScheduleError, Task};
+use crate::plan::bands::{Bands, ProgramLayer, Sequence};
+use heartbit_ir::program::{
+    ArrayConfig, DESCRIPTOR_WORDS, HEADER_WORDS, LayerDescriptor, MemoryDepths,
+};
+use std::collections::BTreeSet;
+
+/// Layers that the sequencer counts.
+const MOST_LAYERS: usize = 256;
+/// Least idle cycles after a layer: microarchitecture.md, section 5.4.
+const LEAST_GAP: u64 = 11;
+
+/// Bands that may be worth it.
+struct Candidate {
+    bands: Bands,
+    /// Its layers take at least so many cycles.
+    least_cycles: u64,
+    /// What it needs of the memories, those of activations and streams exactly.
+    depths: MemoryDepths,
+}
+
+/// Returns the bands with the fewest cycles of those that fit, if whole maps do not. If nothing
+/// does, those that miss the target's memories least.
+pub(super) fn choose(
+    task: &Task<'_>,
+    whole: &Attempt,
+    fits: &dyn Fn(&ArrayConfig, &MemoryDepths) -> bool,
+) -> Result<Option<Sequence>, ScheduleError> {
+    let is_room =
+        |misfit: &Misfit| matches!(misfit.resource, "--activation-words" | "--stream-words");
+    let array = &whole.outline.array;
+    let all_fits = whole.misfits.is_empty() && fits(array, &whole.outline.depths);
+    if all_fits || !whole.misfits.iter().all(is_room) {
+        return Ok(None);
+    }
+    let mut candidates = candidates(task, whole);
+    let most = task.target.most_words();
+    let excess = |c: &Candidate| excess(&c.depths, &most);
+    let closest = candidates.iter().min_by_key(|c| excess(c)).map(|c| c.bands);
+    candidates.retain(|c| {
+        c.depths.activation <= most.activation
+            && c.depths.stream <= most.stream
+            && c.depths.program <= most.program
+            && fits(array, &task.target.chosen_words(c.depths))
+    });
+    candidates.sort_by_key(|c| c.least_cycles);
+    let mut best = None;
+    for candidate in candidates {
+        if best.as_ref().is_some_and(|(cycles, _)| *cycles <= candidate.least_cycles) {
+            break;
+        }
+        let sequence = sequence(task, candidate.bands);
+        let Attempt { outline, misfits, .. } = task.attempt(&sequence, Contents::Counted)?;
+        let cycles = outline.cycles().total().0;
+        let better = best.as_ref().is_none_or(|(least, _)| cycles < *least);
+        if better && misfits.is_empty() && fits(&outline.array, &outline.depths) {
+            best = Some((cycles, sequence));
+        }
+    }
+    let closest = closest.filter(|_| !whole.misfits.is_empty());
+    let best = best.map(|(_, sequence)| sequence);
+    Ok(best.or_else(|| closest.map(|bands| sequence(task, bands))))
+}
+
+fn sequence(task: &Task<'_>, bands: Bands) -> Sequence {
+    Sequence::in_bands(task.network, task.plan, bands).expect("bug: a candidate can run in bands")
+}
+
+/// The largest ratio of the words that are needed to those that there may be, in 1/65536.
+fn excess(needed: &MemoryDepths, most: &MemoryDepths) -> usize {
+    let ratio = |needed: usize, most: usize| (needed << 16) / most.max(1);
+    ratio(needed.activation, most.activation).max(ratio(needed.stream, most.stream))
+}
+
+/// All groups of layers with all heights of bands.
+fn candidates(task: &Task<'_>, whole: &Attempt) -> Vec<Candidate> {
+    let n = task.plan.layers.len();
+    let groups = (0..n).flat_map(|first| (first + 1..n).map(move |last| (first, last)));
+    groups.flat_map(|(first, last)| group(task, whole, first, last)).collect()
+}
+
+/// A group of layers with all heights of bands.
+fn group(task: &Task<'_>, whole: &Attempt, first: usize, last: usize) -> Vec<Candidate> {
+    let array = &whole.outline.array;
+    let candidate = |height: usize| {
+        let bands = Bands { first, last, height };
+        let sequence = Sequence::in_bands(task.network, task.plan, bands)?;
+        let n_layers = sequence.layers.len();
+        if n_layers > MOST_LAYERS {
+            return None;
+        }
+        let lines = layout::tile_lines(array, task.plan, Some(bands));
+        let places = Places::new(task.network, task.plan, &sequence, array, &lines);
+        let cycles = |l: &ProgramLayer| least_cycles(&whole.outline.layers[l.layer], l.rows.len());
+        let depths = MemoryDepths {
+            activation: places.activation_words.max(1),
+            stream: places.stream_words.max(1),
+            program: HEADER_WORDS + DESCRIPTOR_WORDS * n_layers,
+            ..whole.outline.depths
+        };
+        let least_cycles = sequence.layers.iter().map(cycles).sum();
+        Some(Candidate { bands, least_cycles, depths })
+    };
+    let layer = &task.plan.layers[last];
+    heights(layer.shape[0], layer.out_stride * array.lines)
+        .into_iter()
+        .filter_map(candidate)
+        .collect()
+}
+
+/// The least height for each number of bands from 2 on, and the least multiple of the rows of a
+/// tile, so that the layer behind the bands may read several lines at once.
+fn heights(rows: usize, tile_rows: usize) -> Vec<usize> {
+    let least = (2..=rows).map(|n| rows.div_ceil(n));
+    let heights = least.flat_map(|h| [h, h.next_multiple_of(tile_rows)]).filter(|h| *h < rows);
+    BTreeSet::from_iter(heights).into_iter().collect()
+}
+
+/// The fewest cycles in which rows of a layer are computed, by the descriptor that computes all.
+fn least_cycles(d: &LayerDescriptor, rows: usize) -> u64 {
+    let tiles = (rows as u64).div_ceil(d.lines.max(1).into()) * u64::from(d.row_tiles);
+    let column_tile = tiles * d.tile_period() + u64::from(d.col_gap);
+    u64::from(d.col_tiles) * column_tile + LEAST_GAP
+}
+
+#[cfg(test)]
+mod tests;
