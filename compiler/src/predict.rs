@@ -7,6 +7,7 @@
 
 use heartbit_ir::program::{DESCRIPTOR_WORDS, LayerDescriptor, Program};
 use serde::Serialize;
+use std::iter::Sum;
 
 /// Cycles to fetch the first descriptor; the others are fetched meanwhile.
 const FETCH_CYCLES: u64 = DESCRIPTOR_WORDS as u64 + 2;
@@ -32,6 +33,17 @@ impl LayerCycles {
     /// All of them.
     pub fn total(&self) -> CycleCount {
         CycleCount(self.fetch + self.compute + self.stall + self.drain)
+    }
+}
+
+impl Sum for LayerCycles {
+    fn sum<I: Iterator<Item = Self>>(layers: I) -> Self {
+        layers.fold(Self::default(), |a, b| Self {
+            fetch: a.fetch + b.fetch,
+            compute: a.compute + b.compute,
+            stall: a.stall + b.stall,
+            drain: a.drain + b.drain,
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which layers run in bands, and how high the bands are.
 //!
-//! Every group of layers is looked at with every number of bands. What a candidate needs of the
+//! Every group that could help is looked at with every height. What a candidate needs of the
 //! memories of activations and streams is known without a schedule of its own, and so is a bound of
 //! its cycles: those that fit are scheduled in the order of this bound, until no other can be
 //! better than the best one so far.
@@ -14,7 +14,6 @@ use crate::plan::bands::{Bands, ProgramLayer, Sequence};
 use heartbit_ir::program::{
     ArrayConfig, DESCRIPTOR_WORDS, HEADER_WORDS, LayerDescriptor, MemoryDepths,
 };
-use std::collections::BTreeSet;
 
 /// Layers that the sequencer counts.
 const MOST_LAYERS: usize = 256;
@@ -44,8 +43,8 @@ pub(super) fn choose(
     if all_fits || !whole.misfits.iter().all(is_room) {
         return Ok(None);
     }
-    let mut candidates = candidates(task, whole);
     let most = task.target.most_words();
+    let mut candidates = candidates(task, whole, &most);
     let excess = |c: &Candidate| excess(&c.depths, &most);
     let closest = candidates.iter().min_by_key(|c| excess(c)).map(|c| c.bands);
     candidates.retain(|c| {
@@ -83,48 +82,42 @@ fn excess(needed: &MemoryDepths, most: &MemoryDepths) -> usize {
     ratio(needed.activation, most.activation).max(ratio(needed.stream, most.stream))
 }
 
-/// All groups of layers with all heights of bands.
-fn candidates(task: &Task<'_>, whole: &Attempt) -> Vec<Candidate> {
+/// All groups of layers that could help, with all heights of bands. What layers outside the group
+/// need at a time stays as it is, so all of them for which there is no room have to be in it.
+fn candidates(task: &Task<'_>, whole: &Attempt, most: &MemoryDepths) -> Vec<Candidate> {
     let n = task.plan.layers.len();
+    let live = &whole.scheduled.live;
+    let has_no_room =
+        |&i: &usize| live[i].activation > most.activation || live[i].stream > most.stream;
+    let without_room: Vec<usize> = (0..n).filter(has_no_room).collect();
     let groups = (0..n).flat_map(|first| (first + 1..n).map(move |last| (first, last)));
-    groups.flat_map(|(first, last)| group(task, whole, first, last)).collect()
-}
-
-/// A group of layers with all heights of bands.
-fn group(task: &Task<'_>, whole: &Attempt, first: usize, last: usize) -> Vec<Candidate> {
-    let array = &whole.outline.array;
-    let candidate = |height: usize| {
-        let bands = Bands { first, last, height };
-        let sequence = Sequence::in_bands(task.network, task.plan, bands)?;
-        let n_layers = sequence.layers.len();
-        if n_layers > MOST_LAYERS {
-            return None;
-        }
-        let lines = layout::tile_lines(array, task.plan, Some(bands));
-        let places = Places::new(task.network, task.plan, &sequence, array, &lines);
-        let cycles = |l: &ProgramLayer| least_cycles(&whole.outline.layers[l.layer], l.rows.len());
-        let depths = MemoryDepths {
-            activation: places.activation_words.max(1),
-            stream: places.stream_words.max(1),
-            program: HEADER_WORDS + DESCRIPTOR_WORDS * n_layers,
-            ..whole.outline.depths
-        };
-        let least_cycles = sequence.layers.iter().map(cycles).sum();
-        Some(Candidate { bands, least_cycles, depths })
-    };
-    let layer = &task.plan.layers[last];
-    heights(layer.shape[0], layer.out_stride * array.lines)
-        .into_iter()
-        .filter_map(candidate)
+    groups
+        .filter(|(first, last)| without_room.iter().all(|i| (first..=last).contains(&i)))
+        .flat_map(|(first, last)| {
+            let heights = 1..task.plan.layers[last].shape[0];
+            heights.map(move |height| Bands { first, last, height })
+        })
+        .filter_map(|bands| candidate(task, whole, bands))
         .collect()
 }
 
-/// The least height for each number of bands from 2 on, and the least multiple of the rows of a
-/// tile, so that the layer behind the bands may read several lines at once.
-fn heights(rows: usize, tile_rows: usize) -> Vec<usize> {
-    let least = (2..=rows).map(|n| rows.div_ceil(n));
-    let heights = least.flat_map(|h| [h, h.next_multiple_of(tile_rows)]).filter(|h| *h < rows);
-    BTreeSet::from_iter(heights).into_iter().collect()
+fn candidate(task: &Task<'_>, whole: &Attempt, bands: Bands) -> Option<Candidate> {
+    let array = &whole.outline.array;
+    let sequence = Sequence::in_bands(task.network, task.plan, bands)?;
+    let n_layers = sequence.layers.len();
+    if n_layers > MOST_LAYERS {
+        return None;
+    }
+    let lines = layout::tile_lines(array, task.plan, Some(bands));
+    let places = Places::new(task.network, task.plan, &sequence, array, &lines);
+    let cycles = |l: &ProgramLayer| least_cycles(&whole.outline.layers[l.layer], l.rows.len());
+    let depths = MemoryDepths {
+        activation: places.activation_words.max(1),
+        stream: places.stream_words.max(1),
+        program: HEADER_WORDS + DESCRIPTOR_WORDS * n_layers,
+        ..whole.outline.depths
+    };
+    Some(Candidate { bands, least_cycles: sequence.layers.iter().map(cycles).sum(), depths })
 }
 
 /// The fewest cycles in which rows of a layer are computed, by the descriptor that computes all.
@@ -133,6 +126,3 @@ fn least_cycles(d: &LayerDescriptor, rows: usize) -> u64 {
     let column_tile = tiles * d.tile_period() + u64::from(d.col_gap);
     u64::from(d.col_tiles) * column_tile + LEAST_GAP
 }
-
-#[cfg(test)]
-mod tests;

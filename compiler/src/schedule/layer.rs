@@ -1,7 +1,7 @@
 //! Descriptors and memory images, layer by layer.
 
 use super::layout::{self, ChannelMap};
-use super::places::Places;
+use super::places::{Live, Places};
 use super::stem::{Stem, StemOffsets};
 use super::steps::{self, ScheduledStep, StepTable, Window};
 use super::weights::ColumnMemories;
@@ -27,6 +27,8 @@ pub(super) struct Scheduled {
     pub(super) weights: Vec<LaneMemory>,
     pub(super) parameters: Vec<Vec<Parameter>>,
     pub(super) stem: StemOffsets,
+    /// What is in use of the memories of activations and streams while each layer runs.
+    pub(super) live: Vec<Live>,
     /// Fields that exceed their bits.
     pub(super) oversize: Vec<Misfit>,
 }
@@ -99,6 +101,7 @@ impl<'a> Scheduler<'a> {
             weights,
             parameters,
             stem: self.stem_offsets,
+            live: self.places.live,
             oversize: self.oversize,
         }
     }

@@ -44,6 +44,11 @@ impl Allocator {
         self.regions.retain(|region| region.last_use > layer);
     }
 
+    /// Words of the live regions.
+    pub(super) fn live(&self) -> usize {
+        self.regions.iter().map(|region| region.words).sum()
+    }
+
     /// Words that were ever in use.
     pub(super) fn high_water(&self) -> usize {
         self.high_water
@@ -64,6 +69,7 @@ mod tests {
         assert_eq!(memory.allocate(7, 4), 15);
         memory.extend(0, 9);
         memory.release(4);
+        assert_eq!(memory.live(), 4);
         assert_eq!(memory.allocate(6, 5), 4);
         assert_eq!(memory.high_water(), 22);
     }

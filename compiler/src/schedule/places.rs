@@ -46,6 +46,15 @@ impl StreamPlace {
     }
 }
 
+/// Words that are in use at a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Live {
+    /// Of an activation bank.
+    pub(super) activation: usize,
+    /// Of a stream bank.
+    pub(super) stream: usize,
+}
+
 /// The places of all layers of a program.
 #[derive(Debug)]
 pub(super) struct Places {
@@ -53,6 +62,8 @@ pub(super) struct Places {
     pub(super) maps: Vec<Option<MapPlace>>,
     /// The stream that each layer writes; `None` if nothing reads it.
     pub(super) streams: Vec<Option<StreamPlace>>,
+    /// What is in use while each layer runs.
+    pub(super) live: Vec<Live>,
     /// Words of an activation bank.
     pub(super) activation_words: usize,
     /// Words of a stream bank.
@@ -79,6 +90,7 @@ impl Places {
             stream: Allocator::default(),
             maps: Vec::new(),
             streams: Vec::new(),
+            live: Vec::new(),
             of_last: None,
         };
         for index in 0..sequence.layers.len() {
@@ -87,6 +99,7 @@ impl Places {
         Self {
             maps: placer.maps,
             streams: placer.streams,
+            live: placer.live,
             activation_words: placer.activation.high_water(),
             stream_words: placer.stream.high_water(),
         }
@@ -128,6 +141,7 @@ struct Placer<'a> {
     stream: Allocator,
     maps: Vec<Option<MapPlace>>,
     streams: Vec<Option<StreamPlace>>,
+    live: Vec<Live>,
     /// Where the last layer of a group in bands writes; all its bands share it.
     of_last: Option<(Option<MapPlace>, Option<StreamPlace>)>,
 }
@@ -149,6 +163,8 @@ impl Placer<'_> {
         };
         self.maps.push(map);
         self.streams.push(stream);
+        let live = Live { activation: self.activation.live(), stream: self.stream.live() };
+        self.live.push(live);
         self.activation.release(index);
         self.stream.release(index);
     }
