@@ -357,13 +357,13 @@ pub(crate) struct LimitArgs {
     /// Bits of an accumulator.
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u32).range(1..=31))]
     pub(crate) acc_bits: Option<u32>,
-    /// Words of an activation bank.
+    /// Words of an activation bank; if maps do not fit, layers run in bands.
     #[arg(long, value_name = "WORDS")]
     pub(crate) activation_words: Option<usize>,
     /// Words of a weight column.
     #[arg(long, value_name = "WORDS")]
     pub(crate) weight_words: Option<usize>,
-    /// Words of a stream column.
+    /// Words of a stream bank, of which a column has two; if streams do not fit, layers run in bands.
     #[arg(long, value_name = "WORDS")]
     pub(crate) stream_words: Option<usize>,
 }

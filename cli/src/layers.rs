@@ -1,12 +1,61 @@
-//! The per-layer view of a compiled network: shapes, cycles, utilisation.
+//! The per-layer view of a compiled network: shapes, cycles, utilisation, bands.
 
 use crate::output::{Table, grouped, percent, share};
 use heartbit_compiler::plan::Layer;
+use heartbit_compiler::plan::bands::Rows;
 use heartbit_compiler::predict::{CyclePrediction, LayerCycles, predict};
-use heartbit_compiler::schedule::Compiled;
+use heartbit_compiler::schedule::{Compiled, cycles_without_bands};
 use heartbit_ir::network::{Element, Network, OpKind};
 use heartbit_ir::program::Program;
 use serde_json::{Value, json};
+
+/// One band of a layer in reports.
+pub(crate) struct BandView {
+    rows: Rows,
+    cycles: u64,
+}
+
+/// Layers in bands in reports.
+pub(crate) struct BandsView {
+    /// Names of the first and the last layer.
+    layers: [String; 2],
+    count: usize,
+    /// Rows of the last layer in a band.
+    height: usize,
+    /// Cycles more than without bands, as a share.
+    more_cycles: f64,
+}
+
+impl BandsView {
+    fn new(network: &Network, compiled: &Compiled, cycles: u64) -> Option<Self> {
+        let plan = &compiled.plan;
+        let bands = compiled.sequence.bands?;
+        let without = cycles_without_bands(network, compiled).total().0;
+        Some(Self {
+            layers: [bands.first, bands.last].map(|i| plan.layers[i].name.clone()),
+            count: bands.count(plan),
+            height: bands.height,
+            more_cycles: share(cycles, without) - 1.0,
+        })
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "first": self.layers[0], "last": self.layers[1], "count": self.count,
+            "rows": self.height, "more_cycles": self.more_cycles,
+        })
+    }
+
+    fn text(&self) -> String {
+        let Self { layers: [first, last], count, height, more_cycles } = self;
+        let more = percent(*more_cycles);
+        let rows = if *height == 1 { "row" } else { "rows" };
+        format!(
+            "layers `{first}` to `{last}` run in {count} bands of {height} {rows}: \
+             {more} more cycles\n"
+        )
+    }
+}
 
 /// One layer in reports.
 pub(crate) struct LayerView {
@@ -18,6 +67,8 @@ pub(crate) struct LayerView {
     pub(crate) bit_products: u64,
     pub(crate) cycles: LayerCycles,
     pub(crate) utilisation: f64,
+    /// Empty unless the layer runs in bands.
+    bands: Vec<BandView>,
 }
 
 /// A compiled network in reports.
@@ -27,6 +78,7 @@ pub(crate) struct CompiledView {
     pub(crate) program: Program,
     pub(crate) prediction: CyclePrediction,
     pub(crate) layers: Vec<LayerView>,
+    bands: Option<BandsView>,
 }
 
 /// Bipolar products of a layer's convolution on the array; a pass has none.
@@ -45,31 +97,81 @@ fn bit_products(network: &Network, compiled: &Compiled, layer: &Layer) -> u64 {
     macs * u64::from(bits) * u64::from(weights.bits())
 }
 
+impl LayerView {
+    fn new(
+        network: &Network,
+        compiled: &Compiled,
+        prediction: &CyclePrediction,
+        index: usize,
+    ) -> Self {
+        let layer = &compiled.plan.layers[index];
+        let sequence = &compiled.sequence;
+        let parts = || sequence.of_layer(index).iter();
+        let cycles: LayerCycles = parts().map(|&part| prediction.layers[part]).sum();
+        let band = |&part: &usize| {
+            let program_layer = sequence.layers[part];
+            program_layer.band?;
+            Some(BandView { rows: program_layer.rows, cycles: prediction.layers[part].total().0 })
+        };
+        let bit_products = bit_products(network, compiled, layer);
+        let a = compiled.program.array;
+        let peak = (a.rows * a.cols * a.lanes) as u64;
+        Self {
+            name: layer.name.clone(),
+            kind: compiled.plan.kind(network, layer),
+            shape: layer.shape,
+            bit_products,
+            cycles,
+            utilisation: share(bit_products, cycles.total().0 * peak),
+            bands: parts().filter_map(band).collect(),
+        }
+    }
+
+    fn json(&self) -> Value {
+        let mut json = json!({
+            "name": self.name, "kind": self.kind, "shape": self.shape,
+            "cycles": self.cycles.total().0, "of_which": self.cycles,
+            "utilisation": self.utilisation,
+        });
+        if !self.bands.is_empty() {
+            let band = |b: &BandView| json!({ "rows": [b.rows.first, b.rows.end - 1], "cycles": b.cycles });
+            json["bands"] = self.bands.iter().map(band).collect();
+        }
+        json
+    }
+
+    /// Rows of the table: the layer, and its bands below it.
+    fn rows(&self) -> Vec<Vec<String>> {
+        let [height, width, channels] = self.shape;
+        let layer = vec![
+            self.name.clone(),
+            format!("{height}x{width}x{channels}"),
+            grouped(self.cycles.total().0),
+            percent(self.utilisation),
+        ];
+        let band = |b: &BandView| {
+            let (first, last) = (b.rows.first, b.rows.end - 1);
+            vec![
+                format!("  rows {first} to {last}"),
+                String::new(),
+                grouped(b.cycles),
+                String::new(),
+            ]
+        };
+        std::iter::once(layer).chain(self.bands.iter().map(band)).collect()
+    }
+}
+
 impl CompiledView {
     pub(crate) fn new(network: &Network, compiled: &Compiled) -> Self {
         let program = compiled.program.clone();
         let prediction = predict(&program);
-        let a = program.array;
-        let peak = (a.rows * a.cols * a.lanes) as u64;
-        let layers = compiled
-            .plan
-            .layers
-            .iter()
-            .zip(&prediction.layers)
-            .map(|(layer, cycles)| {
-                let bit_products = bit_products(network, compiled, layer);
-                LayerView {
-                    name: layer.name.clone(),
-                    kind: compiled.plan.kind(network, layer),
-                    shape: layer.shape,
-                    bit_products,
-                    cycles: *cycles,
-                    utilisation: share(bit_products, cycles.total().0 * peak),
-                }
-            })
+        let layers = (0..compiled.plan.layers.len())
+            .map(|index| LayerView::new(network, compiled, &prediction, index))
             .collect();
         let binary_macs = network.binary_macs(&compiled.plan.types);
-        Self { arch: network.arch.clone(), binary_macs, program, prediction, layers }
+        let bands = BandsView::new(network, compiled, prediction.total().0);
+        Self { arch: network.arch.clone(), binary_macs, program, prediction, layers, bands }
     }
 
     pub(crate) fn peak(&self) -> u64 {
@@ -95,17 +197,8 @@ impl CompiledView {
 
     pub(crate) fn json(&self) -> Value {
         let a = self.program.array;
-        let layers: Vec<Value> = self
-            .layers
-            .iter()
-            .map(|l| {
-                json!({
-                    "name": l.name, "kind": l.kind, "shape": l.shape,
-                    "cycles": l.cycles.total().0, "of_which": l.cycles, "utilisation": l.utilisation,
-                })
-            })
-            .collect();
-        json!({
+        let layers: Vec<Value> = self.layers.iter().map(LayerView::json).collect();
+        let mut json = json!({
             "schema": 1,
             "network": { "arch": self.arch, "binary_macs": self.binary_macs },
             "array": {
@@ -124,20 +217,16 @@ impl CompiledView {
                 "binary": self.binary_utilisation(), "total": self.total_utilisation(),
             },
             "layers": layers,
-        })
+        });
+        if let Some(bands) = &self.bands {
+            json["bands"] = bands.json();
+        }
+        json
     }
 
     pub(crate) fn text(&self) -> String {
         let mut table = Table::new(&["layer", "output", "cycles", "utilisation"]);
-        for layer in &self.layers {
-            let [height, width, channels] = layer.shape;
-            table.row(vec![
-                layer.name.clone(),
-                format!("{height}x{width}x{channels}"),
-                grouped(layer.cycles.total().0),
-                percent(layer.utilisation),
-            ]);
-        }
+        self.layers.iter().flat_map(LayerView::rows).for_each(|row| table.row(row));
         table.row(vec![
             "send".to_owned(),
             format!("{} logits", self.program.header.classes),
@@ -155,7 +244,7 @@ impl CompiledView {
         format!(
             "{} on {}x{}x{}, {}-bit accumulators: {} binary MACs, peak {} a cycle\n\
              memories: {} kbit; words: activation {}, weight {}, stream {}, step {}\n\n\
-             {}\nbinary layers reach {} of the peak\n",
+             {}\nbinary layers reach {} of the peak\n{}",
             self.arch,
             a.rows,
             a.cols,
@@ -170,6 +259,7 @@ impl CompiledView {
             grouped(d.step as u64),
             table.render(),
             percent(self.binary_utilisation()),
+            self.bands.as_ref().map_or_else(String::new, BandsView::text),
         )
     }
 }

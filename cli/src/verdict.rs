@@ -9,6 +9,7 @@ use crate::shard::Shard;
 use heartbit_compiler::build::Build;
 use heartbit_compiler::compare::{Difference, compare};
 use heartbit_compiler::predict::{CyclePrediction, predict};
+use heartbit_compiler::schedule::Compiled;
 use heartbit_cosim::Accelerator;
 use heartbit_ir::interp::{Interpreter, Map, predicted_class};
 use heartbit_ir::program::Execution;
@@ -248,23 +249,24 @@ impl<'a> Judge<'a> {
     }
 
     fn check(&self, values: &[Map], label: usize, execution: &Execution) -> Checked {
-        let plan = &self.build.compiled.plan;
+        let Compiled { plan, sequence, .. } = &self.build.compiled;
         let comparison = compare(&self.build.network, &self.build.compiled, values, execution);
-        let names = plan.layers.iter().map(|l| l.name.as_str()).chain(["send"]);
+        let n_layers = sequence.layers.len();
+        let name =
+            |i: usize| if i == n_layers { "send".to_owned() } else { sequence.name(plan, i) };
         let predicted =
             self.prediction.layers.iter().map(|c| c.total().0).chain([self.prediction.send.0]);
         let actual = |i: usize| {
-            if i == plan.layers.len() {
+            if i == n_layers {
                 execution.send_cycles
             } else {
                 execution.layer_cycles.get(i).copied().unwrap_or(0)
             }
         };
-        let cycle_error = names
-            .zip(predicted)
+        let cycle_error = predicted
             .enumerate()
-            .find(|(i, (_, predicted))| actual(*i) != *predicted)
-            .map(|(i, (name, predicted))| (name.to_owned(), predicted, actual(i)));
+            .find(|(i, predicted)| actual(*i) != *predicted)
+            .map(|(i, predicted)| (name(i), predicted, actual(i)));
         Checked {
             correct: predicted_class(&execution.logits) == label && !execution.logits.is_empty(),
             tensors: comparison.tensors,

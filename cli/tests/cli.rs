@@ -215,6 +215,9 @@ fn network_that_does_not_fit_says_by_how_much() {
         &["--weight-words", "100", "--stream-words", "64"],
         &["--weight-words needs", "--stream-words needs", "help: compile with --weight-words"],
     );
+    // What bands need at least.
+    compile(&["--stream-words", "64"], &["needs 992", "help: compile with --stream-words 992"]);
+    compile(&["--stream-words", "991"], &["needs 992"]);
     fail(
         &directory,
         &["compile", text(&network), "--array", "1x1x4", "--out", "b"],
@@ -222,6 +225,30 @@ fn network_that_does_not_fit_says_by_how_much() {
         &["more columns or lanes"],
     );
     assert_eq!(names(directory.path()), Vec::<String>::new());
+}
+
+#[test]
+fn layers_run_in_bands_where_streams_do_not_fit() {
+    let directory = temporary();
+    let network = bundled_network();
+    let compile = |out: &str, extra: &[&str]| {
+        let args = ["compile", text(&network), "--array", "8x8x16", "--out", out];
+        succeed(&directory, &[&args, extra].concat())
+    };
+    let whole = compile("whole", &[]);
+    assert_eq!(whole.get("bands"), None);
+    let in_bands = compile("bands", &["--stream-words", "992"]);
+    assert_eq!(in_bands["memories"]["stream"], 992);
+    let cycles = |json: &Value| json["cycles"]["total"].as_u64().expect("a number");
+    assert!(cycles(&in_bands) > cycles(&whole));
+    let bands = &in_bands["bands"];
+    let count = bands["count"].as_u64().expect("a number");
+    assert!(count > 1);
+    let layers = in_bands["layers"].as_array().expect("a list");
+    let last = layers.iter().find(|l| l["name"] == bands["last"]).expect("a layer");
+    assert_eq!(last["bands"].as_array().map(Vec::len), usize::try_from(count).ok());
+    assert_eq!(last["bands"][0]["rows"][0], 0);
+    assert_eq!(succeed(&directory, &["inspect", "bands"]), in_bands);
 }
 
 #[test]

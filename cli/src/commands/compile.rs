@@ -8,11 +8,11 @@ use crate::layers::CompiledView;
 use crate::output;
 use heartbit_compiler::build::{self, Build};
 use heartbit_compiler::resources::Area;
-use heartbit_compiler::schedule::{self, Target};
+use heartbit_compiler::schedule::{self, MemoryWords, Target};
 use heartbit_compiler::search::fit::shortages;
 use heartbit_hdl::axi::{self, AxiConfig};
 use heartbit_ir::network::Network;
-use heartbit_ir::program::{ArrayShape, MemoryDepths, Program};
+use heartbit_ir::program::{ArrayConfig, ArrayShape, MemoryDepths, Program};
 use std::path::Path;
 
 pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
@@ -20,7 +20,7 @@ pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
     let board = || Some(FpgaArgs { board: Some(args.board.clone()?), ..FpgaArgs::default() });
     let fpga = board().map(|args| Fpga::new(&args)).transpose()?;
     let build = match (&fpga, args.array) {
-        (_, Some(array)) => compile(network, array, &args.limits)?,
+        (fpga, Some(array)) => compile(network, array, &args.limits, fpga.as_ref())?,
         (Some(fpga), None) => compile_best(network, fpga, &args.limits)?,
         (None, None) => unreachable!("bug: the command line asks for one of both"),
     };
@@ -44,13 +44,12 @@ pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
     })
 }
 
-/// Compiles a network for the fastest array that fits, with the sizes that are given as they are.
+/// Compiles a network for the fastest array that fits, with the sizes that are given as they are. If
+/// none does, the one that comes closest may fit with layers in bands.
 fn compile_best(network: Network, fpga: &Fpga, limits: &LimitArgs) -> Outcome<Build> {
     let found = super::search::search(&network, fpga)?;
-    let Some(best) = found.best() else {
-        let none = "no array has a schedule for the network";
-        return Err(super::search::none_fits(&found, fpga)
-            .unwrap_or_else(|| Failure::new(Code::DoesNotFit, none)));
+    let Some(best) = found.best().or(found.closest.as_ref()) else {
+        return Err(Failure::new(Code::DoesNotFit, "no array has a schedule for the network"));
     };
     let a = best.array;
     let limits = LimitArgs {
@@ -58,7 +57,12 @@ fn compile_best(network: Network, fpga: &Fpga, limits: &LimitArgs) -> Outcome<Bu
         lines: limits.lines.or(Some(a.lines)),
         ..*limits
     };
-    compile(network, ArrayShape { rows: a.rows, cols: a.cols, lanes: a.lanes }, &limits)
+    let shape = ArrayShape { rows: a.rows, cols: a.cols, lanes: a.lanes };
+    let build = compile(network, shape, &limits, Some(fpga))?;
+    match super::search::none_fits(&found, fpga) {
+        Some(failure) if fit(fpga, &build.compiled.program).is_err() => Err(failure),
+        _ => Ok(build),
+    }
 }
 
 /// The area of a program's array, if it fits.
@@ -72,26 +76,30 @@ fn fit(fpga: &Fpga, program: &Program) -> Outcome<Area> {
     Err(fpga.does_not_fit(&program.array, &program.depths, &short, help))
 }
 
-/// Compiles a network for an array of this shape.
-pub(crate) fn compile(network: Network, shape: ArrayShape, limits: &LimitArgs) -> Outcome<Build> {
-    let mut target = Target {
+/// Compiles a network for an array of this shape, on an FPGA that it may have to fit.
+pub(crate) fn compile(
+    network: Network,
+    shape: ArrayShape,
+    limits: &LimitArgs,
+    fpga: Option<&Fpga>,
+) -> Outcome<Build> {
+    let target = Target {
         taps: limits.taps,
         lines: limits.lines,
         extended: limits.extended.then_some(true),
+        acc_bits: limits.acc_bits,
+        words: MemoryWords {
+            activation: limits.activation_words,
+            weight: limits.weight_words,
+            stream: limits.stream_words,
+        },
         ..Target::sized_for_network(shape)
     };
-    if limits.activation_words.or(limits.weight_words).or(limits.stream_words).is_some() {
-        // Memories without a limit get what the network needs.
-        let needed = schedule::compile(&network, &target)?.program.depths;
-        target.depths = Some(MemoryDepths {
-            activation: limits.activation_words.unwrap_or(needed.activation),
-            weight: limits.weight_words.unwrap_or(needed.weight),
-            stream: limits.stream_words.unwrap_or(needed.stream),
-            ..needed
-        });
-    }
-    target.acc_bits = limits.acc_bits;
-    let compiled = schedule::compile(&network, &target)?;
+    let fits = |array: &ArrayConfig, depths: &MemoryDepths| {
+        let area = |fpga: &Fpga| fpga.model.area(array, depths);
+        fpga.is_none_or(|fpga| shortages(&area(fpga), &fpga.capacity).is_empty())
+    };
+    let compiled = schedule::compile_to_fit(&network, &target, &fits)?;
     Ok(Build { network, compiled })
 }
 

@@ -8,7 +8,7 @@
 //! Not here: the rows that a band needs ([`crate::plan::bands`]).
 
 use super::layout;
-use super::places::Places;
+use super::places::{Live, Places};
 use super::{Attempt, Contents, Misfit, ScheduleError, Task};
 use crate::plan::bands::{Bands, ProgramLayer, Sequence};
 use heartbit_ir::program::{
@@ -44,9 +44,13 @@ pub(super) fn choose(
         return Ok(None);
     }
     let most = task.target.most_words();
-    let mut candidates = candidates(task, whole, &most);
-    let excess = |c: &Candidate| excess(&c.depths, &most);
-    let closest = candidates.iter().min_by_key(|c| excess(c)).map(|c| c.bands);
+    let live = &whole.scheduled.live;
+    let has_no_room = |i: &usize| {
+        let Live { activation, stream } = live[*i];
+        activation > most.activation || stream > most.stream
+    };
+    let without_room: Vec<usize> = (0..live.len()).filter(has_no_room).collect();
+    let mut candidates = candidates(task, whole, &without_room);
     candidates.retain(|c| {
         c.depths.activation <= most.activation
             && c.depths.stream <= most.stream
@@ -54,42 +58,58 @@ pub(super) fn choose(
             && fits(array, &task.target.chosen_words(c.depths))
     });
     candidates.sort_by_key(|c| c.least_cycles);
-    let mut best = None;
+    let best = best(task, candidates, fits)?;
+    if best.is_some() || whole.misfits.is_empty() {
+        return Ok(best);
+    }
+    let closest = closest(task, whole, &most);
+    Ok(closest.map(|bands| sequence(task, bands)))
+}
+
+/// The candidate with the fewest cycles of those that fit; they come in the order of the bound of
+/// their cycles.
+fn best(
+    task: &Task<'_>,
+    candidates: Vec<Candidate>,
+    fits: &dyn Fn(&ArrayConfig, &MemoryDepths) -> bool,
+) -> Result<Option<Sequence>, ScheduleError> {
+    let mut best: Option<(u64, Sequence)> = None;
     for candidate in candidates {
-        if best.as_ref().is_some_and(|(cycles, _)| *cycles <= candidate.least_cycles) {
+        let least = best.as_ref().map_or(u64::MAX, |(cycles, _)| *cycles);
+        if least <= candidate.least_cycles {
             break;
         }
         let sequence = sequence(task, candidate.bands);
         let Attempt { outline, misfits, .. } = task.attempt(&sequence, Contents::Counted)?;
         let cycles = outline.cycles().total().0;
-        let better = best.as_ref().is_none_or(|(least, _)| cycles < *least);
-        if better && misfits.is_empty() && fits(&outline.array, &outline.depths) {
+        if cycles < least && misfits.is_empty() && fits(&outline.array, &outline.depths) {
             best = Some((cycles, sequence));
         }
     }
-    let closest = closest.filter(|_| !whole.misfits.is_empty());
-    let best = best.map(|(_, sequence)| sequence);
-    Ok(best.or_else(|| closest.map(|bands| sequence(task, bands))))
+    Ok(best.map(|(_, sequence)| sequence))
+}
+
+/// The bands that exceed the memories of activations and streams by the smallest factor, so that the
+/// error says what would do.
+fn closest(task: &Task<'_>, whole: &Attempt, most: &MemoryDepths) -> Option<Bands> {
+    // In 1/65536.
+    let ratio = |needed: usize, most: usize| (needed << 16) / most.max(1);
+    let excess = |c: &Candidate| {
+        let Candidate { depths, least_cycles, .. } = c;
+        let stream = ratio(depths.stream, most.stream);
+        (ratio(depths.activation, most.activation).max(stream), *least_cycles)
+    };
+    candidates(task, whole, &[]).into_iter().min_by_key(excess).map(|c| c.bands)
 }
 
 fn sequence(task: &Task<'_>, bands: Bands) -> Sequence {
     Sequence::in_bands(task.network, task.plan, bands).expect("bug: a candidate can run in bands")
 }
 
-/// The largest ratio of the words that are needed to those that there may be, in 1/65536.
-fn excess(needed: &MemoryDepths, most: &MemoryDepths) -> usize {
-    let ratio = |needed: usize, most: usize| (needed << 16) / most.max(1);
-    ratio(needed.activation, most.activation).max(ratio(needed.stream, most.stream))
-}
-
 /// All groups of layers that could help, with all heights of bands. What layers outside the group
-/// need at a time stays as it is, so all of them for which there is no room have to be in it.
-fn candidates(task: &Task<'_>, whole: &Attempt, most: &MemoryDepths) -> Vec<Candidate> {
+/// need at a time stays as it is, so those `without_room` have to be in it.
+fn candidates(task: &Task<'_>, whole: &Attempt, without_room: &[usize]) -> Vec<Candidate> {
     let n = task.plan.layers.len();
-    let live = &whole.scheduled.live;
-    let has_no_room =
-        |&i: &usize| live[i].activation > most.activation || live[i].stream > most.stream;
-    let without_room: Vec<usize> = (0..n).filter(has_no_room).collect();
     let groups = (0..n).flat_map(|first| (first + 1..n).map(move |last| (first, last)));
     groups
         .filter(|(first, last)| without_room.iter().all(|i| (first..=last).contains(&i)))
