@@ -385,7 +385,7 @@ impl<'a> Scheduler<'a> {
         let base = *self
             .param_bases
             .entry((layer_index, key.0, key.1))
-            .or_insert_with(|| columns.push_parameters(network, types, layer, stem));
+            .or_insert_with(|| columns.push_parameters(network, types, layer, stem.as_ref()));
         d.param_base = self.half(layer, "--parameter-words", base);
     }
 

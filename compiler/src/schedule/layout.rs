@@ -184,7 +184,9 @@ fn agree(plan: &Plan, index: usize, lines: &mut [usize]) {
     let reads = |i: &usize| plan.layers[*i].source() == Some(source);
     let readers: Vec<usize> = (index..plan.layers.len()).filter(reads).collect();
     let least = readers.iter().map(|&i| lines[i]).min().expect("bug: the layer itself");
-    readers.iter().for_each(|&i| lines[i] = least);
+    for i in readers {
+        lines[i] = least;
+    }
 }
 
 /// Lines of the tiles of the layers that read a layer's map, of which all have the same.

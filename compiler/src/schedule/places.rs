@@ -119,11 +119,14 @@ impl Lives {
         for (reader, program_layer) in sequence.layers.iter().enumerate() {
             let layer = &plan.layers[program_layer.layer];
             if let Some(Source::Layer(from)) = layer.source() {
-                sequence.writers(reader, from).iter().for_each(|&w| lives.maps[w] = reader);
+                for &writer in sequence.writers(reader, from) {
+                    lives.maps[writer] = reader;
+                }
             }
             if let Some(shortcut) = layer.shortcut {
-                let writers = sequence.writers(reader, shortcut.from);
-                writers.iter().for_each(|&w| lives.streams[w] = reader);
+                for &writer in sequence.writers(reader, shortcut.from) {
+                    lives.streams[writer] = reader;
+                }
             }
         }
         lives

@@ -98,10 +98,10 @@ impl ColumnMemories {
         network: &Network,
         types: &[ValueType],
         layer: &Layer,
-        stem: Option<(&StemOffsets, Range<usize>)>,
+        stem: Option<&(&StemOffsets, Range<usize>)>,
     ) -> usize {
         let base = self.parameter_words();
-        let classes = stem.as_ref().map_or(1, |(_, classes)| classes.len());
+        let classes = stem.map_or(1, |(_, classes)| classes.len());
         let col_tiles = layer.out_order.len().div_ceil(self.array.cols);
         self.parameter_words = base + col_tiles * classes;
         for column in &mut self.parameters {
@@ -114,7 +114,7 @@ impl ColumnMemories {
             let mut parameter = parameter(network, types, layer, channel);
             let bias = parameter.bias;
             for class in 0..classes {
-                if let Some((stem, classes)) = &stem {
+                if let Some((stem, classes)) = stem {
                     let class = classes.start + class;
                     let offset = stem.offsets[class * layer.out_order.len() + channel];
                     parameter.bias = bias + i64::from(parameter.mul) * offset;
