@@ -39,13 +39,14 @@ fn run(
     array: &ArrayConfig,
 ) -> Result<(), String> {
     let network = problem.network();
+    let shape = ArrayShape { rows: array.rows, cols: array.cols, lanes: array.lanes };
     let target = Target {
-        shape: ArrayShape { rows: array.rows, cols: array.cols, lanes: array.lanes },
         taps: Some(array.taps),
         lines: Some(array.lines),
         extended: Some(array.extended),
         acc_bits: Some(array.acc_bits),
         depths: Some(DEPTHS),
+        ..Target::sized_for_network(shape)
     };
     let compiled = compile(&network, &target).map_err(|e| e.to_string())?;
     accelerator.load(&compiled.program).map_err(|e| e.to_string())?;

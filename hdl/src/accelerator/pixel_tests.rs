@@ -336,7 +336,7 @@ fn random_layer(sizes: &Sizes, seed: &mut u64) -> LayerDescriptor {
         lines: small(lines),
         out_lines: small(out_lines),
         level_bits: if levels { (1 + random(8)).into() } else { 0 },
-        shortcut: Shortcut { join, window, stride_2, padding },
+        shortcut: Shortcut { join, window, stride_2, padding, inner: false },
         borders: Borders {
             top: small(random(4)),
             bottom: small(random(4)),

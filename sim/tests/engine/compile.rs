@@ -236,6 +236,7 @@ impl Compiler<'_> {
             window: small(window),
             stride_2: stride == 2,
             padding: padding == 1,
+            inner: false,
         };
         d.shortcut = match layer.shortcut {
             Shortcut::None => Window::default(),

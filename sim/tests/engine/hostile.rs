@@ -297,7 +297,13 @@ fn broken_windows_are_named() {
     );
     check_layer(
         |d| {
-            d.shortcut = Shortcut { window: 3, stride_2: true, padding: true, join: Join::Extreme };
+            d.shortcut = Shortcut {
+                window: 3,
+                stride_2: true,
+                padding: true,
+                inner: false,
+                join: Join::Extreme,
+            };
             (d.out_width, d.row_tiles, d.in_width) = (2, 2, 0);
         },
         "layer 0: in_width + padding is 1, must be at least 3",

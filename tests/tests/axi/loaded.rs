@@ -26,13 +26,14 @@ pub(crate) struct Loaded {
 impl Loaded {
     /// A random network for an array whose memories are [`DEPTHS`].
     pub(crate) fn new(problem: &Problem, array: &ArrayConfig, n_images: usize) -> Self {
+        let shape = ArrayShape { rows: array.rows, cols: array.cols, lanes: array.lanes };
         let target = Target {
-            shape: ArrayShape { rows: array.rows, cols: array.cols, lanes: array.lanes },
             taps: Some(array.taps),
             lines: Some(array.lines),
             extended: Some(array.extended),
             acc_bits: Some(array.acc_bits),
             depths: Some(DEPTHS),
+            ..Target::sized_for_network(shape)
         };
         let network = problem.network();
         let program = compile(&network, &target).expect("it fits").program;
