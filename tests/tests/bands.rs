@@ -108,6 +108,10 @@ impl Streams<'_> {
         let OpKind::Conv { stride, .. } = self.network.ops[1].kind else { panic!("the stem") };
         let whole_stem = &whole.program.layers[0];
         let stem_layers = self.compiled.sequence.of_layer(0);
+        let last = *stem_layers.last().expect("a stem");
+        for (index, d) in self.compiled.program.layers.iter().enumerate() {
+            assert_eq!(d.flags.keep_image, index < last, "layer {index}");
+        }
         for &index in stem_layers {
             let (d, rows) =
                 (&self.compiled.program.layers[index], self.compiled.sequence.layers[index].rows);
@@ -115,7 +119,6 @@ impl Streams<'_> {
             let tiles = usize::from(self.compiled.program.header.image_tiles);
             let place = [d.in_base, d.in_y_words, d.in_xt_words].map(usize::from);
             assert_eq!(place, [first, first / 3 * tiles, first % 3]);
-            assert_eq!(d.flags.keep_image, Some(&index) != stem_layers.last());
             assert_eq!(d.in_height, whole_stem.in_height);
             for y in 0..rows.len() {
                 for x in 0..usize::from(d.out_width) {

@@ -104,7 +104,6 @@ proptest! {
     }
 
     #[test]
-    #[ignore = "the simulator does not know bands of the image and inner windows yet"]
     fn bands_agree_with_interpreter_and_cycle_model(
         problem in problems(20, true), shape in shapes(), taps in 0..=2u32,
         choice in any::<(prop::sample::Index, prop::sample::Index)>(),

@@ -124,6 +124,7 @@ impl<'a> Scheduler<'a> {
             ..LayerDescriptor::default()
         };
         d.flags.last_layer = index + 1 == self.sequence.layers.len();
+        d.flags.keep_image = index < self.last_stem();
         match &layer.convolution {
             None => self.pass(layer, &mut d),
             Some(convolution) if convolution.source == Source::Image => self.stem(index, &mut d),
@@ -145,6 +146,15 @@ impl<'a> Scheduler<'a> {
         (layer, &self.plan.layers[layer], rows)
     }
 
+    /// The last of the program's layers that reads the image.
+    fn last_stem(&self) -> usize {
+        let reads_image = |program: &ProgramLayer| {
+            let convolution = self.plan.layers[program.layer].convolution.as_ref();
+            convolution.is_some_and(|convolution| convolution.source == Source::Image)
+        };
+        self.sequence.layers.iter().rposition(reads_image).unwrap_or(0)
+    }
+
     /// One step without a tap.
     fn pass(&mut self, layer: &Layer, d: &mut LayerDescriptor) {
         let off = Step { off: true, ..Step::default() }.encode();
@@ -162,7 +172,6 @@ impl<'a> Scheduler<'a> {
         d.in_width = self.half(layer, "width", stem.image.width);
         d.fan_in = self.half(layer, "lanes", stem.fan_in());
         d.flags.source_image = true;
-        d.flags.keep_image = self.sequence.of_layer(layer_index).last() != Some(&index);
         d.flags.stride_2 = stem.stride == 2;
         let first = rows.first * stem.stride;
         d.in_base = self.half(layer, "height", first);

@@ -97,7 +97,7 @@ const RESULTS: [Field; 27] = [
 ];
 
 /// The results that only an extended array uses, and those that have more bits there.
-const EXTENDED: [Field; 11] = [
+const EXTENDED: [Field; 12] = [
     field("out_flat", 9, 3, 1),
     field("write_levels", 9, 10, 1),
     field("value_shift", 9, 24, 3),
@@ -105,6 +105,7 @@ const EXTENDED: [Field; 11] = [
     field("window", 10, 0, 2),
     field("window_stride_2", 10, 2, 1),
     field("window_padding", 10, 3, 1),
+    field("window_inner", 10, 6, 1),
     field("shortcut", 10, 4, 2),
     low("in_height", 13),
     high("in_width", 13),
@@ -256,6 +257,7 @@ mod tests {
             assert_eq!(sim.get("level_bits"), u64::from(layer.level_bits));
             assert_eq!(sim.get("window"), u64::from(layer.shortcut.window));
             assert_eq!(sim.get("window_padding"), u64::from(layer.shortcut.padding));
+            assert_eq!(sim.get("window_inner"), u64::from(layer.shortcut.inner));
             assert_eq!(sim.get("window_stride_2"), u64::from(layer.shortcut.stride_2));
             assert_eq!(sim.get("write_levels"), u64::from(layer.flags.write_levels));
             assert_eq!(sim.get("out_flat"), u64::from(layer.flags.out_flat));

@@ -113,13 +113,13 @@ impl Case<'_> {
         let layer = &self.layer;
         let stride = layer.shortcut.stride();
         let window = usize::from(layer.shortcut.window);
-        let padding = usize::from(layer.shortcut.padding);
+        let [above, left] = layer.shortcut.paddings();
         let (row, column) = match layer.shortcut.join {
             Join::None | Join::Add => (stride * y, stride * x),
             Join::Average => (2 * y + beat, 2 * x),
             Join::Extreme => {
-                let row = (stride * y + beat / window).checked_sub(padding)?;
-                let column = (stride * x + beat % window).checked_sub(padding)?;
+                let row = (stride * y + beat / window).checked_sub(above)?;
+                let column = (stride * x + beat % window).checked_sub(left)?;
                 let inside = row < layer.in_height.into() && column < layer.in_width.into();
                 inside.then_some((row, column))?
             }
@@ -308,9 +308,10 @@ fn random_layer(sizes: &Sizes, seed: &mut u64) -> LayerDescriptor {
     };
     let free = sizes.extended && matches!(join, Join::Add | Join::Extreme);
     let padding = join == Join::Extreme && window > 1 && random(2) == 1;
+    let inner = padding && random(2) == 1;
     let stride_2 = join == Join::Average || free && random(2) == 1;
     // Every window has a position inside the map.
-    let size = |out: u16, more: u16| {
+    let size = |out: u16, padding: bool, more: u16| {
         let last = (if stride_2 { 2 } else { 1 }) * (out - 1);
         last.saturating_sub(padding.into()) + 1 + more
     };
@@ -336,7 +337,7 @@ fn random_layer(sizes: &Sizes, seed: &mut u64) -> LayerDescriptor {
         lines: small(lines),
         out_lines: small(out_lines),
         level_bits: if levels { (1 + random(8)).into() } else { 0 },
-        shortcut: Shortcut { join, window, stride_2, padding, inner: false },
+        shortcut: Shortcut { join, window, stride_2, padding, inner },
         borders: Borders {
             top: small(random(4)),
             bottom: small(random(4)),
@@ -347,8 +348,8 @@ fn random_layer(sizes: &Sizes, seed: &mut u64) -> LayerDescriptor {
         row_tiles: out_width.div_ceil(rows),
         out_height,
         out_width,
-        in_height: size(out_height, random(2)),
-        in_width: size(out_width, random(2)),
+        in_height: size(out_height, padding && !inner, random(2)),
+        in_width: size(out_width, padding, random(2)),
         param_base: random(65_536),
         out_base: random(65_536),
         out_y_words: random(65_536),

@@ -100,7 +100,10 @@ impl<'m> Window<'m> {
         let restart = m.input("restart", 1, "the next cycle is beat 0, D-1");
         let side = m.input("window", 2, "side of the window");
         let stride_2 = m.input("window_stride_2", 1, "two positions apart");
-        let padding = m.input("window_padding", 1, "begins before the map").zero_extend(2);
+        let padding = m.input("window_padding", 1, "begins before the map");
+        // Rows before the first one exist in a band that is not the first.
+        let inner = m.input("window_inner", 1, "begins in the first row despite the padding");
+        let above = (padding & !inner).zero_extend(2);
         let dy = m.reg_without_reset("window_y", 2);
         let dx = m.reg_without_reset("window_x", 2);
         let dx_next = *dx + 1;
@@ -110,8 +113,8 @@ impl<'m> Window<'m> {
         m.discard(first);
         Self {
             stride_2: stride_2 | average,
-            dy: *dy - padding,
-            dx: *dx - padding,
+            dy: *dy - above,
+            dx: *dx - padding.zero_extend(2),
             bits: POSITION_BITS,
         }
     }

@@ -90,7 +90,14 @@ impl<'m> Top<'m> {
         );
         if self.sizes.extended {
             self.connect_position(reader, &["y", "restart"]);
-            let fields = ["window", "window_stride_2", "window_padding", "in_height", "in_width"];
+            let fields = [
+                "window",
+                "window_stride_2",
+                "window_padding",
+                "window_inner",
+                "in_height",
+                "in_width",
+            ];
             self.connect_results(reader, &fields);
         } else if self.sizes.lines > 1 {
             self.connect_position(reader, &["y"]);

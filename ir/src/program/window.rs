@@ -46,6 +46,11 @@ impl Shortcut {
         }
     }
 
+    /// Positions that the first windows begin before the map: rows and columns.
+    pub fn paddings(&self) -> [usize; 2] {
+        [usize::from(self.padding && !self.inner), usize::from(self.padding)]
+    }
+
     /// Distance of two windows.
     pub fn stride(&self) -> usize {
         if self.stride_2 { 2 } else { 1 }

@@ -110,19 +110,20 @@ impl Layer<'_> {
     /// The lowest and rightmost position of the stream that is read.
     fn last_position(&self) -> Option<(usize, usize)> {
         let (d, s) = (self.d, &self.d.shortcut);
-        let last = |output: u16, input: u16| {
+        let [above, left] = s.paddings();
+        let last = |output: u16, input: u16, padding: usize| {
             let first = s.stride() * (usize::from(output) - 1);
             match s.join {
                 Join::None => None,
                 Join::Add => Some(first),
                 Join::Average => Some(first + 1),
                 Join::Extreme => {
-                    let end = first + usize::from(s.window) - usize::from(s.padding);
+                    let end = first + usize::from(s.window) - padding;
                     Some(end.min(input.into()) - 1)
                 }
             }
         };
-        Some((last(d.out_height, d.in_height)?, last(d.out_width, d.in_width)?))
+        Some((last(d.out_height, d.in_height, above)?, last(d.out_width, d.in_width, left)?))
     }
 
     /// Section 5.3: the activation words that are written.

@@ -148,23 +148,38 @@ impl Layer<'_> {
         self.at_most("window", s.window.into(), 3)?;
         match s.join {
             Join::None => self.rules([(
-                s.window != 1 || s.stride_2 || s.padding,
+                s.window != 1 || s.stride_2 || s.padding || s.inner,
                 "it has a window but no shortcut",
             )]),
-            Join::Add => self.rules([(s.window != 1 || s.padding, "it adds words of a window")]),
+            Join::Add => {
+                self.rules([(s.window != 1 || s.padding || s.inner, "it adds words of a window")])
+            }
             Join::Average => self.rules([(
-                s.window != 2 || !s.stride_2 || s.padding,
+                s.window != 2 || !s.stride_2 || s.padding || s.inner,
                 "it averages other windows than 2x2 with stride 2",
             )]),
             Join::Extreme => {
+                self.rules([(
+                    s.inner && !s.padding,
+                    "its windows are inner ones without padding",
+                )])?;
                 let padding = u64::from(s.padding);
                 self.at_least("window (of which an element must be inside)", s.window.into(), {
                     padding + 1
                 })?;
+                let [above, left] = s.paddings().map(|padding| padding as u64);
                 let last = |size: u16| s.stride() as u64 * (u64::from(size) - 1);
-                let highest = |size: u16| u64::from(size) + padding;
-                self.at_least("in_height + padding", highest(d.in_height), last(d.out_height) + 1)?;
-                self.at_least("in_width + padding", highest(d.in_width), last(d.out_width) + 1)?;
+                let highest = |size: u16, padding: u64| u64::from(size) + padding;
+                self.at_least(
+                    "in_height + padding",
+                    highest(d.in_height, above),
+                    last(d.out_height) + 1,
+                )?;
+                self.at_least(
+                    "in_width + padding",
+                    highest(d.in_width, left),
+                    last(d.out_width) + 1,
+                )?;
                 self.at_least("in_height", d.in_height.into(), 1)?;
                 self.at_least("in_width", d.in_width.into(), 1)
             }

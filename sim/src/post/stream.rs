@@ -63,13 +63,15 @@ impl Streams {
     fn read_extreme(&mut self, live: usize, pixel: &Pixel, to: &mut Context<'_>) {
         let (d, parameters) = (&to.layer.d, to.parameters(pixel));
         let (window, stride) = (usize::from(d.shortcut.window), d.shortcut.stride());
-        let padding = usize::from(d.shortcut.padding);
-        let inside = |at: usize, size: u16| at.checked_sub(padding).filter(|&at| at < size.into());
+        let [above, left] = d.shortcut.paddings();
+        let inside = |at: usize, padding: usize, size: u16| {
+            at.checked_sub(padding).filter(|&at| at < size.into())
+        };
         let mut first = true;
         for beat in 0..window * window {
             self.commit(pixel.shown + beat as u64, to.memories);
-            let y = inside(stride * pixel.y + beat / window, d.in_height);
-            let x = inside(stride * pixel.x + beat % window, d.in_width);
+            let y = inside(stride * pixel.y + beat / window, above, d.in_height);
+            let x = inside(stride * pixel.x + beat % window, left, d.in_width);
             let (Some(y), Some(x)) = (y, x) else { continue };
             let words = to.memories.stream_words(input(d, pixel.ct, y, x));
             let columns = self.shortcut[..live].iter_mut().zip(words).zip(parameters);
