@@ -155,7 +155,6 @@ impl<'m> Top<'m> {
             .set("height", header.out("image_height"))
             .set("width", header.out("image_width"))
             .set("tiles", header.out("image_tiles"))
-            .set("source_image", self.front.out("source_image"))
             .set("tile_end", sequencer.out("last"))
             .set("in_valid", m.input("in_valid", 1, "a pixel is there"))
             .set("in_data", m.input("in_data", 24, "pixel, channel 0 in the low byte"))
@@ -163,6 +162,7 @@ impl<'m> Top<'m> {
         if self.sizes.extended {
             image.set("stem_7", header.out("stem_7"));
         }
+        self.connect_front(image, &["source_image", "in_base", "in_y_words", "in_xt_words"]);
         for name in ["load", "line_end", "ct_end"] {
             image.set(name, sequencer.out(name));
         }

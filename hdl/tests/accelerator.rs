@@ -128,7 +128,7 @@ fn writes(array: &ArrayConfig) -> Vec<Write> {
     let lines = u8::try_from(array.lines.min(array.rows / 2)).expect("bug: small");
     let send = LayerFlags { logits: true, last_layer: true, ..LayerFlags::default() };
     let layers = [
-        LayerDescriptor { flags: pool, level_shift: 2, col_gap: 60, ..layer },
+        LayerDescriptor { flags: pool, level_shift: 2, col_gap: 60, in_y_words: 0, ..layer },
         LayerDescriptor { flags: send, step_base: 2, lines, ..layer },
     ];
     let words = header.encode().into_iter().chain(layers.iter().flat_map(LayerDescriptor::encode));

@@ -42,6 +42,7 @@ impl<'m> Top<'m> {
                 "col_gap",
                 "layer_gap",
                 "last_layer",
+                "keep_image",
             ],
         );
         let legality = m.inst("legality", &legality::legality());

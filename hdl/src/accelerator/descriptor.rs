@@ -42,10 +42,11 @@ const fn high(name: &'static str, word: usize) -> Field {
 }
 
 /// The front of every array.
-const FRONT: [Field; 20] = [
+const FRONT: [Field; 21] = [
     field("source_image", 0, 0, 1),
     field("stride_2", 0, 1, 1),
     field("last_layer", 0, 2, 1),
+    field("keep_image", 0, 3, 1),
     high("drain_wait", 0),
     low("steps", 1),
     high("step_base", 1),

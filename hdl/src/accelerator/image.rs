@@ -12,6 +12,7 @@
 //! | `load`      | in  | 1       |       | the layer begins                                      |
 //! | `tile_end`, `line_end`, `ct_end` | in | 1 | `t` | last step of a tile, a line, a column tile  |
 //! | `source_image` | in | 1     | layer | flag                                                  |
+//! | `in_base`, `in_y_words`, `in_xt_words` | in | 16 | layer | where it begins in the image     |
 //! | `step_word` | in  | 32      | `t+1` | word of the step memory of lane group 0               |
 //! | `row_{r}`   | out | `lanes` | `t+2` | word of row `r`, 0 unless `source_image`              |
 //!
@@ -64,6 +65,9 @@ pub(super) fn image(sizes: &Sizes) -> Module {
         ("line_end", 1, "of a line"),
         ("ct_end", 1, "of a column tile"),
         ("source_image", 1, "flag"),
+        ("in_base", 16, "first row"),
+        ("in_y_words", 16, "its thirds, in windows"),
+        ("in_xt_words", 16, "its rest by 3"),
         ("step_word", 32, "word of the step memory, t+1"),
     ] {
         stem.set(name, m.input(name, width, doc));

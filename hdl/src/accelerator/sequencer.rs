@@ -17,7 +17,7 @@
 //! | `weight_addr`  | out | 16    | word of the weight memories                               |
 //! | `issue`, `first`, `last` | out | 1 | a step is issued, the first, the last of its tile   |
 //! | `line_end`, `ct_end` | out | 1 | with `last`: of the last tile of a row, a column tile    |
-//! | `free`         | out | 1     | last cycle of layer 0: the image has been used            |
+//! | `free`         | out | 1     | last cycle of the first layer without `keep_image`        |
 //! | `sending`      | out | 1     | state `Send`                                              |
 //! | `busy`         | out | 1     | not in state `Idle`                                       |
 //! | `error`        | out | 1     | state `Halt`, until reset                                 |
@@ -72,6 +72,8 @@ pub(super) fn sequencer(sizes: &Sizes) -> Module {
     layer_gap.next_when(run, word("layer_gap", "idle cycles after the last tile"));
     let is_last = m.reg_without_reset("is_last_layer", 1);
     is_last.next_when(run, m.input("last_layer", 1, "flag"));
+    let keeps_image = m.reg_without_reset("keeps_image", 1);
+    keeps_image.next_when(run, m.input("keep_image", 1, "flag"));
     let limit = m.mux(fetch, fetch_cycles, m.mux(gap, *layer_gap, run_limit));
     let at_limit = count.eq(limit).named("at_limit");
     count.next(m.mux(idle | send | at_limit, 1, *count + 1));
@@ -125,8 +127,9 @@ pub(super) fn sequencer(sizes: &Sizes) -> Module {
     let entered = m.reg("entered_q", 1, 0);
     entered.next(next.ne(*state));
     layer.next_when(wake | (gap_over & !*is_last), m.mux(wake, 0, *layer + 1));
-    let first_layer = m.reg("first_layer", 1, 0);
-    first_layer.next_when(wake | gap_over, wake);
+    let needed = m.reg("image_needed", 1, 0);
+    let free = (gap_over & *needed & !*keeps_image).named("free_now");
+    needed.next_when(wake | free, wake);
     let first_cycle = count.eq(1).named("first_cycle");
     let begin_wait = (gap & first_cycle & !*is_last).named("begin_wait_now");
 
@@ -141,7 +144,7 @@ pub(super) fn sequencer(sizes: &Sizes) -> Module {
     m.output("last", last, "last step of a tile");
     m.output("line_end", line_end, "of the last tile of a line");
     m.output("ct_end", ct_end, "of the last tile of a column tile");
-    m.output("free", gap_over & *first_layer, "the image has been used");
+    m.output("free", free, "the image has been used");
     m.output("sending", send, "state Send");
     m.output("busy", !idle, "not in state Idle");
     m.output("error", state.eq(HALT), "state Halt, until reset");
@@ -189,6 +192,7 @@ mod tests {
             ("col_gap", layer.col_gap),
             ("layer_gap", layer.layer_gap),
             ("last_layer", u16::from(layer.flags.last_layer)),
+            ("keep_image", u16::from(layer.flags.keep_image)),
         ] {
             sim.set(name, value.into());
         }
@@ -210,6 +214,7 @@ mod tests {
         index: u64,
         layer: &LayerDescriptor,
         next: Option<&LayerDescriptor>,
+        frees: bool,
     ) {
         if index == 0 {
             for cycle in 0..23 {
@@ -259,11 +264,12 @@ mod tests {
             assert_eq!((sim.get("begin_front"), sim.get("begin_wait")), (begins, begins));
             let over = cycle == layer.layer_gap;
             assert_eq!(sim.get("load"), u64::from(over && follows));
-            assert_eq!(sim.get("free"), u64::from(index == 0 && over));
+            assert_eq!(sim.get("free"), u64::from(frees && over));
             if cycle > 1 {
                 // The next front enters.
                 sim.set("layer_gap", 7);
                 sim.set("last_layer", u64::from(follows));
+                sim.set("keep_image", u64::from(!layer.flags.keep_image));
             }
             if over && let Some(next) = next {
                 set_layer(sim, sizes, next);
@@ -296,6 +302,10 @@ mod tests {
                 })
                 .collect();
             layers.last_mut().expect("bug: a layer").flags.last_layer = true;
+            let n_keep = usize::from(random(layers.len() as u64));
+            layers[..n_keep].iter_mut().for_each(|layer| layer.flags.keep_image = true);
+            // What layers behind the last one of the image say does not count.
+            layers[n_keep + 1..].iter_mut().for_each(|l| l.flags.keep_image = random(2) == 1);
             quiet(&mut sim, IDLE, false);
             sim.set("image_full", 1);
             quiet(&mut sim, IDLE, false);
@@ -303,7 +313,8 @@ mod tests {
             sim.set("image_full", 0);
             set_layer(&mut sim, &sizes, &layers[0]);
             for (index, layer) in layers.iter().enumerate() {
-                check_layer(&mut sim, &sizes, index as u64, layer, layers.get(index + 1));
+                let (next, frees) = (layers.get(index + 1), index == n_keep);
+                check_layer(&mut sim, &sizes, index as u64, layer, next, frees);
             }
             for cycle in 0..3 {
                 quiet(&mut sim, SEND, cycle == 0);

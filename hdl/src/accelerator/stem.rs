@@ -1,8 +1,8 @@
 //! Reads the image for the rows of the array.
 //!
 //! Microarchitecture.md, section 4.2. Image row and tile are counted like a map's in `feeder`;
-//! nothing is multiplied or divided: `floor(y·s / 3)·X` and `y·s mod 3` grow with the lines, and a
-//! step adds one of a few multiples of `X`.
+//! nothing is multiplied or divided: `floor(Y / 3)·X` and `Y mod 3`, `Y = y0 + y·s`, grow with the
+//! lines from what the descriptor says of `y0`, and a step adds one of a few multiples of `X`.
 //!
 //! | port         | dir | width   | stage | meaning                                              |
 //! | ------------ | --- | ------- | ----- | ---------------------------------------------------- |
@@ -11,6 +11,7 @@
 //! | `load`       | in  | 1       |       | the layer begins                                     |
 //! | `tile_end`, `line_end`, `ct_end` | in | 1 | `t` | last step of a tile, a line, a column tile  |
 //! | `source_image` | in | 1      | layer | flag                                                 |
+//! | `in_base`, `in_y_words`, `in_xt_words` | in | 16 | layer | where it begins: `y0`, `floor(y0 / 3)·X`, `y0 mod 3` |
 //! | `step_word`  | in  | 32      | `t+1` | word of the step memory                              |
 //! | `addr_{m}_{e}` | out | ..    | `t+1` | address of the bank of rows `m` (mod 3), parity `e`  |
 //! | `word_{m}_{e}` | in | 3 `V`  | `t+2` | its word                                             |
@@ -91,13 +92,13 @@ impl<'m> Step<'m> {
     }
 }
 
-/// Where the tile of the step at `t+1` is in the image.
+/// Where the tile of the step at `t+1` is in the image, with `Y = y0 + y·s`.
 struct Counters<'m> {
-    /// `y·s`.
+    /// `Y`.
     y: Sig<'m>,
-    /// `y·s mod 3`.
+    /// `Y mod 3`.
     rest: Sig<'m>,
-    /// `floor(y·s / 3)·X + xt`.
+    /// `floor(Y / 3)·X + xt`.
     tile: Sig<'m>,
 }
 
@@ -108,18 +109,21 @@ impl<'m> Counters<'m> {
         let (tile_end, line_end, ct_end) = (event("tile_end"), event("line_end"), event("ct_end"));
         let restart = (load | ct_end).named("restart");
         let stride = |width: u32| m.mux(stem_7, m.lit(width, 2), m.lit(width, 1));
+        let first = m.input("in_base", 16, "first row").zero_extend(POSITION_BITS);
+        let first_rest = m.input("in_xt_words", 16, "its rest by 3").keep(0, 2);
+        let first_line = fit(m.input("in_y_words", 16, "its thirds, in windows"), tiles.width());
 
         let y = m.reg_without_reset("y", POSITION_BITS);
-        y.next_when(load | line_end, m.mux(restart, 0, *y + stride(POSITION_BITS)));
+        y.next_when(load | line_end, m.mux(restart, first, *y + stride(POSITION_BITS)));
         let rest = m.reg_without_reset("rest", 2);
         let sum = rest.zero_extend(3) + stride(3);
         let carry = sum.ge(3).named("line_carry");
         let rest_next = m.mux(carry, sum - 3, sum).keep(0, 2);
-        rest.next_when(load | line_end, m.mux(restart, 0, rest_next));
+        rest.next_when(load | line_end, m.mux(restart, first_rest, rest_next));
         let line = m.reg_without_reset("line", tiles.width());
         let tile = m.reg_without_reset("tile", tiles.width());
         let line_next = *line + (tiles & carry.repeat(tiles.width()));
-        let line_next = m.mux(restart, 0, line_next).named("line_next");
+        let line_next = m.mux(restart, first_line, line_next).named("line_next");
         line.next_when(load | line_end, line_next);
         tile.next_when(load | tile_end, m.mux(load | line_end, line_next, *tile + 1));
         Self { y: *y, rest: *rest, tile: *tile }

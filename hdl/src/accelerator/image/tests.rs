@@ -26,7 +26,7 @@ struct Image {
     pixels: Vec<u64>,
 }
 
-/// A step and the tile that it belongs to.
+/// A step and the tile that it belongs to: `y` is its first row of the image without `dy`.
 #[derive(Clone, Copy)]
 struct Issued {
     step: ImageStep,
@@ -44,8 +44,9 @@ impl Image {
         self.width.div_ceil(self.stride).div_ceil(self.array.rows)
     }
 
-    fn lines(&self) -> usize {
-        self.height.div_ceil(self.stride)
+    /// Lines of the map that begin in the row `y0` of the image or below.
+    fn lines(&self, y0: usize) -> usize {
+        (self.height - y0).div_ceil(self.stride)
     }
 
     /// Words of a bank.
@@ -91,7 +92,7 @@ impl Image {
         for e in 0..self.array.stem_planes() {
             let Some(plane) = step.planes[e] else { continue };
             for d in 0..usize::from(step.n_rows) {
-                let iy = int(y * s + d) + i64::from(step.dy);
+                let iy = int(y + d) + i64::from(step.dy);
                 for (i, c) in (0..k).flat_map(|i| (0..3).map(move |c| (i, c))) {
                     let x = int(s * xt * self.array.rows + s * r + i) - int((k - 1) / 2);
                     let element = e * self.array.stem_group_stride(k) + d * 3 * k + 3 * i + c;
@@ -113,16 +114,21 @@ impl Image {
         }
     }
 
-    /// Reads the image for two column tiles, with random steps.
-    fn read(&self, sim: &mut Simulator, source_image: bool, seed: &mut u64) {
+    /// Reads the image from the row `y0` on for two column tiles, with random steps.
+    fn read(&self, sim: &mut Simulator, source_image: bool, y0: usize, seed: &mut u64) {
         sim.set("source_image", source_image.into());
+        sim.set("in_base", y0 as u64);
+        sim.set("in_y_words", (y0 / 3 * self.tiles()) as u64);
+        sim.set("in_xt_words", (y0 % 3) as u64);
         sim.set("load", 1);
         sim.step();
         sim.set("load", 0);
         let mut past: [Option<Issued>; 2] = [None, None];
         let tiles = self.tiles();
-        for tile in 0..2 * self.lines() * tiles {
-            let (y, xt) = (tile / tiles % self.lines(), tile % tiles);
+        let lines = self.lines(y0);
+        for tile in 0..2 * lines * tiles {
+            let (line, xt) = (tile / tiles % lines, tile % tiles);
+            let y = y0 + line * self.stride;
             let n_steps = 1 + index(test_random(seed) % 3);
             // A gap after each third tile.
             for at in 0..n_steps + usize::from(tile.is_multiple_of(3)) {
@@ -130,7 +136,7 @@ impl Image {
                 let line_end = last && xt + 1 == tiles;
                 sim.set("tile_end", last.into());
                 sim.set("line_end", line_end.into());
-                sim.set("ct_end", (line_end && y + 1 == self.lines()).into());
+                sim.set("ct_end", (line_end && line + 1 == lines).into());
                 let word = past[0].map_or(!0, |issued| issued.step.encode());
                 sim.set("step_word", word.into());
                 for r in 0..self.array.rows {
@@ -160,8 +166,11 @@ impl Image {
             assert_eq!((sim.get("in_ready"), sim.get("full")), (0, 1));
             sim.step();
         }
-        self.read(sim, true, seed);
-        self.read(sim, false, seed);
+        self.read(sim, true, 0, seed);
+        self.read(sim, false, 0, seed);
+        // A band that begins somewhere else.
+        let y0 = index(test_random(seed) % self.height as u64);
+        self.read(sim, true, y0, seed);
         assert_eq!((sim.get("in_ready"), sim.get("full")), (0, 1));
         sim.set("free", 1);
         sim.set("in_valid", 0);
