@@ -16,6 +16,8 @@
 //! | `load_en`, `load_target`, `load_index`, `load_addr`, `load_data` | in | 1, 3, 16, 16, max(L, 56), extended max(L, 135) | writes one word: 0 program, 1 steps, 2 weights, 3 parameters |
 //! | `in_valid`, `in_ready`, `in_data` | in, out, in | 1, 1, 24 | one pixel a beat |
 //! | `out_valid`, `out_ready`, `out_data`, `out_last` | out, in, out, out | 1, 1, 32, 1 | logits, then the class |
+//! | `wt_valid`, `wt_ready`, `wt_data` | in, out, in | 1, 1, `W·L` | with a weight ring: a beat of weights |
+//! | `weight_wait` | out | 1 | with a weight ring: a step waits for its weights |
 //! | `busy` | out | 1 | not in `Idle` |
 //! | `error` | out | 1 | halted at an illegal layer, until reset |
 //! | `mon_*` | out | .. | the monitor, for simulation only |
@@ -59,6 +61,7 @@ mod shortcut;
 mod sizes;
 mod stem;
 mod store;
+mod weight_ring;
 mod windows;
 mod writer;
 
@@ -220,10 +223,7 @@ impl<'m> Top<'m> {
             .set("to", self.writer.out("bits_addr"))
             .set("bits", self.writer.out("bits"));
 
-        let weights = m.inst("weights", &memories::weights(sizes));
-        self.load_columns(weights, WEIGHTS, sizes.lanes)
-            .set("address", sequencer.out("weight_addr"));
-
+        let weights = self.weights();
         let drain = self.drain();
 
         // The rows still count products of the layer before while its successor's front enters.
@@ -251,6 +251,35 @@ impl<'m> Top<'m> {
             hits: (0..sizes.cols).map(|c| array.out(&format!("hits_{c}"))).collect(),
             products: array.out("products"),
         }
+    }
+
+    /// The weight memories, with or without a ring in them.
+    fn weights(&self) -> Instance<'m> {
+        let (m, sizes, sequencer) = (self.m, self.sizes, self.sequencer);
+        let weights = m.inst("weights", &memories::weights(sizes));
+        let Some(sizes_of_ring) = sizes.ring else {
+            return self
+                .load_columns(weights, WEIGHTS, sizes.lanes)
+                .set("address", sequencer.out("weight_addr"));
+        };
+        let ring = m.inst("weight_ring", &weight_ring::weight_ring(sizes, sizes_of_ring));
+        let port_bits = sizes_of_ring.port_cols * sizes.lanes;
+        self.load_columns(ring, WEIGHTS, sizes.lanes)
+            .set("load_any", self.load.enable)
+            .set("stream", self.front.out("stream_weights"))
+            .set("resident", sequencer.out("weight_addr"))
+            .set("wt_valid", m.input("wt_valid", 1, "a beat of weights is there"))
+            .set("wt_data", m.input("wt_data", port_bits, "words of neighbouring columns"));
+        for name in ["first_tile", "last_tile", "issue", "last", "ct_end"] {
+            ring.set(name, sequencer.out(name));
+        }
+        sequencer.set("hold", ring.out("hold"));
+        for name in ["write_en", "write_to", "write_data"] {
+            weights.set(name, ring.out(name));
+        }
+        m.output("wt_ready", ring.out("wt_ready"), "the beat of weights is accepted");
+        m.output("weight_wait", sequencer.out("weight_wait"), "a step waits for its weights");
+        weights.set("address", ring.out("address"))
     }
 
     /// Connects the write port of a 32-bit memory to the load port.

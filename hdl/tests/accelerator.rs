@@ -6,6 +6,7 @@
 use heartbit_hdl::{Direction, RustHdlBlock, Simulator, accelerator, emit};
 use heartbit_ir::program::{
     ArrayConfig, Header, ImageStep, LayerDescriptor, LayerFlags, MemoryDepths, Parameter, Step,
+    WeightRing,
 };
 use rust_hdl_core::prelude::{Block, simulate};
 
@@ -87,6 +88,34 @@ fn every_shape_has_a_description() {
         acc_bits: 1,
         ..large
     });
+}
+
+#[test]
+fn weight_port_is_there_with_a_ring() {
+    let array = ArrayConfig {
+        rows: 2,
+        cols: 6,
+        lanes: 5,
+        taps: 1,
+        lines: 1,
+        acc_bits: 14,
+        extended: false,
+    };
+    let ports = |ring| {
+        let module = accelerator(&array, &MemoryDepths { ring, ..depths() });
+        let is_part = emit(&module).iter().any(|file| file.name == "weight_ring");
+        assert_eq!(is_part, ring.is_some());
+        let ports = module.ports();
+        ["wt_valid", "wt_ready", "wt_data", "weight_wait"].map(|name| {
+            ports.iter().find(|port| port.name == name).map(|port| (port.direction, port.width))
+        })
+    };
+    assert_eq!(ports(None), [None; 4]);
+    let (input, output) = (Direction::Input, Direction::Output);
+    for (port_cols, bits) in [(1, 5), (2, 10), (6, 30)] {
+        let expected = [(input, 1), (output, 1), (input, bits), (output, 1)].map(Some);
+        assert_eq!(ports(Some(WeightRing { words: 32, port_cols })), expected);
+    }
 }
 
 /// A write through the load port: target, index, address, word.

@@ -116,7 +116,8 @@ const EXTENDED: [Field; 12] = [
 /// The fields of the front that an array uses.
 ///
 /// `in_copies`, `log2 f`, has one bit with two lane groups, two with four, and is absent with one;
-/// so has `lines`, `log2 q`, with `Q` in the place of the number of lane groups.
+/// so has `lines`, `log2 q`, with `Q` in the place of the number of lane groups. Only with a weight
+/// ring is there `stream_weights`.
 pub(super) fn front_fields(sizes: &Sizes) -> Vec<Field> {
     let mut fields = FRONT.to_vec();
     if sizes.taps > 1 {
@@ -124,6 +125,9 @@ pub(super) fn front_fields(sizes: &Sizes) -> Vec<Field> {
     }
     if sizes.lines > 1 {
         fields.push(field("lines", 0, 6, sizes.lines_bits()));
+    }
+    if sizes.ring.is_some() {
+        fields.push(field("stream_weights", 0, 8, 1));
     }
     fields
 }
@@ -184,7 +188,7 @@ fn chain(m: &Builder, range: Range<usize>, fields: &[Field]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sizes::{Sizes, test_sizes_of};
+    use super::super::sizes::{Ring, Sizes, test_sizes_of};
     use super::{Field, front, front_fields, result_fields, results};
     use crate::{Simulator, test_random};
     use heartbit_ir::program::{DESCRIPTOR_WORDS, FRONT_WORDS, Join, LayerDescriptor};
@@ -192,7 +196,9 @@ mod tests {
     /// The words of a random descriptor, after `DESCRIPTOR_WORDS` takes.
     #[track_caller]
     fn check_descriptor(taps: usize, lines: u32, extended: bool, seed: &mut u64) {
-        let sizes = Sizes { lines, ..test_sizes_of(4, 4, 16, taps, extended) };
+        // Every second array has a weight ring.
+        let ring = (lines > 1).then_some(Ring { words: 8, port_cols: 2 });
+        let sizes = Sizes { lines, ring, ..test_sizes_of(4, 4, 16, taps, extended) };
         let mut words: [u32; DESCRIPTOR_WORDS] =
             std::array::from_fn(|_| u32::try_from(test_random(seed) >> 32).expect("half"));
         // The contract has no other values of `log2`, and the same in both parts.
@@ -231,6 +237,7 @@ mod tests {
         assert_eq!(sim.get("level_shift"), u64::from(layer.level_shift));
         for (name, value) in [
             ("last_layer", u16::from(layer.flags.last_layer)),
+            ("keep_image", u16::from(layer.flags.keep_image)),
             ("drain_wait", layer.drain_wait),
             ("layer_gap", layer.layer_gap),
             ("fan_in", layer.fan_in),
@@ -262,6 +269,10 @@ mod tests {
             assert_eq!(sim.get("window_stride_2"), u64::from(layer.shortcut.stride_2));
             assert_eq!(sim.get("write_levels"), u64::from(layer.flags.write_levels));
             assert_eq!(sim.get("out_flat"), u64::from(layer.flags.out_flat));
+        }
+        if ring.is_some() {
+            let streamed = u64::from(layer.flags.stream_weights);
+            assert_eq!(front_sim.get("stream_weights"), streamed);
         }
         if taps == 2 {
             assert_eq!(1 << front_sim.get("in_copies"), u64::from(layer.in_copies));

@@ -6,7 +6,7 @@
 //! with the functions. The image memory is in `image`, with its input port; the parameters are in
 //! `parameters`.
 
-use super::sizes::Sizes;
+use super::sizes::{Ring, Sizes};
 use super::store::{Store, address_bits};
 use crate::build::{Builder, Module, Sig};
 
@@ -91,24 +91,57 @@ pub(super) fn steps(sizes: &Sizes) -> Module {
 ///
 /// | port      | dir | width   | meaning                                                      |
 /// | --------- | --- | ------- | ------------------------------------------------------------ |
-/// | `load_*`  | in  | ..      | the load port, for this target                               |
+/// | `load_*`  | in  | ..      | the load port, for this target; only without a weight ring   |
+/// | `write_*` | in  | ..      | what `weight_ring` writes; only with one                     |
 /// | `address` | in  | 16      | word of a step                                               |
 /// | `w_{c}`   | out | `lanes` | that word of column `c`, `3 + c` cycles later                |
 ///
 /// The skew of the columns delays the address and not the word.
 pub(super) fn weights(sizes: &Sizes) -> Module {
     let m = Builder::new("weights", "Weight memories, column c is read c cycles late.");
-    let load = Load::inputs(&m, sizes.lanes);
+    let writes = WeightWrites::inputs(&m, sizes);
     let words = sizes.depths.weight;
     let issued = m.input("address", 16, "word of a step").keep(0, address_bits(words));
     let mut from = m.pipe("from_issued", issued);
     for c in 0..sizes.cols {
         from = m.pipe(&format!("from_{c}"), from);
         let memory = Store::new(&m, &format!("column_{c}"), sizes.lanes, words);
-        memory.write(load.element(c), load.address, load.data);
+        writes.to(&memory, c, sizes.lanes);
         m.output(&format!("w_{c}"), memory.read(from), "weight");
     }
     m.finish()
+}
+
+/// Where the words of the weight memories come from.
+enum WeightWrites<'m> {
+    Load(Load<'m>),
+    Ring { enable: Sig<'m>, address: Sig<'m>, data: Sig<'m>, port_cols: u32 },
+}
+
+impl<'m> WeightWrites<'m> {
+    fn inputs(m: &'m Builder, sizes: &Sizes) -> Self {
+        let Some(Ring { port_cols, .. }) = sizes.ring else {
+            return Self::Load(Load::inputs(m, sizes.lanes));
+        };
+        let bits = address_bits(sizes.depths.weight);
+        Self::Ring {
+            enable: m.input("write_en", sizes.cols, "columns that are written"),
+            address: m.input("write_to", bits, "the word"),
+            data: m.input("write_data", port_cols * sizes.lanes, "words of columns"),
+            port_cols,
+        }
+    }
+
+    /// Describes the write port of a column.
+    fn to(&self, memory: &Store<'m>, column: u32, lanes: u32) {
+        match self {
+            Self::Load(load) => memory.write(load.element(column), load.address, load.data),
+            Self::Ring { enable, address, data, port_cols } => {
+                let word = data.slice(column % port_cols * lanes, lanes);
+                memory.write(enable.bit(column), *address, word);
+            }
+        }
+    }
 }
 
 /// Describes a memory whose columns share their addresses, as one memory of wide words.

@@ -8,6 +8,7 @@
 //! | `image_full`   | in  | 1     | a complete image waits                                    |
 //! | `sent`         | in  | 1     | the last beat of `Send` is accepted                       |
 //! | `illegal`      | in  | 1     | the layer of the front must not begin                     |
+//! | `hold`         | in  | 1     | the step must wait; only with a weight ring               |
 //! | fields of the descriptor | in | .. | by their names                                     |
 //! | `idle`, `fetching` | out | 1 | states                                                    |
 //! | `begin_front`  | out | 1     | the front of a descriptor is addressed from this cycle on |
@@ -17,6 +18,8 @@
 //! | `weight_addr`  | out | 16    | word of the weight memories                               |
 //! | `issue`, `first`, `last` | out | 1 | a step is issued, the first, the last of its tile   |
 //! | `line_end`, `ct_end` | out | 1 | with `last`: of the last tile of a row, a column tile    |
+//! | `first_tile`, `last_tile` | out | 1 | of a column tile; only with a weight ring     |
+//! | `weight_wait`  | out | 1     | a step waits; only with a weight ring                     |
 //! | `free`         | out | 1     | last cycle of the first layer without `keep_image`        |
 //! | `sending`      | out | 1     | state `Send`                                              |
 //! | `busy`         | out | 1     | not in state `Idle`                                       |
@@ -76,7 +79,9 @@ pub(super) fn sequencer(sizes: &Sizes) -> Module {
     keeps_image.next_when(run, m.input("keep_image", 1, "flag"));
     let limit = m.mux(fetch, fetch_cycles, m.mux(gap, *layer_gap, run_limit));
     let at_limit = count.eq(limit).named("at_limit");
-    count.next(m.mux(idle | send | at_limit, 1, *count + 1));
+    let waits = sizes.ring.map(|_| waits(&m, run & phase.eq(STEPS)));
+    let enable = waits.map_or(m.lit(1, 1), |waits| !waits);
+    count.next_when(enable, m.mux(idle | send | at_limit, 1, *count + 1));
 
     // Loops.
     let gap_over = (gap & at_limit).named("gap_over");
@@ -85,7 +90,8 @@ pub(super) fn sequencer(sizes: &Sizes) -> Module {
     let illegal = m.input("illegal", 1, "the layer must not begin") | (gap & layer.eq(LAST_LAYER));
     let follows = ((fetch & at_limit) | (gap_over & !*is_last)).named("layer_follows");
     let load = (follows & !illegal).named("load_now");
-    let issue = (run & phase.eq(STEPS)).named("issue_now");
+    let stepping = run & phase.eq(STEPS);
+    let issue = waits.map_or(stepping, |waits| stepping & !waits).named("issue_now");
     let last = (issue & at_limit).named("last_now");
     let tile_over = (last & tile_gap.eq(0)) | (run & phase.eq(TILE_GAP) & at_limit);
     let tile_over = tile_over.named("tile_over");
@@ -133,6 +139,9 @@ pub(super) fn sequencer(sizes: &Sizes) -> Module {
     let first_cycle = count.eq(1).named("first_cycle");
     let begin_wait = (gap & first_cycle & !*is_last).named("begin_wait_now");
 
+    if sizes.ring.is_some() {
+        ends_of_column_tile(&m, load | col_over, tile_over, last_xt & last_y);
+    }
     addresses(&m, load, issue, last, ct_end);
     m.output("idle", idle, "state Idle");
     m.output("fetching", fetch, "state Fetch");
@@ -152,6 +161,21 @@ pub(super) fn sequencer(sizes: &Sizes) -> Module {
     m.output("layer", *layer, "monitor");
     m.output("entered", *entered, "monitor: first cycle of a state");
     m.finish()
+}
+
+/// Whether a step waits for its weights.
+fn waits<'m>(m: &'m Builder, stepping: Sig<'m>) -> Sig<'m> {
+    let waits = (stepping & m.input("hold", 1, "the step must wait")).named("waits");
+    m.output("weight_wait", waits, "a step waits");
+    waits
+}
+
+/// Whether the tile is the first one since a column tile began, and the last one of it.
+fn ends_of_column_tile<'m>(m: &'m Builder, begins: Sig<'m>, tile_over: Sig<'m>, last: Sig<'m>) {
+    let first_tile = m.reg("first_tile_q", 1, 0);
+    first_tile.next_when(begins | tile_over, begins);
+    m.output("first_tile", *first_tile, "first tile of a column tile");
+    m.output("last_tile", last, "last tile of a column tile");
 }
 
 /// The words that the next step reads.

@@ -1,6 +1,6 @@
 //! Numbers that follow from the configuration, and the wiring helpers that several modules use.
 
-use heartbit_ir::program::{ArrayConfig, MemoryDepths};
+use heartbit_ir::program::{ArrayConfig, MemoryDepths, WeightRing};
 
 use crate::build::{Builder, Sig};
 
@@ -43,6 +43,34 @@ pub(super) struct Sizes {
     pub(super) load_bits: u32,
     /// Words of the memories.
     pub(super) depths: Depths,
+    /// The weight ring, if there is one.
+    pub(super) ring: Option<Ring>,
+}
+
+/// The weight ring, and the port that fills it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ring {
+    /// `F`.
+    pub(super) words: u32,
+    /// `W`.
+    pub(super) port_cols: u32,
+}
+
+impl Ring {
+    fn new(ring: WeightRing, array: &ArrayConfig, depths: &MemoryDepths) -> Self {
+        let WeightRing { words, port_cols } = ring;
+        let fits = words.is_power_of_two() && (2..=depths.weight).contains(&words);
+        assert!(fits, "bug: {ring:?} in {} words", depths.weight);
+        let divides = port_cols > 0 && array.cols.is_multiple_of(port_cols);
+        assert!(divides, "bug: {ring:?} of {} columns", array.cols);
+        let n = |value: usize| u32::try_from(value).expect("bug: sizes are small");
+        Self { words: n(words), port_cols: n(port_cols) }
+    }
+
+    /// Bits of an address.
+    pub(super) fn address_bits(self) -> u32 {
+        self.words.trailing_zeros()
+    }
 }
 
 /// Words of the memories.
@@ -103,6 +131,7 @@ impl Sizes {
                 step: depth(depths.step),
                 program: depth(depths.program),
             },
+            ring: depths.ring.map(|ring| Ring::new(ring, array, depths)),
         }
     }
 
