@@ -28,6 +28,13 @@ pub struct MemoryDepths {
     pub ring: Option<WeightRing>,
 }
 
+impl MemoryDepths {
+    /// Words of a weight column that belong to the ring, behind which the resident weights are.
+    pub fn ring_words(&self) -> usize {
+        self.ring.map_or(0, |ring| ring.words)
+    }
+}
+
 /// The words of the weight memory, from 0 on, that hold streamed weights for a while:
 /// microarchitecture.md, section 2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -24,6 +24,11 @@ impl LaneMemory {
         self.limbs.extend_from_slice(&Self::ones(self.lanes, words).limbs);
     }
 
+    /// Bits of a word.
+    pub fn lanes(&self) -> usize {
+        self.lanes
+    }
+
     /// Number of words.
     pub fn len(&self) -> usize {
         self.limbs.len() / self.lanes.div_ceil(64)
