@@ -5,11 +5,11 @@
 //!
 //! Not here: the Verilog (`hdl`), and the judgement whether a result is right.
 
-use crate::{Build, Design, Direction, Error, Initial, Model, Port, PortId, Toolchain};
+use crate::{Build, Design, Direction, Error, Initial, Model, Port, PortId, Source, Toolchain};
 use heartbit_hdl::Module;
 use heartbit_hdl::axi::AxiConfig;
 use heartbit_ir::program::{
-    ArrayConfig, Execution, IMAGE_CHANNELS, LayerOutput, MemoryDepths, Program,
+    ArrayConfig, Execution, IMAGE_CHANNELS, LayerOutput, MemoryDepths, Program, WeightStream,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -57,6 +57,8 @@ pub struct Accelerator {
     ports: Ports,
     /// What is loaded; `None` before the first [`Accelerator::load`].
     program: Option<Arc<Program>>,
+    /// The first cycle after it was loaded.
+    loaded: u64,
     /// Cycles after which an image that is not finished never will be.
     cycle_limit: u64,
 }
@@ -177,7 +179,7 @@ impl Accelerator {
     /// [`Error::UnknownPort`] if the model is no accelerator; [`Error::Stopped`].
     pub fn new(model: Model) -> Result<Self, Error> {
         let ports = Ports::find(&model)?;
-        let mut accelerator = Self { model, ports, program: None, cycle_limit: 0 };
+        let mut accelerator = Self { model, ports, program: None, loaded: 0, cycle_limit: 0 };
         accelerator.model.set(accelerator.ports.rst, 1);
         accelerator.model.run(4)?;
         accelerator.model.set(accelerator.ports.rst, 0);
@@ -192,17 +194,21 @@ impl Accelerator {
         self.model.trace_start(path)
     }
 
-    /// Loads a program, in place of the one before.
+    /// Loads a program, in place of the one before. From the next cycle on its weights are
+    /// streamed, if any are.
     ///
     /// # Errors
-    /// [`Error::Stopped`].
+    /// [`Error::Stopped`]; [`Error::UnknownPort`] if the program streams weights and the design has
+    /// no port for them.
     pub fn load(&mut self, program: &Program) -> Result<(), Error> {
+        self.model.set_source(None);
         let work: u64 = program
             .layers
             .iter()
             .map(|layer| layer.run_cycles() + u64::from(layer.layer_gap))
             .sum();
-        self.cycle_limit = 2 * work + 100_000;
+        self.cycle_limit =
+            2 * work + 100_000 + stream_of(program).map_or(0, |s| longest(s, program));
         self.program = Some(Arc::new(program.clone()));
         for (addr, word) in program.encode().into_iter().enumerate() {
             self.load_word(PROGRAM, 0, addr, &[word.into()])?;
@@ -213,8 +219,9 @@ impl Accelerator {
             }
         }
         for (col, weights) in program.weights.iter().enumerate() {
-            for addr in 0..weights.len() {
-                self.load_word(WEIGHTS, col, addr, weights.word(addr))?;
+            for index in 0..weights.len() {
+                let addr = program.depths.ring_words() + index;
+                self.load_word(WEIGHTS, col, addr, weights.word(index))?;
             }
         }
         for (col, parameters) in program.parameters.iter().enumerate() {
@@ -224,6 +231,24 @@ impl Accelerator {
             }
         }
         self.model.set(self.ports.load[0], 0);
+        self.loaded = self.model.cycle();
+        stream_of(program).map_or(Ok(()), |stream| self.stream(stream, program))
+    }
+
+    /// Begins to stream weights.
+    fn stream(&mut self, stream: &WeightStream, program: &Program) -> Result<(), Error> {
+        let ports = ["wt_valid", "wt_ready", "wt_data"].map(|name| self.model.port(name));
+        let [valid, ready, data] = ports;
+        let data = data?;
+        let n_words = self.model.port_info(data).n_words();
+        let ring = program.depths.ring.expect("bug: a weight stream without a ring");
+        let words =
+            |beat: Vec<u64>| beat.into_iter().flat_map(|limb| <[u32; 2]>::from(halves(limb)));
+        let beats: Vec<u32> =
+            stream.beats(ring.port_cols).flat_map(|beat| words(beat).take(n_words)).collect();
+        let slots = &stream.slots;
+        let source = Source { valid: valid?, ready: ready?, data, beats: &beats, slots };
+        self.model.set_source(Some(&source));
         Ok(())
     }
 
@@ -268,7 +293,7 @@ impl Accelerator {
             Some(self.ports.out_last),
             &mut records,
         )?;
-        let mut collector = Collector::new(&program, &self.ports);
+        let mut collector = Collector::new(&program, &self.ports, self.loaded);
         for record in records.chunks_exact(self.ports.record_words) {
             collector.record(record, true);
         }
@@ -293,7 +318,7 @@ impl Accelerator {
     ) -> Result<Execution, Error> {
         let program = Arc::clone(self.program.as_ref().ok_or(Error::NoProgram)?);
         self.send_image(image, &program, &mut stall)?;
-        let mut collector = Collector::new(&program, &self.ports);
+        let mut collector = Collector::new(&program, &self.ports, self.loaded);
         let mut record = vec![0; self.ports.record_words];
         for _ in 0..self.cycle_limit {
             let ready = !stall();
@@ -365,10 +390,25 @@ impl Accelerator {
     }
 }
 
+/// What a program streams, if it streams any weights.
+fn stream_of(program: &Program) -> Option<&WeightStream> {
+    program.weight_stream.as_ref().filter(|stream| !stream.is_empty())
+}
+
+/// The most cycles that the source needs for the weights of an image.
+fn longest(stream: &WeightStream, program: &Program) -> u64 {
+    let beats = (stream.columns[0].len() * program.array.cols) as u64;
+    let pattern = &stream.slots.pattern;
+    let slots = pattern.iter().filter(|&&slot| slot).count() as u64;
+    stream.slots.latency + (beats.div_ceil(slots) + 1) * pattern.len() as u64
+}
+
 /// Turns records into an [`Execution`].
 struct Collector<'a> {
     program: &'a Program,
     ports: &'a Ports,
+    /// The first cycle after the program was loaded.
+    loaded: u64,
     execution: Execution,
     /// Layer whose steps were issued at the last record.
     layer: usize,
@@ -382,7 +422,7 @@ struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    fn new(program: &'a Program, ports: &'a Ports) -> Self {
+    fn new(program: &'a Program, ports: &'a Ports, loaded: u64) -> Self {
         let unseen = |layer| {
             let mut output = LayerOutput::for_layer(layer, program.array.cols);
             for tensor in [
@@ -403,6 +443,7 @@ impl<'a> Collector<'a> {
         Self {
             program,
             ports,
+            loaded,
             execution,
             layer: 0,
             result_layer: 0,
@@ -427,6 +468,9 @@ impl<'a> Collector<'a> {
             }
             if self.state == GAP || state == FETCH {
                 self.began = cycle;
+            }
+            if state == FETCH && stream_of(self.program).is_some() {
+                self.execution.start = cycle - self.loaded;
             }
             self.state = state;
         }

@@ -23,7 +23,7 @@ use crate::header::{check_ports, cpp_name};
 use crate::{Design, Direction, Error, Model, Port, Toolchain, process};
 
 /// Number of the C interface between `shim.cpp` and the module `ffi`.
-pub(crate) const ABI: u32 = 1;
+pub(crate) const ABI: u32 = 2;
 
 const SHIM: &str = include_str!("shim.cpp");
 const RUNTIME_HEADER: &str = include_str!("runtime.h");

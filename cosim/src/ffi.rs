@@ -43,12 +43,16 @@ type Run = unsafe extern "C" fn(
     *mut u64,
 ) -> u32;
 
+type SetSource =
+    unsafe extern "C" fn(*mut Opaque, u32, u32, u32, *const u32, u64, *const u8, u64, u64);
+
 /// The functions of one shared object.
 struct Api {
     free: unsafe extern "C" fn(*mut Opaque),
     poke: unsafe extern "C" fn(*mut Opaque, u32, *const u32),
     peek: unsafe extern "C" fn(*const Opaque, u32, *mut u32),
     eval: unsafe extern "C" fn(*mut Opaque),
+    source: SetSource,
     run: Run,
     cycle: unsafe extern "C" fn(*const Opaque) -> u64,
     status: unsafe extern "C" fn(*const Opaque) -> u32,
@@ -130,6 +134,7 @@ impl Handle {
                 poke: function(&library, c"hb_poke")?,
                 peek: function(&library, c"hb_peek")?,
                 eval: function(&library, c"hb_eval")?,
+                source: function(&library, c"hb_source")?,
                 run: function(&library, c"hb_run")?,
                 cycle: function(&library, c"hb_cycle")?,
                 status: function(&library, c"hb_status")?,
@@ -170,6 +175,35 @@ impl Handle {
     pub(crate) fn eval(&mut self) {
         // SAFETY: `model` is valid until drop.
         unsafe { (self.api.eval)(self.model.as_ptr()) }
+    }
+
+    /// Drives the ports `[valid, ready, data]` from now on; without beats they are left alone.
+    pub(crate) fn set_source(
+        &mut self,
+        ports: [u32; 3],
+        beats: &[u32],
+        pattern: &[u8],
+        latency: u64,
+    ) {
+        let [valid, ready, data] = ports;
+        let words = self.n_words[data as usize];
+        assert!(ports.iter().all(|&port| (port as usize) < self.n_words.len()), "bug: no port");
+        assert!(beats.len().is_multiple_of(words), "bug: a part of a beat");
+        assert!(beats.is_empty() || !pattern.is_empty(), "bug: no slots");
+        // SAFETY: all port numbers exist, both slices have the lengths given and are copied.
+        unsafe {
+            (self.api.source)(
+                self.model.as_ptr(),
+                valid,
+                ready,
+                data,
+                beats.as_ptr(),
+                (beats.len() / words) as u64,
+                pattern.as_ptr(),
+                pattern.len() as u64,
+                latency,
+            );
+        }
     }
 
     /// Runs up to `limit` cycles and writes a record into `out` after each one with a

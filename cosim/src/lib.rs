@@ -59,5 +59,5 @@ pub use build::{Build, Compiled, Initial, Optimization, Trace};
 pub use design::{Design, Direction, Port};
 pub use error::Error;
 pub use lint::{elaborate_icarus, elaborate_yosys, lint};
-pub use model::{Model, PortId, RunEnd, Status};
+pub use model::{Model, PortId, RunEnd, Source, Status};
 pub use toolchain::{MINIMUM_VERILATOR, Toolchain, VerilatorVersion};

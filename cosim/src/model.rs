@@ -3,7 +3,8 @@
 //! **Cycle.** The clock is low between calls. [`Model::tick`] lets the inputs settle, raises the
 //! clock, evaluates, lowers it, evaluates. Registers take the inputs as they were before the rising
 //! edge; outputs read afterwards are those *after* the edge: registered outputs show the new state,
-//! combinational ones the new state together with the inputs as they still are.
+//! combinational ones the new state together with the inputs as they still are. The inputs of a
+//! [`Source`] are those of the new cycle already.
 //!
 //! A design that stops itself (`$fatal`, `$stop`, an assertion) makes the call that saw it, and all
 //! later ones, return [`Error::Stopped`]; the process lives on.
@@ -16,6 +17,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use heartbit_ir::program::PortSlots;
+
 use crate::design::CLOCK;
 use crate::ffi::{FINISHED, Handle, RUNNING, RunReason, RunResult, Text};
 use crate::{Design, Direction, Error, Initial, Port, Trace};
@@ -26,6 +29,22 @@ const CHUNK_WORDS: usize = 1 << 16;
 /// Number of a port, valid for all models of the design it was looked up in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortId(u32);
+
+/// What offers beats on a valid/ready port while a model runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The input that is 1 while a beat is offered.
+    pub valid: PortId,
+    /// The output that is 1 where it is accepted.
+    pub ready: PortId,
+    /// The beat.
+    pub data: PortId,
+    /// Words of all beats, [`Port::n_words`] each, repeated for ever.
+    pub beats: &'a [u32],
+    /// The cycles in which the next beat may be offered, counted from the present one. A beat is
+    /// offered until it is accepted.
+    pub slots: &'a PortSlots,
+}
 
 /// Whether a model still runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +72,8 @@ pub struct Model {
     design: Arc<Design>,
     clock: Option<PortId>,
     trace: Trace,
+    /// Valid, ready and data of the source.
+    source: Option<[u32; 3]>,
 }
 
 impl fmt::Debug for Model {
@@ -74,7 +95,7 @@ impl Model {
         initial: Initial,
     ) -> Result<Self, Error> {
         let handle = Handle::load(path, &design, initial)?;
-        let mut model = Self { handle, design, clock: None, trace };
+        let mut model = Self { handle, design, clock: None, trace, source: None };
         model.clock = model.port(CLOCK).ok();
         model.check_stopped()?;
         Ok(model)
@@ -149,6 +170,34 @@ impl Model {
         u64::from(words[1]) << 32 | u64::from(words[0])
     }
 
+    /// Drives a valid/ready port from the present cycle on, in every method that runs the clock, as
+    /// [`Source`] says; in place of the source before. `None` ends it without an offer.
+    ///
+    /// # Panics
+    /// If the ports are not a one-bit input, a one-bit output and an input, if a beat has not
+    /// [`Port::n_words`] words or a bit above the port's width, or if no cycle is a slot.
+    pub fn set_source(&mut self, source: Option<&Source<'_>>) {
+        if let Some(old) = self.source.take() {
+            self.handle.set_source(old, &[], &[], 0);
+        }
+        let Some(source) = source else { return };
+        let Source { valid, ready, data, beats, slots } = *source;
+        let info = |port: PortId| (self.port_info(port).direction, self.port_info(port).width);
+        let fits = info(valid) == (Direction::Input, 1)
+            && info(ready) == (Direction::Output, 1)
+            && info(data).0 == Direction::Input;
+        assert!(fits, "bug: {valid:?}, {ready:?} and {data:?} are no port of a source");
+        let (n_words, top_mask) = (self.port_info(data).n_words(), self.port_info(data).top_mask());
+        assert!(beats.len().is_multiple_of(n_words), "bug: beats of {n_words} words");
+        let mut tops = beats.iter().skip(n_words - 1).step_by(n_words);
+        assert!(tops.all(|top| top & !top_mask == 0), "bug: a beat is wider than its port");
+        assert!(slots.pattern.contains(&true), "bug: a source that never offers");
+        let pattern: Vec<u8> = slots.pattern.iter().map(|&slot| slot.into()).collect();
+        let ports = [valid.0, ready.0, data.0];
+        self.handle.set_source(ports, beats, &pattern, slots.latency);
+        self.source = Some(ports);
+    }
+
     /// Evaluates combinational logic for the present inputs, without a clock edge.
     ///
     /// # Errors
@@ -181,7 +230,7 @@ impl Model {
         Ok(cycles)
     }
 
-    /// Runs up to `n` cycles with constant inputs; after each cycle in which any of `strobes` is
+    /// Runs up to `n` cycles with constant inputs, but for those of a source; after each cycle in which any of `strobes` is
     /// non-zero, appends a record to `out`; ends early after a cycle in which `stop` is non-zero.
     ///
     /// A record is [`Model::cycle`] after that cycle (low word, high word), then the words of each

@@ -15,6 +15,7 @@
 #include <exception>
 #include <new>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -29,6 +30,18 @@ struct PortSlot {
     uint32_t words;
 };
 
+// Drives a valid/ready port: offers the next beat in a slot, until it is accepted.
+struct Source {
+    const PortSlot* valid = nullptr;
+    const PortSlot* ready = nullptr;
+    const PortSlot* data = nullptr;
+    std::vector<uint32_t> beats;  // repeated for ever; empty: no source
+    std::vector<uint8_t> pattern;  // which cycles are slots, repeated for ever
+    uint64_t first = 0;            // the cycle of the pattern's first entry
+    size_t next = 0;               // first word of the beat that is offered, or the next one
+    bool offering = false;
+};
+
 struct FatalError {};
 
 struct Handle {
@@ -41,6 +54,7 @@ struct Handle {
     bool broken = false;  // an evaluation was cut short: the model's state means nothing any more
     std::string message;
     std::string log;
+    Source source;
 #if HB_TRACE
     VerilatedFstC* trace = nullptr;
 #endif
@@ -102,23 +116,6 @@ void settle(Handle* h) {
     if (step) dump(h);
 }
 
-#if HB_HAS_CLOCK
-// One clock period; the inputs are settled already.
-void edges(Handle* h) {
-    h->now = h->cycle * 10 + 5;
-    h->context.time(h->now);
-    h->model->clk = 1;
-    h->model->eval();
-    dump(h);
-    ++h->cycle;
-    h->now = h->cycle * 10;
-    h->context.time(h->now);
-    h->model->clk = 0;
-    h->model->eval();
-    dump(h);
-}
-#endif
-
 void read_port(const PortSlot& p, uint32_t* out) {
     switch (p.bytes) {
     case 1: out[0] = *static_cast<const uint8_t*>(p.data); break;
@@ -160,6 +157,44 @@ bool is_nonzero(const PortSlot& p) {
     }
     return false;
 }
+
+#if HB_HAS_CLOCK
+// The source's pins in the present cycle; they take effect at the next evaluation.
+void offer(Handle* h) {
+    Source& s = h->source;
+    if (!s.offering && h->cycle >= s.first) {
+        s.offering = s.pattern[(h->cycle - s.first) % s.pattern.size()] != 0;
+        if (s.offering) write_port(*s.data, &s.beats[s.next]);
+    }
+    const uint32_t valid = s.offering;
+    write_port(*s.valid, &valid);
+}
+
+// One clock period; the inputs are settled already, and are so again afterwards.
+void edges(Handle* h) {
+    Source& s = h->source;
+    const bool is_taken = s.offering && is_nonzero(*s.ready);
+    h->now = h->cycle * 10 + 5;
+    h->context.time(h->now);
+    h->model->clk = 1;
+    h->model->eval();
+    dump(h);
+    ++h->cycle;
+    if (!s.beats.empty()) {
+        if (is_taken) {
+            s.offering = false;
+            s.next += s.data->words;
+            if (s.next == s.beats.size()) s.next = 0;
+        }
+        offer(h);
+    }
+    h->now = h->cycle * 10;
+    h->context.time(h->now);
+    h->model->clk = 0;
+    h->model->eval();
+    dump(h);
+}
+#endif
 
 std::string place(const char* file, int line) {
     if (!file || !file[0]) return std::string();
@@ -284,8 +319,32 @@ void hb_eval(Handle* h) {
     guarded(h, [&] { settle(h); });
 }
 
-// Runs up to `limit` cycles with constant inputs and records the watched ports after each cycle in
-// which any strobe is non-zero; without strobes nothing is recorded. `stop` may be HB_NONE.
+// Drives a valid/ready port from the present cycle on with `n_beats` beats, each as many words as
+// the port has, in the cycles that are slots: `latency` cycles later those of the pattern. Without
+// beats the source that there was ends and leaves its port without an offer.
+void hb_source(Handle* h, uint32_t valid, uint32_t ready, uint32_t data, const uint32_t* beats,
+               uint64_t n_beats, const uint8_t* pattern, uint64_t n_pattern, uint64_t latency) {
+    Source& s = h->source;
+    s = Source{};
+    s.valid = &h->ports[valid];
+    s.ready = &h->ports[ready];
+    s.data = &h->ports[data];
+    s.beats.assign(beats, beats + n_beats * s.data->words);
+    s.pattern.assign(pattern, pattern + n_pattern);
+    s.first = h->cycle + latency;
+#if HB_HAS_CLOCK
+    if (n_beats) {
+        offer(h);
+        return;
+    }
+#endif
+    const uint32_t none = 0;
+    write_port(*s.valid, &none);
+}
+
+// Runs up to `limit` cycles with constant inputs but for the source's, and records the watched ports
+// after each cycle in which any strobe is non-zero; without strobes nothing is recorded. `stop` may
+// be HB_NONE.
 // Ends early on a non-zero stop port (1), a status other than running (2), or when the next record
 // would not fit in `capacity` words (3); 0 means all cycles ran.
 uint32_t hb_run(Handle* h, uint64_t limit, const uint32_t* strobes, uint32_t n_strobes,

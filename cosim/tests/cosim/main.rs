@@ -6,6 +6,7 @@
 
 mod build;
 mod model;
+mod source;
 mod stop;
 mod tools;
 mod trace;

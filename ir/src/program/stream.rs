@@ -13,6 +13,11 @@ pub struct WeightStream {
 }
 
 impl WeightStream {
+    /// Whether no weights are streamed.
+    pub fn is_empty(&self) -> bool {
+        self.columns.iter().all(LaneMemory::is_empty)
+    }
+
     /// The beats of an image for a port of so many columns, in the order in which they are sent:
     /// the words of neighbouring columns side by side, in limbs of 64 bits, the lowest first.
     ///
