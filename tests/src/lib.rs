@@ -7,3 +7,4 @@ pub mod ladder;
 pub mod problem;
 #[path = "../../hdl/tests/golden/heartbit_regs.rs"]
 pub mod regs;
+pub mod streamed;

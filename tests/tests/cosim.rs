@@ -2,11 +2,15 @@
 //!
 //! A missing Verilator fails these tests; it never skips them.
 
-use heartbit_compiler::schedule::{Target, compile};
+use heartbit_compiler::schedule::{Compiled, Target, compile};
 use heartbit_cosim::{Accelerator, Build, Error, Initial, Toolchain, accelerator_design};
-use heartbit_ir::program::{ArrayConfig, ArrayShape, Execution, MemoryDepths};
+use heartbit_ir::network::Network;
+use heartbit_ir::program::{
+    ArrayConfig, ArrayShape, Execution, MemoryDepths, PortSlots, WeightRing,
+};
 use heartbit_tests::ladder;
 use heartbit_tests::problem::{Problem, problems};
+use heartbit_tests::streamed;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -33,22 +37,30 @@ fn toolchain() -> Toolchain {
     })
 }
 
-fn run(
-    accelerator: &mut Accelerator,
-    problem: &Problem,
+fn compile_for(
     array: &ArrayConfig,
-) -> Result<(), String> {
-    let network = problem.network();
+    depths: MemoryDepths,
+    network: &Network,
+) -> Result<Compiled, String> {
     let shape = ArrayShape { rows: array.rows, cols: array.cols, lanes: array.lanes };
     let target = Target {
         taps: Some(array.taps),
         lines: Some(array.lines),
         extended: Some(array.extended),
         acc_bits: Some(array.acc_bits),
-        depths: Some(DEPTHS),
+        depths: Some(depths),
         ..Target::sized_for_network(shape)
     };
-    let compiled = compile(&network, &target).map_err(|e| e.to_string())?;
+    compile(network, &target).map_err(|e| e.to_string())
+}
+
+fn run(
+    accelerator: &mut Accelerator,
+    problem: &Problem,
+    array: &ArrayConfig,
+) -> Result<(), String> {
+    let network = problem.network();
+    let compiled = compile_for(array, DEPTHS, &network)?;
     accelerator.load(&compiled.program).map_err(|e| e.to_string())?;
     // Back to back, without a reset: the second image meets what the first one left behind.
     for image in problem.images(2) {
@@ -68,12 +80,69 @@ fn run(
     Ok(())
 }
 
+/// The same with some layers' weights streamed, at a rate that is the problem's own.
+fn run_streamed(
+    accelerator: &mut Accelerator,
+    problem: &Problem,
+    array: &ArrayConfig,
+    ring: WeightRing,
+) -> Result<(), String> {
+    let network = problem.network();
+    let depths = MemoryDepths { weight: DEPTHS.weight - ring.words, ..DEPTHS };
+    let compiled = compile_for(array, depths, &network)?;
+    let mut rng = ChaCha8Rng::seed_from_u64(problem.seed);
+    let cycles = rng.random_range(1..6);
+    let slots = PortSlots::at_rate(rng.random_range(0..400), rng.random_range(1..=cycles), cycles);
+    let layers: u32 = rng.random();
+    let choose = |layer: usize| layers >> (layer % 32) & 1 == 1;
+    let program = streamed::streamed(&compiled.program, ring, slots, choose);
+    accelerator.load(&program).map_err(|e| e.to_string())?;
+    let any = program.layers.iter().any(|layer| layer.flags.stream_weights);
+    let mut last_start = 0;
+    for image in problem.images(2) {
+        let execution = accelerator.run(&image).map_err(|e| e.to_string())?;
+        streamed::check(&network, &compiled, &image, &execution)?;
+        let stalled = accelerator.run_stalled(&image, || rng.random_bool(0.6));
+        let stalled = stalled.map_err(|e| e.to_string())?;
+        if stalled.layers != execution.layers || stalled.logits != execution.logits {
+            return Err("a stalling host changed the results".to_owned());
+        }
+        let starts = [last_start, execution.start, stalled.start];
+        if any != starts.is_sorted_by(|a, b| a < b) {
+            return Err(format!("images began in the cycles {starts:?}"));
+        }
+        last_start = stalled.start;
+    }
+    Ok(())
+}
+
 /// Runs random networks through one model of an array; a failure names its problem.
 #[track_caller]
 fn check_array(shape: &str, taps: usize, lines: usize, extended: bool, networks: usize) {
+    check_networks(shape, [taps, lines], extended, None, networks);
+}
+
+/// The same with a weight ring.
+#[track_caller]
+fn check_ring(shape: &str, [taps, lines]: [usize; 2], ring: WeightRing, networks: usize) {
+    check_networks(shape, [taps, lines], true, Some(ring), networks);
+}
+
+#[track_caller]
+fn check_networks(
+    shape: &str,
+    [taps, lines]: [usize; 2],
+    extended: bool,
+    ring: Option<WeightRing>,
+    networks: usize,
+) {
     let ArrayShape { rows, cols, lanes } = shape.parse().expect("an array");
     let array = ArrayConfig { rows, cols, lanes, taps, lines, acc_bits: ACC_BITS, extended };
-    let model = Build::new(accelerator_design(&array, &DEPTHS))
+    let run = |accelerator: &mut Accelerator, problem: &Problem| match ring {
+        Some(ring) => run_streamed(accelerator, problem, &array, ring),
+        None => run(accelerator, problem, &array),
+    };
+    let model = Build::new(accelerator_design(&array, &MemoryDepths { ring, ..DEPTHS }))
         .compile(&toolchain())
         .expect("the Verilog compiles")
         .instantiate(Initial::Random(7))
@@ -83,13 +152,13 @@ fn check_array(shape: &str, taps: usize, lines: usize, extended: bool, networks:
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     for _ in 0..networks {
         let mut tree = problems(18, extended).new_tree(&mut runner).expect("a problem");
-        let Err(mut error) = run(&mut accelerator, &tree.current(), &array) else { continue };
+        let Err(mut error) = run(&mut accelerator, &tree.current()) else { continue };
         // Shrink as long as it fails, at most so often.
         for _ in 0..200 {
             if !tree.simplify() {
                 break;
             }
-            match run(&mut accelerator, &tree.current(), &array) {
+            match run(&mut accelerator, &tree.current()) {
                 Err(smaller) => error = smaller,
                 Ok(()) if !tree.complicate() => break,
                 Ok(()) => {}
@@ -137,6 +206,16 @@ fn array_with_four_lane_groups_agrees() {
 #[test]
 fn demo_array_agrees() {
     check_array("8x8x16", 1, 4, false, 40);
+}
+
+#[test]
+fn array_with_a_small_ring_and_a_narrow_port_agrees() {
+    check_ring("3x6x11", [1, 1], WeightRing { words: 8, port_cols: 2 }, 30);
+}
+
+#[test]
+fn array_with_a_large_ring_and_a_wide_port_agrees() {
+    check_ring("4x4x32", [2, 2], WeightRing { words: 256, port_cols: 4 }, 20);
 }
 
 #[test]

@@ -7,11 +7,16 @@ use heartbit_compiler::fold::fold;
 use heartbit_compiler::random;
 use heartbit_compiler::schedule::{Target, compile};
 use heartbit_hdl::{PortId, Simulator, accelerator};
-use heartbit_ir::program::{ArrayShape, Execution, LayerOutput, Program};
+use heartbit_ir::program::{ArrayShape, Execution, LayerOutput, PortSlots, Program, WeightRing};
 use heartbit_model::Arch;
 use heartbit_tests::ladder;
 use heartbit_tests::problem::{Problem, problems};
+use heartbit_tests::streamed;
+use native::WeightSource;
 use proptest::prelude::*;
+
+#[path = "support/native.rs"]
+mod native;
 
 /// States of the sequencer.
 const FETCH: u64 = 1;
@@ -21,6 +26,7 @@ const SEND: u64 = 4;
 struct Native<'p> {
     sim: Simulator,
     program: &'p Program,
+    source: WeightSource<'p>,
     ports: Watched,
 }
 
@@ -36,7 +42,11 @@ struct Watched {
 impl<'p> Native<'p> {
     /// Resets and loads.
     fn new(program: &'p Program) -> Self {
-        let sim = Simulator::new(&accelerator(&program.array, &program.depths));
+        let mut sim = Simulator::new(&accelerator(&program.array, &program.depths));
+        sim.set("rst", 1);
+        (0..3).for_each(|_| sim.step());
+        sim.set("rst", 0);
+        let source = native::load(&mut sim, program);
         let ports = Watched {
             state: sim.port("mon_state"),
             layer: sim.port("mon_layer"),
@@ -45,44 +55,19 @@ impl<'p> Native<'p> {
             pool_valid: sim.port("mon_pool_valid"),
             event: sim.port("mon_event"),
         };
-        let mut native = Self { sim, program, ports };
-        native.sim.set("rst", 1);
-        (0..3).for_each(|_| native.sim.step());
-        native.sim.set("rst", 0);
-        native.load();
-        native
+        Self { sim, program, source, ports }
     }
 
-    fn load(&mut self) {
-        for (address, word) in self.program.encode().into_iter().enumerate() {
-            self.load_word(0, 0, address, &[word.into()]);
-        }
-        for (group, steps) in self.program.steps.iter().enumerate() {
-            for (address, &word) in steps.iter().enumerate() {
-                self.load_word(1, group, address, &[word.into()]);
-            }
-        }
-        for (column, words) in self.program.weights.iter().enumerate() {
-            for address in 0..words.len() {
-                self.load_word(2, column, address, words.word(address));
-            }
-        }
-        for (column, words) in self.program.parameters.iter().enumerate() {
-            for (address, word) in words.iter().enumerate() {
-                let bits = self.program.array.parameter_bits();
-                self.load_word(3, column, address, &word.encode_bits(bits));
-            }
-        }
-    }
-
-    fn load_word(&mut self, target: u64, index: usize, address: usize, data: &[u64]) {
-        self.sim.set("load_en", 1);
-        self.sim.set("load_target", target);
-        self.sim.set("load_index", index as u64);
-        self.sim.set("load_addr", address as u64);
-        self.sim.set_words("load_data", data);
+    /// Begins anew, with the program that is loaded.
+    fn reset(&mut self) {
+        self.source.begin(&mut self.sim);
+        self.sim.set("rst", 1);
         self.sim.step();
-        self.sim.set("load_en", 0);
+        self.sim.set("rst", 0);
+    }
+
+    fn step(&mut self) {
+        self.source.step(&mut self.sim);
     }
 
     fn look(&mut self, port: PortId) -> u64 {
@@ -107,7 +92,7 @@ impl<'p> Native<'p> {
             // Not while a window is written.
             let waited = (0..1000).find(|_| {
                 let ready = self.sim.get("in_ready") == 1;
-                self.sim.step();
+                self.step();
                 ready
             });
             assert!(waited.is_some(), "the image memory is free");
@@ -131,6 +116,9 @@ impl<'p> Native<'p> {
             assert_eq!(self.sim.get("busy") == 1, state != 0);
             let free = state == SEND || state != 0 && layer > 0;
             assert!(free || state == 0 || self.sim.get("in_ready") == 0, "free after layer 0");
+            if state == FETCH && state_before != FETCH {
+                execution.start = self.source.cycle;
+            }
             state_before = state;
             if (FETCH..SEND).contains(&state) {
                 execution.layer_cycles[layer] += 1;
@@ -154,12 +142,12 @@ impl<'p> Native<'p> {
                 let data = field(&self.sim.get_words("out_data"), 0, 32);
                 if self.sim.get("out_last") == 1 {
                     execution.class = usize::try_from(data).expect("bug: a class");
-                    self.sim.step();
+                    self.step();
                     return execution;
                 }
                 execution.logits.push(data);
             }
-            self.sim.step();
+            self.step();
         }
         panic!("bug: the accelerator hangs in state {state_before}");
     }
@@ -190,7 +178,7 @@ impl<'p> Native<'p> {
                     logits.push(data);
                 }
             }
-            self.sim.step();
+            self.step();
         }
         results
     }
@@ -256,6 +244,69 @@ fn check(
     Ok(())
 }
 
+/// A ring and the port that fills it, for an array of so many columns.
+#[derive(Clone, Debug)]
+struct Stream {
+    words: usize,
+    /// Which of its divisors the columns of a beat are.
+    divisor: usize,
+    slots: PortSlots,
+    /// A bit for each layer that is streamed.
+    layers: u32,
+}
+
+impl Stream {
+    fn of(&self, program: &Program) -> Program {
+        let cols = program.array.cols;
+        let divisors: Vec<_> = (1..=cols).filter(|n| cols.is_multiple_of(*n)).collect();
+        let port_cols = divisors[self.divisor % divisors.len()];
+        let ring = WeightRing { words: self.words, port_cols };
+        let choose = |layer: usize| self.layers >> (layer % 32) & 1 == 1;
+        streamed::streamed(program, ring, self.slots.clone(), choose)
+    }
+}
+
+fn streams() -> impl Strategy<Value = Stream> {
+    let beats = (1..=8_u32).prop_flat_map(|cycles| (1..=cycles, Just(cycles)));
+    (1..=6_u32, 0..8_usize, 0..500_u64, beats, any::<u32>()).prop_map(
+        |(bits, divisor, latency, (beats, cycles), layers)| Stream {
+            words: 1 << bits,
+            divisor,
+            slots: PortSlots::at_rate(latency, beats, cycles),
+            layers,
+        },
+    )
+}
+
+/// Images of a network whose weights are streamed, one of them after a reset.
+fn check_streamed(
+    problem: &Problem,
+    target: &Target,
+    stream: &Stream,
+    reset: usize,
+) -> Result<(), TestCaseError> {
+    let network = problem.network();
+    let compiled = compile(&network, target).expect("fits");
+    let program = stream.of(&compiled.program);
+    let mut native = Native::new(&program);
+    let images = problem.images(3);
+    let mut executions = Vec::new();
+    for image in &images {
+        let execution = native.run(image, || true);
+        streamed::check(&network, &compiled, image, &execution).map_err(TestCaseError::fail)?;
+        executions.push(execution);
+    }
+    let any = program.layers.iter().any(|layer| layer.flags.stream_weights);
+    prop_assert!(executions.is_sorted_by_key(|execution| execution.start));
+    prop_assert_eq!(executions.iter().all(|execution| execution.start > 0), any);
+    let results: Vec<_> = executions.into_iter().map(|e| (e.logits, e.class)).collect();
+    native.sim.set("in_valid", 1);
+    (0..reset).for_each(|_| native.step());
+    native.reset();
+    prop_assert_eq!(native.stream(&images), results);
+    Ok(())
+}
+
 /// Resets in the middle of an image, and then streams images that overlap.
 fn check_stream(problem: &Problem, shape: ArrayShape, reset: usize) -> Result<(), TestCaseError> {
     let network = problem.network();
@@ -268,10 +319,8 @@ fn check_stream(problem: &Problem, shape: ArrayShape, reset: usize) -> Result<()
     }
     let results: Vec<_> = executions.into_iter().map(|e| (e.logits, e.class)).collect();
     native.sim.set("in_valid", 1);
-    (0..reset).for_each(|_| native.sim.step());
-    native.sim.set("rst", 1);
-    native.sim.step();
-    native.sim.set("rst", 0);
+    (0..reset).for_each(|_| native.step());
+    native.reset();
     prop_assert_eq!(native.stream(&images), results);
     Ok(())
 }
@@ -319,6 +368,14 @@ proptest! {
         problem in problems(6, true), shape in shapes(), reset in 1..2000_usize,
     ) {
         check_stream(&problem, shape, reset)?;
+    }
+
+    #[test]
+    fn weights_that_are_streamed_change_no_result(
+        problem in problems(9, true), shape in shapes(), taps in 0..=2u32,
+        stream in streams(), reset in 1..2000_usize,
+    ) {
+        check_streamed(&problem, &ladder::target(shape, 1 << taps, true), &stream, reset)?;
     }
 
     #[test]

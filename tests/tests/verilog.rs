@@ -5,7 +5,7 @@
 use heartbit_cosim::{
     Design, Toolchain, accelerator_design, elaborate_icarus, elaborate_yosys, lint,
 };
-use heartbit_ir::program::{ArrayConfig, MemoryDepths};
+use heartbit_ir::program::{ArrayConfig, MemoryDepths, WeightRing};
 
 /// Shapes that differ in what the text contains: one row, one column, more columns than lanes,
 /// several slices a word, lanes that are no power of two, words wider than a machine word.
@@ -22,6 +22,19 @@ const SHAPES: [(usize, usize, usize, usize, usize, u32, bool); 9] = [
     (8, 8, 16, 1, 4, 14, false),
 ];
 
+/// Words of the weight ring of each shape, if it has one, and columns of the port.
+const RINGS: [Option<(usize, usize)>; 9] = [
+    Some((2, 1)),
+    None,
+    Some((2048, 1)),
+    Some((256, 3)),
+    None,
+    None,
+    Some((4, 3)),
+    Some((512, 2)),
+    None,
+];
+
 fn designs() -> impl Iterator<Item = Design> {
     let depths = MemoryDepths {
         image: 128,
@@ -34,9 +47,11 @@ fn designs() -> impl Iterator<Item = Design> {
         program: 82,
         ring: None,
     };
-    SHAPES.into_iter().map(move |(rows, cols, lanes, taps, lines, acc_bits, extended)| {
+    let shapes = SHAPES.into_iter().zip(RINGS);
+    shapes.map(move |((rows, cols, lanes, taps, lines, acc_bits, extended), ring)| {
         let array = ArrayConfig { rows, cols, lanes, taps, lines, acc_bits, extended };
-        accelerator_design(&array, &depths)
+        let ring = ring.map(|(words, port_cols)| WeightRing { words, port_cols });
+        accelerator_design(&array, &MemoryDepths { ring, ..depths })
     })
 }
 

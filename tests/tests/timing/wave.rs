@@ -1,5 +1,6 @@
 //! Signals of the native simulation of the accelerator, cycle by cycle.
 
+use crate::native::load;
 use heartbit_hdl::{Simulator, accelerator};
 use heartbit_ir::program::Program;
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ impl Wave {
         sim.set("rst", 1);
         sim.step();
         sim.set("rst", 0);
-        load(&mut sim, program);
+        let mut source = load(&mut sim, program);
         sim.set("out_ready", 1);
         let mut pixels = image.iter().copied();
         let mut pixel = pixels.next();
@@ -37,7 +38,7 @@ impl Wave {
             if sim.get("out_valid") == 1 && sim.get("out_last") == 1 {
                 return Self { signals };
             }
-            sim.step();
+            source.step(&mut sim);
         }
         panic!("bug: no class after {MAX_CYCLES} cycles");
     }
@@ -64,34 +65,5 @@ impl Wave {
     #[track_caller]
     pub(crate) fn cycles(&self, path: &str, bit: u32) -> impl Iterator<Item = usize> {
         (0..self.signals[path].len()).filter(move |cycle| self.at(path, *cycle) >> bit & 1 == 1)
-    }
-}
-
-/// Writes a program through the load port.
-fn load(sim: &mut Simulator, program: &Program) {
-    let mut word = |target: u64, index: usize, address: usize, data: &[u64]| {
-        sim.set("load_en", 1);
-        sim.set("load_target", target);
-        sim.set("load_index", index as u64);
-        sim.set("load_addr", address as u64);
-        sim.set_words("load_data", data);
-        sim.step();
-        sim.set("load_en", 0);
-    };
-    for (address, data) in program.encode().into_iter().enumerate() {
-        word(0, 0, address, &[data.into()]);
-    }
-    for (group, steps) in program.steps.iter().enumerate() {
-        for (address, &data) in steps.iter().enumerate() {
-            word(1, group, address, &[data.into()]);
-        }
-    }
-    for (column, words) in program.weights.iter().enumerate() {
-        (0..words.len()).for_each(|address| word(2, column, address, words.word(address)));
-    }
-    for (column, words) in program.parameters.iter().enumerate() {
-        for (address, data) in words.iter().enumerate() {
-            word(3, column, address, &data.encode_bits(program.array.parameter_bits()));
-        }
     }
 }
