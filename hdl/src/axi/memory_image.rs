@@ -27,16 +27,17 @@ const HEADER_BYTES: usize = 16;
 pub fn memory_image(program: &Program) -> Vec<u8> {
     let mut image = Image { bytes: vec![0; HEADER_BYTES], units: units_of(&program.array) };
     let word = |&word: &u32| vec![u64::from(word)];
-    image.section(0, 0, program.encode().iter().map(word));
+    image.section(0, 0, 0, program.encode().iter().map(word));
     for (group, steps) in program.steps.iter().enumerate() {
-        image.section(1, group, steps.iter().map(word));
+        image.section(1, group, 0, steps.iter().map(word));
     }
     for (column, weights) in program.weights.iter().enumerate() {
-        image.section(2, column, (0..weights.len()).map(|i| weights.word(i).to_vec()));
+        let words = (0..weights.len()).map(|i| weights.word(i).to_vec());
+        image.section(2, column, program.depths.ring_words(), words);
     }
     let bits = program.array.parameter_bits();
     for (column, parameters) in program.parameters.iter().enumerate() {
-        image.section(3, column, parameters.iter().map(|p| p.encode_bits(bits).to_vec()));
+        image.section(3, column, 0, parameters.iter().map(|p| p.encode_bits(bits).to_vec()));
     }
     let length = u32::try_from(image.bytes.len()).expect("bug: memories of 16-bit addresses");
     let [rows_cols, lanes] = config_words(&program.array);
@@ -52,18 +53,18 @@ struct Image {
 }
 
 impl Image {
-    /// Adds the words of a memory from address 0 on, if there are any.
+    /// Adds the words of a memory from an address on, if there are any.
     fn section(
         &mut self,
         target: u8,
         index: usize,
+        first: usize,
         words: impl ExactSizeIterator<Item = Vec<u64>>,
     ) {
         let Some(last) = words.len().checked_sub(1) else { return };
         let half = |n: usize| u16::try_from(n).expect("bug: 16-bit addresses").to_le_bytes();
-        let ([index_low, index_high], [last_low, last_high]) = (half(index), half(last));
-        let unit = [target, 0, index_low, index_high, 0, 0, last_low, last_high];
-        self.bytes.extend_from_slice(&unit);
+        self.bytes.extend([target, 0]);
+        self.bytes.extend([index, first, last].map(half).as_flattened());
         for limbs in words {
             for k in 0..self.units[usize::from(target)] as usize {
                 let limb = limbs.get(k).copied().unwrap_or(0);
@@ -76,7 +77,9 @@ impl Image {
 #[cfg(test)]
 mod tests {
     use super::memory_image;
-    use heartbit_ir::program::{ArrayConfig, Header, LaneMemory, MemoryDepths, Parameter, Program};
+    use heartbit_ir::program::{
+        ArrayConfig, Header, LaneMemory, MemoryDepths, Parameter, Program, WeightRing,
+    };
 
     #[test]
     fn image_has_the_bytes_of_the_page() {
@@ -136,6 +139,12 @@ mod tests {
         ];
         let mut expected = expected.concat();
         expected.extend([7, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(memory_image(&program), expected);
+
+        // Behind a weight ring; the unit of the weights' section is the eighth one.
+        let ring = Some(WeightRing { words: 0x120, port_cols: 1 });
+        let program = Program { depths: MemoryDepths { ring, ..depths }, ..program };
+        expected[7 * 8 + 4..][..2].copy_from_slice(&[0x20, 0x01]);
         assert_eq!(memory_image(&program), expected);
     }
 }
