@@ -9,15 +9,18 @@
 //! m_axi ──> reader ──> loader ─────> load port   v
 //!                         └─> inspector     ┌──────────┐
 //! s_axis ─────────────────────────> pixels ─> heartbit ├─> results ──> m_axis
+//! m_axi ──> weight_reader ──────> weights ─>          │
 //!                                           └──────────┘
 //! ```
+//!
+//! `weights` is there with a weight ring only; it has `m_axi` whenever `loader` does not need it.
 //!
 //! | port       | meaning                                                                     |
 //! | ---------- | --------------------------------------------------------------------------- |
 //! | `clk`      | the clock of all ports (`ACLK`)                                             |
 //! | `rst`      | synchronous reset, active high (the inverse of `ARESETn`)                   |
 //! | `s_axi_*`  | AXI4-Lite: control and status, 32 bits                                      |
-//! | `m_axi_*`  | AXI4, read channels: memory images, 32 or 64 bits                           |
+//! | `m_axi_*`  | AXI4, read channels: memory images, streamed weights; 32 or 64 bits         |
 //! | `s_axis_*` | AXI4-Stream: a pixel a beat, 32 bits                                        |
 //! | `m_axis_*` | AXI4-Stream: logits and class, 32 bits                                      |
 //! | `irq`      | interrupt, a level                                                          |
@@ -34,8 +37,11 @@ mod reader;
 mod register_file;
 pub mod registers;
 mod results;
+mod share;
 mod supervisor;
 mod top;
+mod weight_image;
+mod weights;
 
 use heartbit_ir::program::{ArrayConfig, MemoryDepths};
 
@@ -45,6 +51,7 @@ use crate::build::{Builder, Direction, Instance, Module};
 pub use host::{c_header, register_page, rust_module};
 pub use memory_image::memory_image;
 pub use results::CUT;
+pub use weight_image::weight_image;
 
 /// Sizes of the AXI4 port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +74,14 @@ struct Hardware {
     axi: AxiConfig,
     array: ArrayConfig,
     depths: MemoryDepths,
+}
+
+/// Bits of a unit of what is in memory.
+const UNIT_BITS: u32 = 64;
+
+/// Beats of a weight port of so many bits that a unit holds; a wider one takes several units.
+fn beats_of_unit(port_bits: u32) -> u32 {
+    (UNIT_BITS / port_bits).max(1)
 }
 
 fn small(n: usize) -> u32 {
@@ -98,6 +113,9 @@ impl Hardware {
             "CONFIG0" => config_words(&self.array)[0],
             "CONFIG1" => config_words(&self.array)[1],
             "CONFIG2" => self.axi.data_bits | self.axi.address_bits << 8 | self.load_bits() << 16,
+            "CONFIG3" => depths
+                .ring
+                .map_or(0, |ring| ring.words.trailing_zeros() | small(ring.port_cols) << 16),
             "DEPTH_PROGRAM" => small(depths.program),
             "DEPTH_STEP" => small(depths.step),
             "DEPTH_WEIGHT" => small(depths.weight),

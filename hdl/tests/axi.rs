@@ -10,7 +10,7 @@ use std::process::Command;
 
 use heartbit_hdl::axi::{AxiConfig, c_header, heartbit_axi, register_page, rust_module};
 use heartbit_hdl::{accelerator, emit};
-use heartbit_ir::program::{ArrayConfig, MemoryDepths};
+use heartbit_ir::program::{ArrayConfig, MemoryDepths, WeightRing};
 
 const DEPTHS: MemoryDepths = MemoryDepths {
     image: 20,
@@ -30,10 +30,13 @@ fn array(lanes: usize, extended: bool) -> ArrayConfig {
 
 #[test]
 fn accelerator_inside_is_the_same_text() {
-    for lanes in [4, 100] {
+    let ring = WeightRing { words: 64, port_cols: 3 };
+    for (lanes, ring) in [(4, None), (100, None), (4, Some(ring)), (100, Some(ring))] {
         let array = array(lanes, true);
-        let inside = emit(&heartbit_axi(&array, &DEPTHS, AxiConfig::default()));
-        for file in emit(&accelerator(&array, &DEPTHS)) {
+        let depths = MemoryDepths { ring, ..DEPTHS };
+        let inside = emit(&heartbit_axi(&array, &depths, AxiConfig::default()));
+        assert_eq!(inside.iter().any(|file| file.name == "axi_weights"), ring.is_some());
+        for file in emit(&accelerator(&array, &depths)) {
             assert!(inside.contains(&file), "{} differs", file.name);
         }
         assert_eq!(inside.last().map(|f| f.name.as_str()), Some("heartbit_axi"));

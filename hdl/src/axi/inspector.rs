@@ -2,7 +2,8 @@
 //!
 //! The program has to be written in order from word 0, as the memory image has it. What is found
 //! here is what would make the sequencer count without an end: sizes of 0, a missing last layer, a
-//! descriptor that is cut off, and parts that plain hardware does not have.
+//! last layer that keeps the image, a descriptor that is cut off, a column tile that does not fit
+//! into the weight ring, and parts that the hardware does not have.
 //!
 //! | port              | dir | width | meaning                                       |
 //! | ----------------- | --- | ----- | --------------------------------------------- |
@@ -17,16 +18,18 @@ use heartbit_ir::program::{DESCRIPTOR_WORDS, FRONT_WORDS, HEADER_WORDS};
 
 use crate::build::{Builder, Module, Sig};
 
-/// The flag of a descriptor's word 0, the first one of its front.
+/// Flags of a descriptor's word 0, the first one of its front.
 const LAST_LAYER: u32 = 2;
+const KEEP_IMAGE: u32 = 3;
+const STREAM_WEIGHTS: u32 = 8;
 /// Flags of the first word of its results.
 const OUT_FLAT: u32 = 3;
 const WRITE_BITS: u32 = 4;
 const POOL: u32 = 6;
 const WRITE_LEVELS: u32 = 10;
 
-/// Describes the module `axi_inspector`.
-pub(super) fn inspector(extended: bool) -> Module {
+/// Describes the module `axi_inspector`, for hardware with a weight ring of so many words.
+pub(super) fn inspector(extended: bool, ring_words: Option<u32>) -> Module {
     let m = Builder::new("axi_inspector", "Looks at the program that is loaded.");
     let enable = m.input("en", 1, "a word of the program is written");
     let address = m.input("address", 16, "which");
@@ -46,7 +49,8 @@ pub(super) fn inspector(extended: bool) -> Module {
     let second = address.eq(1);
     let in_descriptor = (!first & !second).named("in_descriptor");
     let wrong = wrong_header(data, first, second, extended)
-        | (in_descriptor & wrong_descriptor(data, here, extended));
+        | (in_descriptor & wrong_descriptor(data, here, extended))
+        | (in_descriptor & wrong_weights(&m, data, enable, here, ring_words));
     let bad = m.reg("bad", 1, 0);
     bad.next_when(enable, (*bad & !first) | wrong.named("wrong"));
     let last = m.reg("last_layer", 1, 0);
@@ -85,9 +89,10 @@ fn wrong_descriptor<'m>(data: Sig<'m>, slot: Sig<'m>, extended: bool) -> Sig<'m>
     let no_low = |data: Sig<'m>| !data.slice(0, 16).any();
     let no_high = |data: Sig<'m>| !data.slice(16, 16).any();
     let results = FRONT_WORDS as u64;
-    let checks: [(u64, Sig<'m>); 9] = [
+    let checks: [(u64, Sig<'m>); 10] = [
         // The wait, steps, column and row tiles, height, gap; the map that is read.
         (0, no_high(data)),
+        (0, data.bit(LAST_LAYER) & data.bit(KEEP_IMAGE)),
         (1, no_low(data)),
         (3, no_half(data)),
         (4, no_low(data)),
@@ -100,6 +105,21 @@ fn wrong_descriptor<'m>(data: Sig<'m>, slot: Sig<'m>, extended: bool) -> Sig<'m>
     ];
     let none = data.builder().lit(1, 0);
     checks.into_iter().fold(none, |any, (at, wrong)| any | (slot.eq(at) & wrong))
+}
+
+/// Weights are streamed without a ring, or a column tile of them does not fit into it.
+fn wrong_weights<'m>(
+    m: &'m Builder,
+    data: Sig<'m>,
+    enable: Sig<'m>,
+    slot: Sig<'m>,
+    ring_words: Option<u32>,
+) -> Sig<'m> {
+    let flag = data.bit(STREAM_WEIGHTS);
+    let Some(words) = ring_words else { return slot.eq(0) & flag };
+    let stream = m.pipe_when("stream", enable & slot.eq(0), flag);
+    let steps = data.slice(0, 16).zero_extend(17);
+    slot.eq(1) & stream & !steps.lt(u64::from(words) + 1)
 }
 
 #[cfg(test)]
@@ -150,7 +170,7 @@ mod tests {
 
     #[test]
     fn programs_that_cannot_run_are_found() {
-        let mut sim = Simulator::new(&inspector(false));
+        let mut sim = Simulator::new(&inspector(false, None));
         let good = program();
         assert!(is_legal(&mut sim, &good, None));
         assert_eq!((sim.get("height"), sim.get("width")), (3, 2));
@@ -171,6 +191,8 @@ mod tests {
             (11, 1 << 4 | 1 << 6),
             (12, 0),
             (14, 0x0001_0000),
+            (2, good[2] | 1 << 8),
+            (23, good[23] | 8),
             (23, good[23] & !4),
             (24, 0),
         ] {
@@ -186,8 +208,26 @@ mod tests {
     }
 
     #[test]
+    fn streamed_column_tiles_fit_into_the_ring() {
+        for ring_words in [2, 16, 65_536] {
+            let mut sim = Simulator::new(&inspector(false, Some(ring_words)));
+            let mut words = program();
+            for (steps, fits) in
+                [(ring_words - 1, true), (ring_words, true), (ring_words + 1, false)]
+            {
+                let Ok(steps) = u16::try_from(steps) else { continue };
+                words[3] = steps.into();
+                assert!(is_legal(&mut sim, &words, None), "{steps} resident steps");
+                words[2] |= 1 << 8;
+                assert_eq!(is_legal(&mut sim, &words, None), fits, "{steps} steps");
+                words[2] &= !(1 << 8);
+            }
+        }
+    }
+
+    #[test]
     fn extended_hardware_takes_more() {
-        let mut sim = Simulator::new(&inspector(true));
+        let mut sim = Simulator::new(&inspector(true, None));
         let mut words = program();
         words[1] = words[1] & !(0x1f << 16) | (2 << 3 | 7) << 16;
         words[11] |= 1 << 10 | 1 << 3;

@@ -22,11 +22,9 @@
 
 use super::reader::{BEATS_BITS, reader};
 use super::registers::{MAGIC, register_named};
-use super::{AxiConfig, Hardware, bits_for, pass_pins};
+use super::{AxiConfig, Hardware, UNIT_BITS, bits_for, pass_pins};
 use crate::build::{Builder, Instance, Module, Sig};
 
-/// Bits of a unit of the memory image.
-const UNIT_BITS: u32 = 64;
 /// What a beat belongs to.
 const HEADER: u64 = 0;
 const SECTION: u64 = 1;

@@ -12,6 +12,8 @@
 //! | `beats`         | in  | 30        | how many, not 0                                        |
 //! | `stop`          | in  | 1         | asks for no further burst; those under way still end   |
 //! | `ready`         | in  | 1         | a beat can be taken                                    |
+//! | `room`          | in  | 1         | a burst may be asked for; weights only                 |
+//! | `asked`         | out | 5         | beats of the burst that is asked for; weights only     |
 //! | `beat`, `data`  | out | 1, data   | a beat                                                 |
 //! | `last`          | out | 1         | it is the last one                                     |
 //! | `error`         | out | 1         | its response is not `OKAY`, or `RLAST` is wrong        |
@@ -26,14 +28,23 @@ use crate::build::{Builder, Module, Reg, Sig};
 /// Most beats of a burst.
 pub(super) const BURST: u32 = 16;
 /// Most bursts under way.
-pub(super) const AHEAD: u64 = 4;
+pub(super) const AHEAD: u32 = 4;
 /// Bits of a number of beats.
 pub(super) const BEATS_BITS: u32 = 30;
 const BURST_BITS: u32 = BURST.trailing_zeros();
 
-/// Describes the module `axi_reader`.
+/// Describes the module `axi_reader`, whose beats can always be taken.
 pub(super) fn reader(config: AxiConfig) -> Module {
-    let m = Builder::new("axi_reader", "AXI4 read master.");
+    describe(Builder::new("axi_reader", "AXI4 read master."), config, false)
+}
+
+/// Describes the module `axi_weight_reader`, whose beats need room.
+pub(super) fn weight_reader(config: AxiConfig) -> Module {
+    let doc = "AXI4 read master that asks for bursts when there is room.";
+    describe(Builder::new("axi_weight_reader", doc), config, true)
+}
+
+fn describe(m: Builder, config: AxiConfig, needs_room: bool) -> Module {
     let start = m.input("start", 1, "begins");
     let address = m.input("address", config.address_bits, "of the first beat");
     let beats = m.input("beats", BEATS_BITS, "how many");
@@ -42,7 +53,7 @@ pub(super) fn reader(config: AxiConfig) -> Module {
     let first = address.slice(low, BURST_BITS);
 
     let under_way = m.reg("under_way", 3, 0);
-    let (asked, valid) = ask(&m, config, [start, stop, address, beats], *under_way);
+    let (asked, valid) = ask(&m, config, [start, stop, address, beats], *under_way, needs_room);
     let ended = receive(&m, config, [start, first, beats], *under_way);
     let more = m.mux(asked, *under_way + 1, *under_way);
     let fewer = m.mux(asked, *under_way, *under_way - 1);
@@ -59,6 +70,7 @@ fn ask<'m>(
     config: AxiConfig,
     [start, stop, address, beats]: [Sig<'m>; 4],
     under_way: Sig<'m>,
+    needs_room: bool,
 ) -> (Sig<'m>, Sig<'m>) {
     let low = config.data_bits.trailing_zeros() - 3;
     let ready = m.input("m_axi_arready", 1, "the address is accepted");
@@ -71,7 +83,11 @@ fn ask<'m>(
         - index.slice(0, BURST_BITS).zero_extend(BURST_BITS + 1);
     let short = left.lt(to_end.zero_extend(BEATS_BITS)).named("short_burst");
     let length = m.mux(short, left.slice(0, BURST_BITS + 1), to_end).named("length");
-    let ask = left.any() & (!*valid | ready) & under_way.lt(AHEAD) & !stop;
+    let mut ask = left.any() & (!*valid | ready) & under_way.lt(u64::from(AHEAD)) & !stop;
+    if needs_room {
+        ask = ask & m.input("room", 1, "a burst may be asked for");
+        m.output("asked", m.mux(ask, length, 0), "beats of the burst that is asked for");
+    }
     let ask = ask.named("ask");
     valid.next_when(ask | ready, ask);
     let after = *left - length.zero_extend(BEATS_BITS);

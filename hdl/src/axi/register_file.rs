@@ -18,15 +18,16 @@ use super::pass_pins;
 use super::registers::{Access, REGISTERS, Register};
 use crate::build::{Builder, Instance, Module, Sig};
 
-/// Describes the module `axi_registers`; `constant` gives the numbers of this hardware.
-pub(super) fn register_file(constant: &dyn Fn(&str) -> u32) -> Module {
+/// Describes the module `axi_registers`; `constant` gives the numbers of this hardware, which has
+/// a weight ring or not.
+pub(super) fn register_file(constant: &dyn Fn(&str) -> u32, has_ring: bool) -> Module {
     let m = Builder::new("axi_registers", "Registers behind an AXI4-Lite port.");
     let lite = lite();
     let port = m.inst("port", &lite);
     pass_pins(&m, port, &lite, "s_axi_");
     let bus = Bus { m: &m, port };
     let (mut reads, mut may) = (Vec::new(), Vec::new());
-    for register in REGISTERS {
+    for register in REGISTERS.iter().filter(|r| has_ring || !r.needs_ring) {
         let value = bus.register(register, constant, &mut may);
         reads.push((register, value));
     }

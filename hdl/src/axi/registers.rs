@@ -70,12 +70,14 @@ pub struct Register {
     pub doc: &'static str,
     /// Its fields; none if it is one number of 32 bits.
     pub fields: &'static [Field],
+    /// Whether only hardware with a weight ring has it.
+    pub needs_ring: bool,
 }
 
 /// `HBIT` in ASCII, the first letter in the lowest byte.
 pub const ID: u32 = 0x5449_4248;
 /// Version of the register map: major in the upper half.
-pub const VERSION: u32 = 0x0001_0000;
+pub const VERSION: u32 = 0x0001_0001;
 /// `HBM1` in ASCII: the first word of a memory image.
 pub const MAGIC: u32 = 0x314d_4248;
 /// Address bits of the AXI4-Lite port.
@@ -92,7 +94,12 @@ const fn register(
     doc: &'static str,
     fields: &'static [Field],
 ) -> Register {
-    Register { name, offset, access, reset: 0, doc, fields }
+    Register { name, offset, access, reset: 0, doc, fields, needs_ring: false }
+}
+
+/// A register that only hardware with a weight ring has.
+const fn of_ring(register: Register) -> Register {
+    Register { needs_ring: true, ..register }
 }
 
 /// All registers, in ascending order. Offsets between them answer with `SLVERR`.
@@ -142,6 +149,16 @@ pub const REGISTERS: &[Register] = &[
             field("LOAD_BITS", 16, 16, "bits of the widest word that is loaded"),
         ],
     ),
+    of_ring(register(
+        "CONFIG3",
+        0x014,
+        Access::Constant,
+        "the weight ring; there is none without one",
+        &[
+            field("WORDS_LOG2", 0, 5, "words of a column, the power of two"),
+            field("PORT_COLS", 16, 16, "columns of a beat of weights"),
+        ],
+    )),
     register("DEPTH_PROGRAM", 0x020, Access::Constant, "words of the program memory", &[]),
     register("DEPTH_STEP", 0x024, Access::Constant, "words of a step memory", &[]),
     register("DEPTH_WEIGHT", 0x028, Access::Constant, "words of a weight column", &[]),
@@ -256,7 +273,12 @@ pub const REGISTERS: &[Register] = &[
             field("WATCHDOG", 10, 1, "an image took more than `WATCHDOG` cycles and was aborted"),
             field("INPUT_STALL", 11, 1, "no pixel within an image for `TIMEOUT` cycles"),
             field("OUTPUT_STALL", 12, 1, "no beat of a result was taken for `TIMEOUT` cycles"),
-            field("MEMORY_STALL", 13, 1, "no beat of a memory image for `TIMEOUT` cycles"),
+            field(
+                "MEMORY_STALL",
+                13,
+                1,
+                "no beat of a memory image for `TIMEOUT` cycles, or none of the weights that a step waits for",
+            ),
         ],
     ),
     register(
@@ -363,6 +385,34 @@ pub const REGISTERS: &[Register] = &[
             field("FRESH", 31, 1, "it was not read before; otherwise the read is an underrun"),
         ],
     ),
+    of_ring(register(
+        "WEIGHT_STALLS",
+        0x098,
+        Access::Read,
+        "those of `CYCLES` in which a step waited for its weights; only with a weight ring",
+        &[],
+    )),
+    of_ring(register(
+        "WEIGHT_BASE_LOW",
+        0x0a0,
+        Access::ReadWrite,
+        "address of the streamed weights of the program that is loaded next; the low three bits do not count; only with a weight ring",
+        &[],
+    )),
+    of_ring(register(
+        "WEIGHT_BASE_HIGH",
+        0x0a4,
+        Access::ReadWrite,
+        "upper bits of the address; those that the port does not have do not count; only with a weight ring",
+        &[],
+    )),
+    of_ring(register(
+        "WEIGHT_LENGTH",
+        0x0a8,
+        Access::ReadWrite,
+        "bytes of the streamed weights of the program that is loaded next; 0 if it streams none; only with a weight ring",
+        &[],
+    )),
 ];
 
 /// The register of a name.

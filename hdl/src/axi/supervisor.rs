@@ -13,17 +13,19 @@
 //! | `waits`, `beat` | in | 1     | a port waits for the host, something moves                    |
 //! | `early`, `late` | in | 1     | of `pixels`                                                   |
 //! | `load_active`  | in  | 1     | of `loader`                                                   |
+//! | `weight_wait`  | in  | 1     | the accelerator's port; only with a weight ring               |
 //! | `kill`         | out | 1     | resets the accelerator, for a cycle                           |
 //! | `image_waiting` | out | 1    | a complete image has not begun                                |
 //! | `barked`       | out | 1     | the watchdog                                                  |
 //! | `timed_out`    | out | 1     | a port has waited for so long                                 |
 //! | `cycles`, `stalls`, `images`, `dropped`, `load_cycles` | out | 32 | registers              |
+//! | `weight_stalls` | out | 32   | a register; only with a weight ring                           |
 //! | `last_class`, `fresh`, `underrun` | out | 16, 1, 1 | the class, not read before, read too often |
 
 use crate::build::{Builder, Module, Sig};
 
 /// Describes the module `axi_supervisor`.
-pub(super) fn supervisor() -> Module {
+pub(super) fn supervisor(has_ring: bool) -> Module {
     let m = Builder::new("axi_supervisor", "Watches the accelerator.");
     let bit = |name: &str, doc: &str| m.input(name, 1, doc);
     let (busy, stalled) = (bit("busy", "not idle"), bit("stalled", "a beat must wait"));
@@ -40,6 +42,10 @@ pub(super) fn supervisor() -> Module {
     };
     latched("cycles", work);
     latched("stalls", stalls);
+    if has_ring {
+        let waits = bit("weight_wait", "a step waits for its weights");
+        latched("weight_stalls", counted(&m, "weight_stall", [busy, *before], waits));
+    }
     let limit = m.input("watchdog", 32, "most cycles of an image");
     // The limit is reached and the image not at its end: it takes longer.
     let barked = busy & limit.any() & work.ge(limit) & !finished;

@@ -7,7 +7,7 @@ use super::registers::register_named;
 use super::top::wrap;
 use super::{AxiConfig, heartbit_axi};
 use crate::{Builder, Direction, Module, Simulator};
-use heartbit_ir::program::{ArrayConfig, Header, LayerDescriptor, MemoryDepths};
+use heartbit_ir::program::{ArrayConfig, Header, LayerDescriptor, MemoryDepths, WeightRing};
 
 /// Busy from the first pixel on; the second one it calls illegal.
 fn fussy_core() -> Module {
@@ -85,7 +85,7 @@ fn program() -> Vec<u32> {
     header.encode().into_iter().chain(layer.encode()).collect()
 }
 
-fn sizes() -> (ArrayConfig, MemoryDepths) {
+pub(super) fn sizes() -> (ArrayConfig, MemoryDepths) {
     let array =
         ArrayConfig { rows: 1, cols: 1, lanes: 4, taps: 1, lines: 1, acc_bits: 9, extended: false };
     let depths = MemoryDepths {
@@ -104,9 +104,12 @@ fn sizes() -> (ArrayConfig, MemoryDepths) {
 
 #[test]
 fn no_input_reaches_an_output_within_a_cycle() {
-    let (array, depths) = sizes();
-    for data_bits in [32, 64] {
+    let (array, mut depths) = sizes();
+    depths.weight = 4;
+    let ring = WeightRing { words: 4, port_cols: 1 };
+    for (data_bits, ring) in [(32, None), (64, None), (32, Some(ring)), (64, Some(ring))] {
         let axi = AxiConfig { data_bits, address_bits: 33 };
+        depths.ring = ring;
         let module = heartbit_axi(&array, &depths, axi);
         let outputs = module.ports().into_iter().filter(|p| p.direction == Direction::Output);
         for (port, inputs) in outputs.zip(&module.data.paths) {

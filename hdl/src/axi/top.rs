@@ -4,9 +4,10 @@
 
 use heartbit_ir::program::{ArrayConfig, MemoryDepths};
 
+use super::share::share_pins;
 use super::{
     AxiConfig, Hardware, inspector, loader, pass_pins, pixels, register_file, registers, results,
-    supervisor,
+    small, supervisor, weights,
 };
 use crate::build::{Builder, Instance, Module, Sig};
 
@@ -22,26 +23,34 @@ pub(super) fn wrap(
     let hardware = Hardware { axi, array: *array, depths: *depths };
     let doc = "Heartbit accelerator behind AXI: control, image and result streams, loader.";
     let m = Builder::new("heartbit_axi", doc);
-    let registers = register_file::register_file(&|name| hardware.constant(name));
+    let registers =
+        register_file::register_file(&|name| hardware.constant(name), depths.ring.is_some());
     let (pixels, results) = (pixels::pixels(), results::results());
     let loader = loader::loader(&hardware);
+    let inspector = inspector::inspector(array.extended, depths.ring.map(|ring| small(ring.words)));
+    let weights = depths.ring.map(|ring| weights::weights(&hardware, ring));
     let top = Top {
         m: &m,
         registers: m.inst("registers", &registers),
         loader: m.inst("loader", &loader),
-        inspector: m.inst("inspector", &inspector::inspector(array.extended)),
+        inspector: m.inst("inspector", &inspector),
         pixels: m.inst("pixels", &pixels),
         core: m.inst("core", core),
         results: m.inst("results", &results),
-        supervisor: m.inst("supervisor", &supervisor::supervisor()),
+        supervisor: m.inst("supervisor", &supervisor::supervisor(depths.ring.is_some())),
+        weights: weights.as_ref().map(|weights| m.inst("weights", weights)),
     };
     pass_pins(&m, top.registers, &registers, "s_axi_");
-    pass_pins(&m, top.loader, &loader, "m_axi_");
+    match top.weights {
+        None => pass_pins(&m, top.loader, &loader, "m_axi_"),
+        Some(weights) => share_pins(&m, &loader, [top.loader, weights], weights.out("busy")),
+    }
     pass_pins(&m, top.pixels, &pixels, "s_axis_");
     pass_pins(&m, top.results, &results, "m_axis_");
-    let illegal = top.accelerator(core);
     let state = top.state();
+    let illegal = top.accelerator(core, &state);
     top.load(&state, axi);
+    top.stream(&state, axi);
     top.supervise(&state, illegal);
     top.report(&state, illegal);
     m.finish()
@@ -56,6 +65,8 @@ struct Top<'m> {
     core: Instance<'m>,
     results: Instance<'m>,
     supervisor: Instance<'m>,
+    /// With a weight ring.
+    weights: Option<Instance<'m>>,
 }
 
 /// What several parts ask for.
@@ -64,7 +75,9 @@ struct State<'m> {
     idle: Sig<'m>,
     /// There is a program.
     loaded: Sig<'m>,
-    /// A program was to be taken, but it cannot run.
+    /// A program is to be taken.
+    commit: Sig<'m>,
+    /// It cannot run.
     unfit: Sig<'m>,
     kill: Sig<'m>,
     abort: Sig<'m>,
@@ -79,9 +92,11 @@ impl<'m> Top<'m> {
     }
 
     /// Connects the accelerator's ports; returns whether it halted at an illegal descriptor.
-    fn accelerator(&self, core: &Module) -> Sig<'m> {
+    fn accelerator(&self, core: &Module, state: &State<'m>) -> Sig<'m> {
         let (m, inst) = (self.m, self.core);
-        inst.reset_when(self.supervisor.out("kill"));
+        // With a program its weights begin anew, so the ring must be empty.
+        let empties = self.weights.map(|_| state.commit);
+        inst.reset_when(empties.map_or(state.kill, |empties| state.kill | empties));
         for name in ["load_en", "load_target", "load_index", "load_addr", "load_data"] {
             inst.set(name, self.loader.out(name));
         }
@@ -114,10 +129,17 @@ impl<'m> Top<'m> {
         let written = ["load_select_write", "load_data_write"].map(|name| self.registers.out(name));
         let fresh = self.start() | written[0] | written[1];
         let loaded = m.reg("loaded", 1, 0);
-        loaded.next_when(commit | fresh, commit & fit & !fresh);
+        let changed = commit | fresh;
+        // What is left of weights after an error would not be right.
+        let fault = self.weights.map(|weights| weights.out("response"));
+        match fault {
+            None => loaded.next_when(changed, commit & fit & !fresh),
+            Some(fault) => loaded.next_when(changed | fault, commit & fit & !fresh & !fault),
+        }
         State {
             idle: (!in_the_way).named("idle"),
             loaded: *loaded,
+            commit,
             unfit: commit & !self.inspector.out("legal") & !loader.out("failed"),
             kill: self.supervisor.out("kill"),
             abort: self.command("ABORT"),
@@ -166,13 +188,36 @@ impl<'m> Top<'m> {
             .set("load_data_allow", state.idle);
     }
 
+    /// The weights that come from memory.
+    fn stream(&self, state: &State<'m>, axi: AxiConfig) {
+        let (registers, core) = (self.registers, self.core);
+        let Some(weights) = self.weights else { return };
+        let base = [registers.out("weight_base_high"), registers.out("weight_base_low")];
+        weights
+            .set("base", self.m.concat(&base).keep(0, axi.address_bits))
+            .set("length", registers.out("weight_length"))
+            .set("take", state.commit)
+            .set("run", state.loaded)
+            .set("cancel", state.kill | state.commit | !state.loaded)
+            .set("wt_ready", core.out("wt_ready"));
+        core.set("wt_valid", weights.out("wt_valid")).set("wt_data", weights.out("wt_data"));
+        self.supervisor.set("weight_wait", core.out("weight_wait"));
+        registers.set("weight_stalls", self.supervisor.out("weight_stalls"));
+    }
+
     fn supervise(&self, state: &State<'m>, illegal: Sig<'m>) {
         let (core, pixels, results, loader) = (self.core, self.pixels, self.results, self.loader);
         let supervisor = self.supervisor;
-        let waits = pixels.out("starved") | results.out("waiting") | loader.out("active");
-        let beat = pixels.out("beat") | results.out("taken") | loader.out("beat");
+        let mut waits = pixels.out("starved") | results.out("waiting") | loader.out("active");
+        let mut beat = pixels.out("beat") | results.out("taken") | loader.out("beat");
+        let mut abort = state.abort;
+        if let Some(weights) = self.weights {
+            waits = waits | core.out("weight_wait");
+            beat = beat | weights.out("beat");
+            abort = abort | weights.out("response");
+        }
         supervisor
-            .set("abort", state.abort)
+            .set("abort", abort)
             .set("illegal", illegal)
             .set("busy", core.out("busy"))
             .set("class_now", core.out("out_data").slice(0, 16))
@@ -218,13 +263,19 @@ impl<'m> Top<'m> {
             | registers.out("load_data_refused");
         let unwanted = pixels.out("offered") & !state.loaded & !loader.out("active");
         let timed_out = supervisor.out("timed_out");
+        let mut response = loader.out("response");
+        let mut wants_memory = loader.out("active");
+        if let Some(weights) = self.weights {
+            response = response | weights.out("response");
+            wants_memory = wants_memory | self.core.out("weight_wait");
+        }
         let errors = [
             ("illegal_program", state.unfit),
             ("illegal_descriptor", illegal),
             ("load_format", loader.out("format")),
             ("load_range", loader.out("range")),
             ("load_refused", refused),
-            ("memory_response", loader.out("response")),
+            ("memory_response", response),
             ("input_short", pixels.out("early")),
             ("input_long", pixels.out("late")),
             ("no_program", unwanted),
@@ -232,7 +283,7 @@ impl<'m> Top<'m> {
             ("watchdog", supervisor.out("barked")),
             ("input_stall", timed_out & pixels.out("starved")),
             ("output_stall", timed_out & results.out("waiting")),
-            ("memory_stall", timed_out & loader.out("active")),
+            ("memory_stall", timed_out & wants_memory),
         ];
         for (name, value) in errors {
             registers.set(&format!("error_{name}"), value);

@@ -9,7 +9,7 @@
 
 /* Version of this register map; the same major version stays compatible. (constant) */
 #define HEARTBIT_VERSION 0x004u
-#define HEARTBIT_VERSION_VALUE 0x00010000u
+#define HEARTBIT_VERSION_VALUE 0x00010001u
 #define HEARTBIT_VERSION_MINOR 0x0000ffffu /* minor version */
 #define HEARTBIT_VERSION_MINOR_SHIFT 0u
 #define HEARTBIT_VERSION_MAJOR 0xffff0000u /* major version */
@@ -42,6 +42,13 @@
 #define HEARTBIT_CONFIG2_ADDRESS_BITS_SHIFT 8u
 #define HEARTBIT_CONFIG2_LOAD_BITS 0xffff0000u /* bits of the widest word that is loaded */
 #define HEARTBIT_CONFIG2_LOAD_BITS_SHIFT 16u
+
+/* The weight ring; there is none without one. (constant) */
+#define HEARTBIT_CONFIG3 0x014u
+#define HEARTBIT_CONFIG3_WORDS_LOG2 0x0000001fu /* words of a column, the power of two */
+#define HEARTBIT_CONFIG3_WORDS_LOG2_SHIFT 0u
+#define HEARTBIT_CONFIG3_PORT_COLS 0xffff0000u /* columns of a beat of weights */
+#define HEARTBIT_CONFIG3_PORT_COLS_SHIFT 16u
 
 /* Words of the program memory. (constant) */
 #define HEARTBIT_DEPTH_PROGRAM 0x020u
@@ -101,7 +108,7 @@
 #define HEARTBIT_ERROR_WATCHDOG 0x00000400u /* an image took more than `WATCHDOG` cycles and was aborted */
 #define HEARTBIT_ERROR_INPUT_STALL 0x00000800u /* no pixel within an image for `TIMEOUT` cycles */
 #define HEARTBIT_ERROR_OUTPUT_STALL 0x00001000u /* no beat of a result was taken for `TIMEOUT` cycles */
-#define HEARTBIT_ERROR_MEMORY_STALL 0x00002000u /* no beat of a memory image for `TIMEOUT` cycles */
+#define HEARTBIT_ERROR_MEMORY_STALL 0x00002000u /* no beat of a memory image for `TIMEOUT` cycles, or none of the weights that a step waits for */
 
 /* What has happened. (write 1 to clear) */
 #define HEARTBIT_EVENTS 0x04cu
@@ -164,6 +171,18 @@
 #define HEARTBIT_CLASS_CLASS 0x0000ffffu /* the class */
 #define HEARTBIT_CLASS_CLASS_SHIFT 0u
 #define HEARTBIT_CLASS_FRESH 0x80000000u /* it was not read before; otherwise the read is an underrun */
+
+/* Those of `CYCLES` in which a step waited for its weights; only with a weight ring. (read) */
+#define HEARTBIT_WEIGHT_STALLS 0x098u
+
+/* Address of the streamed weights of the program that is loaded next; the low three bits do not count; only with a weight ring. (read/write) */
+#define HEARTBIT_WEIGHT_BASE_LOW 0x0a0u
+
+/* Upper bits of the address; those that the port does not have do not count; only with a weight ring. (read/write) */
+#define HEARTBIT_WEIGHT_BASE_HIGH 0x0a4u
+
+/* Bytes of the streamed weights of the program that is loaded next; 0 if it streams none; only with a weight ring. (read/write) */
+#define HEARTBIT_WEIGHT_LENGTH 0x0a8u
 
 /* First word of a memory image. */
 #define HEARTBIT_MEMORY_IMAGE_MAGIC 0x314d4248u

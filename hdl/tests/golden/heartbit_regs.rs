@@ -12,7 +12,7 @@ pub const ID_VALUE: u32 = 0x5449_4248;
 pub const VERSION: u32 = 0x004;
 
 /// Its value.
-pub const VERSION_VALUE: u32 = 0x0001_0000;
+pub const VERSION_VALUE: u32 = 0x0001_0001;
 
 /// `MINOR`: minor version.
 pub const VERSION_MINOR: u32 = 0x0000_ffff;
@@ -91,6 +91,21 @@ pub const CONFIG2_LOAD_BITS: u32 = 0xffff_0000;
 
 /// Its lowest bit.
 pub const CONFIG2_LOAD_BITS_SHIFT: u32 = 0x10;
+
+/// The weight ring; there is none without one. (constant)
+pub const CONFIG3: u32 = 0x014;
+
+/// `WORDS_LOG2`: words of a column, the power of two.
+pub const CONFIG3_WORDS_LOG2: u32 = 0x0000_001f;
+
+/// Its lowest bit.
+pub const CONFIG3_WORDS_LOG2_SHIFT: u32 = 0x00;
+
+/// `PORT_COLS`: columns of a beat of weights.
+pub const CONFIG3_PORT_COLS: u32 = 0xffff_0000;
+
+/// Its lowest bit.
+pub const CONFIG3_PORT_COLS_SHIFT: u32 = 0x10;
 
 /// Words of the program memory. (constant)
 pub const DEPTH_PROGRAM: u32 = 0x020;
@@ -203,7 +218,7 @@ pub const ERROR_INPUT_STALL: u32 = 0x0000_0800;
 /// `OUTPUT_STALL`: no beat of a result was taken for `TIMEOUT` cycles.
 pub const ERROR_OUTPUT_STALL: u32 = 0x0000_1000;
 
-/// `MEMORY_STALL`: no beat of a memory image for `TIMEOUT` cycles.
+/// `MEMORY_STALL`: no beat of a memory image for `TIMEOUT` cycles, or none of the weights that a step waits for.
 pub const ERROR_MEMORY_STALL: u32 = 0x0000_2000;
 
 /// What has happened. (write 1 to clear)
@@ -301,6 +316,18 @@ pub const CLASS_CLASS_SHIFT: u32 = 0x00;
 
 /// `FRESH`: it was not read before; otherwise the read is an underrun.
 pub const CLASS_FRESH: u32 = 0x8000_0000;
+
+/// Those of `CYCLES` in which a step waited for its weights; only with a weight ring. (read)
+pub const WEIGHT_STALLS: u32 = 0x098;
+
+/// Address of the streamed weights of the program that is loaded next; the low three bits do not count; only with a weight ring. (read/write)
+pub const WEIGHT_BASE_LOW: u32 = 0x0a0;
+
+/// Upper bits of the address; those that the port does not have do not count; only with a weight ring. (read/write)
+pub const WEIGHT_BASE_HIGH: u32 = 0x0a4;
+
+/// Bytes of the streamed weights of the program that is loaded next; 0 if it streams none; only with a weight ring. (read/write)
+pub const WEIGHT_LENGTH: u32 = 0x0a8;
 
 /// First word of a memory image.
 pub const MEMORY_IMAGE_MAGIC: u32 = 0x314d_4248;
