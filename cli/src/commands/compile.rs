@@ -110,6 +110,10 @@ pub(crate) fn write(path: &Path, build: &Build, axi: Option<AxiConfig>) -> Outco
     if axi.is_some() {
         let host = |name: &str, bytes: Vec<u8>| (format!("host/{name}"), bytes);
         files.push(host("program.bin", axi::memory_image(program)));
+        let weights = axi::weight_image(program);
+        if !weights.is_empty() {
+            files.push(host("weights.bin", weights));
+        }
         files.push(host("heartbit_regs.h", axi::c_header().into_bytes()));
         files.push(host("heartbit_regs.rs", axi::rust_module().into_bytes()));
     }
