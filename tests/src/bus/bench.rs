@@ -184,6 +184,18 @@ impl<P: Pins> Bench<P> {
         self.write(regs::CONTROL, regs::CONTROL_START_LOAD)
     }
 
+    /// Puts streamed weights into memory, for the program that is loaded next.
+    ///
+    /// # Errors
+    /// As [`Bench::write`].
+    pub fn put_weights(&mut self, base: u64, weights: &[u8]) -> Result<(), String> {
+        self.memory.keep(base, weights.to_vec());
+        let half = |n: u64| u32::try_from(n & 0xffff_ffff).expect("bug: 32 bits");
+        self.write(regs::WEIGHT_BASE_LOW, half(base))?;
+        self.write(regs::WEIGHT_BASE_HIGH, half(base >> 32))?;
+        self.write(regs::WEIGHT_LENGTH, half(weights.len() as u64))
+    }
+
     /// Loads a memory image and waits for its end; returns the errors.
     ///
     /// # Errors

@@ -13,6 +13,8 @@ pub enum Fault {
     Last(u64),
     /// No further beat from this one on.
     Silence(u64),
+    /// Response `SLVERR` at an address.
+    Address(u64),
 }
 
 /// Answers on `m_axi_*`, in order.
@@ -24,8 +26,8 @@ pub struct Memory {
     pub fault: Option<Fault>,
     /// Most bursts that were asked for and not answered, at any time.
     pub most_bursts: usize,
-    base: u64,
-    bytes: Vec<u8>,
+    /// What can be read: the last one is what [`Memory::fill`] replaces.
+    regions: Vec<(u64, Vec<u8>)>,
     beat_bytes: u64,
     bursts: VecDeque<(u64, u64)>,
     address: Channel,
@@ -41,8 +43,7 @@ impl Memory {
             stalls,
             fault: None,
             most_bursts: 0,
-            base: 0,
-            bytes: Vec::new(),
+            regions: vec![(0, Vec::new())],
             beat_bytes: data_bits / 8,
             bursts: VecDeque::new(),
             address: Channel::new("m_axi ar"),
@@ -52,18 +53,34 @@ impl Memory {
         }
     }
 
-    /// Puts bytes at an address; reads elsewhere are errors.
+    /// Puts bytes at an address, in place of those that were put so before; reads elsewhere are
+    /// errors.
     pub fn fill(&mut self, base: u64, bytes: Vec<u8>) {
-        (self.base, self.bytes, self.served) = (base, bytes, 0);
+        self.regions.pop();
+        self.regions.push((base, bytes));
+        self.served = 0;
+    }
+
+    /// Puts bytes at an address, where they stay; they hide what was put there before.
+    pub fn keep(&mut self, base: u64, bytes: Vec<u8>) {
+        self.regions.insert(0, (base, bytes));
+    }
+
+    /// Bytes at an address, if all of them are in one region.
+    fn bytes(&self, address: u64, n: u64) -> Option<&[u8]> {
+        self.regions.iter().find_map(|(base, bytes)| {
+            let at = usize::try_from(address.checked_sub(*base)?).ok()?;
+            bytes.get(at..at.checked_add(usize::try_from(n).ok()?)?)
+        })
     }
 
     fn beat(&self) -> (u64, u64, bool) {
         let Some(&(address, left)) = self.bursts.front() else { return (0xbad, 3, true) };
-        let at = usize::try_from(address - self.base).expect("bug: checked");
-        let width = usize::try_from(self.beat_bytes).expect("bug: small");
-        let data = self.bytes[at..at + width].iter().rev().fold(0, |d, &b| d << 8 | u64::from(b));
+        let bytes = self.bytes(address, self.beat_bytes).expect("bug: checked");
+        let data = bytes.iter().rev().fold(0, |d, &b| d << 8 | u64::from(b));
         let broken = |fault| self.fault == Some(fault);
-        let response = if broken(Fault::Response(self.served)) { 2 } else { 0 };
+        let wrong = broken(Fault::Response(self.served)) || broken(Fault::Address(address));
+        let response = if wrong { 2 } else { 0 };
         (data, response, (left == 1) != broken(Fault::Last(self.served)))
     }
 
@@ -122,7 +139,7 @@ impl Memory {
         if address / 4096 != (end - 1) / 4096 {
             return fail("crosses 4 KiB");
         }
-        if address < self.base || end > self.base + self.bytes.len() as u64 {
+        if self.bytes(address, end - address).is_none() {
             return fail("outside the memory");
         }
         self.bursts.push_back((address, beats));
@@ -145,6 +162,8 @@ mod tests {
 
     fn memory() -> Memory {
         let mut memory = Memory::new(Stalls::new(0, 0.0), 64);
+        memory.fill(0, vec![0; 8]);
+        memory.keep(0x8000, vec![0; 16]);
         memory.fill(0xff8, vec![0; 0x2000]);
         memory
     }
@@ -169,5 +188,8 @@ mod tests {
         check(0x1000, 1, 3, 0, Some("INCR"));
         check(0x2ff8, 1, 3, 1, Some("outside"));
         check(0xff0, 1, 3, 1, Some("outside"));
+        check(0, 1, 3, 1, Some("outside"));
+        check(0x8000, 2, 3, 1, None);
+        check(0x8008, 2, 3, 1, Some("outside"));
     }
 }

@@ -3,11 +3,25 @@
 use super::pins::DEPTHS;
 use heartbit_compiler::predict::predict;
 use heartbit_compiler::schedule::{Target, compile};
-use heartbit_hdl::axi::memory_image;
+use heartbit_hdl::axi::{memory_image, weight_image};
 use heartbit_ir::interp::{Interpreter, predicted_class};
 use heartbit_ir::network::Network;
-use heartbit_ir::program::{ArrayConfig, ArrayShape, Program};
+use heartbit_ir::program::{ArrayConfig, ArrayShape, MemoryDepths, PortSlots, Program, WeightRing};
 use heartbit_tests::problem::Problem;
+use heartbit_tests::streamed;
+
+fn compile_for(network: &Network, array: &ArrayConfig, depths: MemoryDepths) -> Program {
+    let shape = ArrayShape { rows: array.rows, cols: array.cols, lanes: array.lanes };
+    let target = Target {
+        taps: Some(array.taps),
+        lines: Some(array.lines),
+        extended: Some(array.extended),
+        acc_bits: Some(array.acc_bits),
+        depths: Some(depths),
+        ..Target::sized_for_network(shape)
+    };
+    compile(network, &target).expect("it fits").program
+}
 
 /// An image, and the packet that is its result.
 pub(crate) struct Image {
@@ -18,26 +32,37 @@ pub(crate) struct Image {
 pub(crate) struct Loaded {
     pub(crate) image: Vec<u8>,
     pub(crate) images: Vec<Image>,
-    /// What the cycle model predicts for an image.
+    /// What the cycle model predicts for an image whose weights are all resident.
     pub(crate) cycles: u64,
+    /// The weights that are streamed, as they are in memory.
+    pub(crate) weights: Vec<u8>,
     units: [usize; 4],
 }
 
 impl Loaded {
     /// A random network for an array whose memories are [`DEPTHS`].
     pub(crate) fn new(problem: &Problem, array: &ArrayConfig, n_images: usize) -> Self {
-        let shape = ArrayShape { rows: array.rows, cols: array.cols, lanes: array.lanes };
-        let target = Target {
-            taps: Some(array.taps),
-            lines: Some(array.lines),
-            extended: Some(array.extended),
-            acc_bits: Some(array.acc_bits),
-            depths: Some(DEPTHS),
-            ..Target::sized_for_network(shape)
-        };
         let network = problem.network();
-        let program = compile(&network, &target).expect("it fits").program;
+        let program = compile_for(&network, array, DEPTHS);
         Self::of(&network, &program, &problem.images(n_images))
+    }
+
+    /// The same with the weights of some layers streamed, those with a bit in `layers`.
+    pub(crate) fn streamed(
+        problem: &Problem,
+        array: &ArrayConfig,
+        ring: WeightRing,
+        layers: u32,
+    ) -> Self {
+        let network = problem.network();
+        let weight = DEPTHS.weight - ring.words;
+        let resident = compile_for(&network, array, MemoryDepths { weight, ..DEPTHS });
+        // The source is a memory, whose slots nobody knows.
+        let slots = PortSlots::at_rate(0, 1, 1);
+        let choose = |layer: usize| layers >> (layer % 32) & 1 == 1;
+        let program = streamed::streamed(&resident, ring, slots, choose);
+        let loaded = Self::of(&network, &program, &problem.images(2));
+        Self { cycles: predict(&resident).total().0, weights: weight_image(&program), ..loaded }
     }
 
     /// A network that was compiled.
@@ -63,6 +88,7 @@ impl Loaded {
             image: memory_image(program),
             images,
             cycles: predict(program).total().0,
+            weights: Vec::new(),
             units: [1, 1, wide(array.lanes), wide(if array.extended { 135 } else { 56 })],
         }
     }

@@ -7,6 +7,7 @@
 mod errors;
 mod loaded;
 mod pins;
+mod weights;
 
 use heartbit_compiler::schedule::{Target, compile};
 use heartbit_cosim::{axi_design, elaborate_icarus, elaborate_yosys, lint};
@@ -260,6 +261,10 @@ fn registers_answer_as_the_table_says() {
     bench.stall(3, [0.4, 0.0, 0.0, 0.0]);
     for register in heartbit_hdl::axi::registers::REGISTERS {
         let (value, response) = bench.read_raw(register.offset).expect("an answer");
+        if register.needs_ring {
+            assert_eq!((value, response), (0, SLVERR), "{}", register.name);
+            continue;
+        }
         assert_eq!(response, 0, "{}", register.name);
         let by_hardware = register.name.starts_with("CONFIG") || register.name.starts_with("DEPTH");
         assert!(by_hardware || value == register.reset, "{} is {value:#x}", register.name);
