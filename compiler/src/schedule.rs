@@ -10,24 +10,29 @@ mod gaps;
 mod layer;
 mod layout;
 mod memory;
+pub(crate) mod port;
 mod stem;
 mod steps;
+mod streaming;
 mod weights;
 
+pub use port::WeightPort;
 pub use stem::StemOffsets;
 
 use crate::plan::{Plan, PlanError, Source, WrittenMap};
-use crate::predict::{CyclePrediction, predict};
+use crate::predict::{BackToBack, CyclePrediction, back_to_back, predict};
 use heartbit_ir::network::{Element, Network, OpKind};
 use heartbit_ir::program::{
     ArrayConfig, ArrayShape, DESCRIPTOR_WORDS, HEADER_WORDS, Header, LaneMemory, LayerDescriptor,
-    LayerFlags, MemoryDepths, Parameter, Program,
+    LayerFlags, MemoryDepths, Parameter, PortSlots, Program, WeightStream,
 };
 use layer::{Scheduled, Scheduler};
+use port::ADDRESSES;
 use stem::Stem;
+use streaming::{Choice, Streaming};
 
 /// What to compile for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// Size of the array.
     pub shape: ArrayShape,
@@ -39,14 +44,25 @@ pub struct Target {
     pub extended: Option<bool>,
     /// Bits of an accumulator; the smallest that fits if `None`.
     pub acc_bits: Option<u32>,
-    /// Words of the memories; the smallest that fit if `None`.
+    /// Words of the memories; the smallest that fit if `None`. A weight ring among them is there
+    /// whether the network needs it or not.
     pub depths: Option<MemoryDepths>,
+    /// Where the weights come from that do not fit; all have to fit if `None`.
+    pub weight_port: Option<WeightPort>,
 }
 
 impl Target {
     /// An array whose accumulators and memories are sized for the network.
     pub fn sized_for_network(shape: ArrayShape) -> Self {
-        Self { shape, taps: None, lines: None, extended: None, acc_bits: None, depths: None }
+        Self {
+            shape,
+            taps: None,
+            lines: None,
+            extended: None,
+            acc_bits: None,
+            depths: None,
+            weight_port: None,
+        }
     }
 }
 
@@ -115,23 +131,36 @@ pub struct Outline {
     /// Layer descriptors in order.
     pub layers: Vec<LayerDescriptor>,
     header: Header,
+    /// When beats come through the weight port; `None` without a weight ring.
+    slots: Option<PortSlots>,
 }
 
 impl Outline {
     /// Cycles of one image, as [`predict`] says them of the program.
     pub fn cycles(&self) -> CyclePrediction {
-        predict(&self.clone().into_program(Vec::new(), Vec::new(), Vec::new()))
+        predict(&self.clone().into_program(Contained::default()))
     }
 
-    fn into_program(
-        self,
-        steps: Vec<Vec<u32>>,
-        weights: Vec<LaneMemory>,
-        parameters: Vec<Vec<Parameter>>,
-    ) -> Program {
-        let Self { array, depths, layers, header } = self;
-        Program { array, depths, header, layers, steps, weights, parameters, weight_stream: None }
+    /// The rhythm of images back to back, as [`back_to_back`] says it of the program.
+    pub fn back_to_back(&self) -> BackToBack {
+        back_to_back(&self.clone().into_program(Contained::default()))
     }
+
+    fn into_program(self, contained: Contained) -> Program {
+        let Self { array, depths, layers, header, slots } = self;
+        let Contained { steps, weights, streamed, parameters } = contained;
+        let weight_stream = slots.map(|slots| WeightStream { columns: streamed, slots });
+        Program { array, depths, header, layers, steps, weights, weight_stream, parameters }
+    }
+}
+
+/// What is in the memories, and what comes through the weight port.
+#[derive(Debug, Default)]
+struct Contained {
+    steps: Vec<Vec<u32>>,
+    weights: Vec<LaneMemory>,
+    streamed: Vec<LaneMemory>,
+    parameters: Vec<Vec<Parameter>>,
 }
 
 /// Whether the words of weights and parameters are made.
@@ -151,8 +180,8 @@ enum Contents {
 pub fn compile(network: &Network, target: &Target) -> Result<Compiled, ScheduleError> {
     let plan = crate::plan::plan(network)?;
     let (outline, scheduled) = schedule(network, &plan, target, Contents::Built)?;
-    let Scheduled { steps, weights, parameters, stem, .. } = scheduled;
-    Ok(Compiled { plan, program: outline.into_program(steps, weights, parameters), stem })
+    let Scheduled { contained, stem, .. } = scheduled;
+    Ok(Compiled { plan, program: outline.into_program(contained), stem })
 }
 
 /// Does what [`compile`] does but for the contents of the memories, which takes 1 % of the time;
@@ -173,25 +202,64 @@ fn schedule(
     let mut misfits = Vec::new();
     let mut array = array(network, plan, target, &mut misfits);
     check_divisions(target.shape, &array)?;
+    port::check(target, &array)?;
     let stem = Stem::new(network, plan, &array);
     array.acc_bits = acc_bits(plan, &stem, target, &mut misfits);
     let mut scheduler = Scheduler::new(network, plan, array, &stem, contents);
     let mut layers: Vec<_> = (0..plan.layers.len()).map(|index| scheduler.layer(index)).collect();
     scheduler.set_layer_gaps(&mut layers);
-    let mut scheduled = scheduler.finish();
-    misfits.append(&mut scheduled.oversize);
     let needed = MemoryDepths {
         image: image_words(&stem, &array),
         logit: network.classes().div_ceil(array.cols),
         program: HEADER_WORDS + DESCRIPTOR_WORDS * plan.layers.len(),
-        ..scheduled.depths
+        ..scheduler.depths()
     };
-    misfits.extend(too_small(&needed, target.depths.as_ref()));
+    let header = header(network, &stem);
+    let mut outline = Outline { array, depths: needed, layers, header, slots: None };
+    match streaming(&outline, &scheduler, target) {
+        Ok(streaming) => scheduler.place_weights(&mut outline, &streaming),
+        Err(misfit) => {
+            misfits.push(misfit);
+            // That is said now; the other memories are still to be looked at.
+            outline.depths.weight = 0;
+        }
+    }
+    if outline.depths.ring.is_some() {
+        outline.slots = target.weight_port.as_ref().map(|port| port.slots.clone());
+    }
+    let mut scheduled = scheduler.finish();
+    misfits.append(&mut scheduled.oversize);
+    misfits.extend(too_small(&outline.depths, target.depths.as_ref()));
     if !misfits.is_empty() {
         return Err(ScheduleError::DoesNotFit(misfits));
     }
-    let (depths, header) = (target.depths.unwrap_or(needed), header(network, &stem));
-    Ok((Outline { array, depths, layers, header }, scheduled))
+    outline.depths = target
+        .depths
+        .map_or(outline.depths, |depths| MemoryDepths { ring: outline.depths.ring, ..depths });
+    Ok((outline, scheduled))
+}
+
+/// Where the weights are: in the memory, if they fit or there is no other place.
+fn streaming(
+    outline: &Outline,
+    scheduler: &Scheduler<'_>,
+    target: &Target,
+) -> Result<Streaming, Misfit> {
+    let words = scheduler.weight_words();
+    let resident = Streaming { ring: None, streamed: vec![false; words.len()] };
+    let Some(port) = &target.weight_port else { return Ok(resident) };
+    let room = target.depths.map_or(port.room, |depths| Some(depths.weight)).unwrap_or(ADDRESSES);
+    let hardware = target.depths.and_then(|depths| depths.ring);
+    if hardware.is_none() && outline.depths.weight <= room {
+        return Ok(resident);
+    }
+    let choice = Choice { outline, words: &words, room, port, hardware };
+    choice.best().map_err(|shortage| Misfit {
+        resource: "--weight-words",
+        layer: shortage.layer.map(|layer| scheduler.plan.layers[layer].name.clone()),
+        needed: shortage.words as u64,
+        available: room as u64,
+    })
 }
 
 /// What the array's sums of a network's stem lack, as [`compile`] says it.
@@ -329,7 +397,7 @@ fn too_small(needed: &MemoryDepths, available: Option<&MemoryDepths>) -> Vec<Mis
         "--step-words",
         "--program-words",
     ];
-    let reach = [1 << 16; 8];
+    let reach = [ADDRESSES; 8];
     let limits = available.map_or(reach, depths);
     names
         .into_iter()
@@ -354,6 +422,7 @@ pub fn describe_flags(flags: &LayerFlags) -> Vec<&'static str> {
         (flags.out_flat, "flattened"),
         (flags.pool, "global pool"),
         (flags.logits, "logits"),
+        (flags.stream_weights, "streamed weights"),
     ]
     .into_iter()
     .filter_map(|(set, name)| set.then_some(name))

@@ -29,7 +29,7 @@ struct Sizes {
 #[derive(Clone, Debug)]
 struct Port {
     cols: usize,
-    port_cols: usize,
+    beat_cols: usize,
     words: usize,
     slots: PortSlots,
 }
@@ -37,7 +37,7 @@ struct Port {
 impl Port {
     /// One column, a word in a beat.
     fn narrow(words: usize, latency: u64, beats: u32, cycles: u32) -> Self {
-        Self { cols: 1, port_cols: 1, words, slots: PortSlots::at_rate(latency, beats, cycles) }
+        Self { cols: 1, beat_cols: 1, words, slots: PortSlots::at_rate(latency, beats, cycles) }
     }
 }
 
@@ -53,7 +53,7 @@ fn program(layers: &[Sizes], port: &Port) -> Program {
         layer_gap: sizes.layer_gap,
         ..LayerDescriptor::default()
     };
-    let ring = WeightRing { words: port.words, port_cols: port.port_cols };
+    let ring = WeightRing { words: port.words, port_cols: port.beat_cols };
     Program {
         array: ArrayConfig {
             rows: 1,
@@ -127,7 +127,7 @@ impl<'a> Stepped<'a> {
         if self.offered && ready {
             self.offered = false;
             self.beats += 1;
-            if self.beats == self.port.cols / self.port.port_cols {
+            if self.beats == self.port.cols / self.port.beat_cols {
                 self.beats = 0;
                 self.complete += 1;
             }
@@ -221,9 +221,9 @@ fn ports() -> impl Strategy<Value = Port> {
         pattern
     });
     (1..=3usize, 1..=3usize, 4..=6u32, 0..=80u64, pattern).prop_map(
-        |(beats, port_cols, words, latency, pattern)| Port {
-            cols: beats * port_cols,
-            port_cols,
+        |(beats, beat_cols, words, latency, pattern)| Port {
+            cols: beats * beat_cols,
+            beat_cols,
             words: 1 << words,
             slots: PortSlots { latency, pattern },
         },
@@ -293,7 +293,7 @@ fn long_column_tiles_hide_the_port() {
 fn words_wait_for_their_place_until_the_last_column_has_read() {
     // A ring of one column tile: the second one can only follow when the first is used.
     let mut port = Port::narrow(4, 0, 1, 1);
-    (port.cols, port.port_cols) = (6, 6);
+    (port.cols, port.beat_cols) = (6, 6);
     let predicted = predict(&program(&[layer(4, 2, 1)], &port));
     // Word 0 is used in `t`, its place free in `t + 7`, and word 4 can be used in `t + 8`.
     assert_eq!(predicted.weight_wait().0, 8 - 4);

@@ -4,26 +4,22 @@ use super::layout::{self, ChannelMap, MapLayout, MapShape};
 use super::memory::Allocator;
 use super::stem::{Stem, StemOffsets};
 use super::steps::{self, ScheduledStep, StepTable, Window};
+use super::streaming::Streaming;
 use super::weights::ColumnMemories;
-use super::{Contents, Misfit};
+use super::{Contained, Contents, Misfit, Outline};
 use crate::plan::{Convolution, Layer, Plan, ShortcutKind, Source, WrittenMap};
 use heartbit_ir::grid;
 use heartbit_ir::levels::Levels;
 use heartbit_ir::network::{Network, OpKind};
-use heartbit_ir::program::{
-    ArrayConfig, Join, LaneMemory, LayerDescriptor, MemoryDepths, Parameter, Shortcut, Step,
-};
+use heartbit_ir::program::{ArrayConfig, Join, LayerDescriptor, MemoryDepths, Shortcut, Step};
+use std::ops::Range;
 
 /// Bits of a level before its lower planes are left out.
 const FULL_LEVEL_BITS: u32 = 8;
 
 /// What all layers together need.
 pub(super) struct Scheduled {
-    /// Words of the memories whose contents are made here.
-    pub(super) depths: MemoryDepths,
-    pub(super) steps: Vec<Vec<u32>>,
-    pub(super) weights: Vec<LaneMemory>,
-    pub(super) parameters: Vec<Vec<Parameter>>,
+    pub(super) contained: Contained,
     pub(super) stem: StemOffsets,
     /// Fields that exceed their bits.
     pub(super) oversize: Vec<Misfit>,
@@ -39,6 +35,8 @@ pub(super) struct Scheduler<'a> {
     activation: Allocator,
     stream: Allocator,
     columns: ColumnMemories,
+    /// Where in its columns each layer has its weights; nowhere for a pass.
+    weights: Vec<Range<usize>>,
     pub(super) steps: StepTable,
     stem: &'a Stem<'a>,
     stem_offsets: StemOffsets,
@@ -66,6 +64,7 @@ impl<'a> Scheduler<'a> {
             activation: Allocator::default(),
             stream: Allocator::default(),
             columns: ColumnMemories::new(array, contents),
+            weights: Vec::new(),
             steps: StepTable::new(array.taps),
             stem,
             stem_offsets: stem.offsets(contents),
@@ -76,8 +75,9 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    pub(super) fn finish(self) -> Scheduled {
-        let depths = MemoryDepths {
+    /// Words of the memories whose contents are made here, all weights in theirs.
+    pub(super) fn depths(&self) -> MemoryDepths {
+        MemoryDepths {
             image: 1,
             activation: self.activation.high_water().max(1),
             weight: self.columns.weight_words().max(1),
@@ -87,13 +87,37 @@ impl<'a> Scheduler<'a> {
             step: self.steps.len(),
             program: 1,
             ring: None,
-        };
-        let (weights, parameters) = self.columns.into_memories();
+        }
+    }
+
+    /// Weight words of each layer.
+    pub(super) fn weight_words(&self) -> Vec<usize> {
+        self.weights.iter().map(ExactSizeIterator::len).collect()
+    }
+
+    /// Sets where the weights of each layer are, and how many words they take.
+    pub(super) fn place_weights(&mut self, outline: &mut Outline, streaming: &Streaming) {
+        if let Some(ring) = streaming.ring {
+            let words = self.columns.stream(&mut self.weights, &streaming.streamed, ring.words);
+            outline.depths.weight = words;
+            outline.depths.ring = Some(ring);
+        }
+        for (index, d) in outline.layers.iter_mut().enumerate() {
+            d.flags.stream_weights = streaming.streamed[index];
+            let base = self.weights[index].start;
+            d.weight_base = self.half(&self.plan.layers[index], "--weight-words", base);
+        }
+    }
+
+    pub(super) fn finish(self) -> Scheduled {
+        let [weights, streamed] = self.columns.weights;
         Scheduled {
-            depths,
-            steps: self.steps.into_memories(),
-            weights,
-            parameters,
+            contained: Contained {
+                steps: self.steps.into_memories(),
+                weights,
+                streamed,
+                parameters: self.columns.parameters,
+            },
             stem: self.stem_offsets,
             oversize: self.oversize,
         }
@@ -140,6 +164,7 @@ impl<'a> Scheduler<'a> {
         let off = Step { off: true, ..Step::default() }.encode();
         let base = self.steps.insert(vec![vec![off; self.array.taps]]);
         self.columns.reserve(d.col_tiles.into());
+        self.weights.push(0..0);
         d.steps = 1;
         d.step_base = self.half(layer, "--step-words", base);
     }
@@ -166,8 +191,8 @@ impl<'a> Scheduler<'a> {
         let base = self.steps.insert(steps.iter().map(|step| step.words.clone()).collect());
         d.steps = self.half(layer, "steps", steps.len());
         d.step_base = self.half(layer, "--step-words", base);
-        let base = self.columns.push_weights(&layer.out_order, weights, steps);
-        d.weight_base = self.half(layer, "--weight-words", base);
+        let words = self.columns.push_weights(&layer.out_order, weights, steps);
+        self.weights.push(words);
     }
 
     fn convolution(&mut self, layer: &Layer, convolution: &Convolution, d: &mut LayerDescriptor) {
