@@ -2,10 +2,10 @@
 
 use crate::output::{Table, grouped, percent, share};
 use heartbit_compiler::plan::Layer;
-use heartbit_compiler::predict::{CyclePrediction, LayerCycles, predict};
+use heartbit_compiler::predict::{BackToBack, CyclePrediction, LayerCycles, back_to_back, predict};
 use heartbit_compiler::schedule::Compiled;
 use heartbit_ir::network::{Element, Network, OpKind};
-use heartbit_ir::program::Program;
+use heartbit_ir::program::{LaneMemory, PortSlots, Program};
 use serde_json::{Value, json};
 
 /// One layer in reports.
@@ -18,6 +18,8 @@ pub(crate) struct LayerView {
     pub(crate) bit_products: u64,
     pub(crate) cycles: LayerCycles,
     pub(crate) utilisation: f64,
+    /// Whether its weights come through the weight port.
+    pub(crate) streamed: bool,
 }
 
 /// A compiled network in reports.
@@ -26,6 +28,7 @@ pub(crate) struct CompiledView {
     pub(crate) binary_macs: u64,
     pub(crate) program: Program,
     pub(crate) prediction: CyclePrediction,
+    pub(crate) rhythm: BackToBack,
     pub(crate) layers: Vec<LayerView>,
 }
 
@@ -56,7 +59,8 @@ impl CompiledView {
             .layers
             .iter()
             .zip(&prediction.layers)
-            .map(|(layer, cycles)| {
+            .zip(&program.layers)
+            .map(|((layer, cycles), d)| {
                 let bit_products = bit_products(network, compiled, layer);
                 LayerView {
                     name: layer.name.clone(),
@@ -65,11 +69,13 @@ impl CompiledView {
                     bit_products,
                     cycles: *cycles,
                     utilisation: share(bit_products, cycles.total().0 * peak),
+                    streamed: d.flags.stream_weights,
                 }
             })
             .collect();
         let binary_macs = network.binary_macs(&compiled.plan.types);
-        Self { arch: network.arch.clone(), binary_macs, program, prediction, layers }
+        let rhythm = back_to_back(&program);
+        Self { arch: network.arch.clone(), binary_macs, program, prediction, rhythm, layers }
     }
 
     pub(crate) fn peak(&self) -> u64 {
@@ -102,6 +108,7 @@ impl CompiledView {
                 json!({
                     "name": l.name, "kind": l.kind, "shape": l.shape,
                     "cycles": l.cycles.total().0, "of_which": l.cycles, "utilisation": l.utilisation,
+                    "streamed": l.streamed,
                 })
             })
             .collect();
@@ -119,7 +126,10 @@ impl CompiledView {
                 "stem": self.cycles_of("stem"),
                 "head": self.cycles_of("head"),
                 "send": self.prediction.send.0,
+                "weight_wait": self.prediction.weight_wait().0,
+                "back_to_back": self.rhythm.cycles_per_image(),
             },
+            "weight_port": self.port_json(),
             "utilisation": {
                 "binary": self.binary_utilisation(), "total": self.total_utilisation(),
             },
@@ -127,35 +137,83 @@ impl CompiledView {
         })
     }
 
-    pub(crate) fn text(&self) -> String {
-        let mut table = Table::new(&["layer", "output", "cycles", "utilisation"]);
+    /// Words that come through the weight port once an image.
+    fn streamed_words(&self) -> usize {
+        let columns = self.program.weight_stream.as_ref().and_then(|s| s.columns.first());
+        columns.map_or(0, LaneMemory::len)
+    }
+
+    fn port_json(&self) -> Value {
+        let (Some(ring), Some(stream)) = (self.program.depths.ring, &self.program.weight_stream)
+        else {
+            return Value::Null;
+        };
+        json!({
+            "cols": ring.port_cols, "ring_words": ring.words,
+            "streamed_words": self.streamed_words(), "slots": n_slots(&stream.slots),
+            "pattern_cycles": stream.slots.pattern.len(), "latency": stream.slots.latency,
+        })
+    }
+
+    fn port_text(&self) -> String {
+        let (Some(ring), Some(stream)) = (self.program.depths.ring, &self.program.weight_stream)
+        else {
+            return String::new();
+        };
+        format!(
+            "weight port: {} columns a beat, {} beats in {} cycles after {}; ring of {} words, {} words \
+             an image\n",
+            ring.port_cols,
+            n_slots(&stream.slots),
+            stream.slots.pattern.len(),
+            grouped(stream.slots.latency),
+            grouped(ring.words as u64),
+            grouped(self.streamed_words() as u64),
+        )
+    }
+
+    /// The layers, and where weights are streamed also which ones wait for theirs.
+    fn table(&self) -> Table {
+        let has_port = self.program.weight_stream.is_some();
+        let mut titles = vec!["layer", "output", "cycles", "utilisation"];
+        titles.extend(["weights", "wait"].into_iter().filter(|_| has_port));
+        let mut table = Table::new(&titles);
+        let mut row =
+            |name: &str, output: String, cycles: u64, share: String, port: [String; 2]| {
+                let cells = [name.to_owned(), output, grouped(cycles), share];
+                table.row(cells.into_iter().chain(port.into_iter().filter(|_| has_port)).collect());
+            };
+        let none = || [String::new(), String::new()];
         for layer in &self.layers {
             let [height, width, channels] = layer.shape;
-            table.row(vec![
-                layer.name.clone(),
-                format!("{height}x{width}x{channels}"),
-                grouped(layer.cycles.total().0),
-                percent(layer.utilisation),
-            ]);
+            let output = format!("{height}x{width}x{channels}");
+            let streamed = || ["streamed".to_owned(), grouped(layer.cycles.wait)];
+            let port = if layer.streamed { streamed() } else { none() };
+            row(&layer.name, output, layer.cycles.total().0, percent(layer.utilisation), port);
         }
-        table.row(vec![
-            "send".to_owned(),
-            format!("{} logits", self.program.header.classes),
-            grouped(self.prediction.send.0),
-            String::new(),
-        ]);
-        table.row(vec![
-            "total".to_owned(),
-            String::new(),
-            grouped(self.prediction.total().0),
-            percent(self.total_utilisation()),
-        ]);
+        let logits = format!("{} logits", self.program.header.classes);
+        row("send", logits, self.prediction.send.0, String::new(), none());
+        let wait = [String::new(), grouped(self.prediction.weight_wait().0)];
+        let (total, share) = (self.prediction.total().0, percent(self.total_utilisation()));
+        row("total", String::new(), total, share, wait);
+        table
+    }
+
+    /// What images take that follow each other, where that is not a cycle more than one alone.
+    fn rhythm_text(&self) -> String {
+        if self.program.weight_stream.is_none() {
+            return String::new();
+        }
+        format!("images back to back take {:.1} cycles each\n", self.rhythm.cycles_per_image())
+    }
+
+    pub(crate) fn text(&self) -> String {
         let a = self.program.array;
         let d = self.program.depths;
         format!(
             "{} on {}x{}x{}, {}-bit accumulators: {} binary MACs, peak {} a cycle\n\
-             memories: {} kbit; words: activation {}, weight {}, stream {}, step {}\n\n\
-             {}\nbinary layers reach {} of the peak\n",
+             memories: {} kbit; words: activation {}, weight {}, stream {}, step {}\n{}\n\
+             {}\nbinary layers reach {} of the peak\n{}",
             self.arch,
             a.rows,
             a.cols,
@@ -168,8 +226,15 @@ impl CompiledView {
             grouped(d.weight as u64),
             grouped(d.stream as u64),
             grouped(d.step as u64),
-            table.render(),
+            self.port_text(),
+            self.table().render(),
             percent(self.binary_utilisation()),
+            self.rhythm_text(),
         )
     }
+}
+
+/// Slots of a pattern.
+fn n_slots(slots: &PortSlots) -> usize {
+    slots.pattern.iter().filter(|slot| **slot).count()
 }

@@ -7,7 +7,7 @@ use crate::inputs::Images;
 use crate::output::{grouped, percent, progress, share};
 use heartbit_compiler::build::Build;
 use heartbit_compiler::compare::{Difference, compare};
-use heartbit_compiler::predict::{CyclePrediction, predict};
+use heartbit_compiler::predict::{Predictor, predict};
 use heartbit_cosim::Accelerator;
 use heartbit_ir::interp::{Interpreter, Map, predicted_class};
 use heartbit_ir::program::Execution;
@@ -141,7 +141,6 @@ impl Verdict {
 struct Judge<'a> {
     build: &'a Build,
     interpreter: Interpreter<'a>,
-    prediction: CyclePrediction,
 }
 
 impl<'a> Judge<'a> {
@@ -149,8 +148,13 @@ impl<'a> Judge<'a> {
         Self {
             build,
             interpreter: Interpreter::new(&build.network).expect("bug: validated when it was read"),
-            prediction: predict(&build.compiled.program),
         }
+    }
+
+    /// The cycle model of an engine that has just loaded the program; it follows the engine from
+    /// image to image.
+    fn predictor(&self) -> Predictor<'a> {
+        Predictor::new(&self.build.compiled.program)
     }
 
     fn values(&self, image: &[u8]) -> Outcome<Vec<Map>> {
@@ -160,12 +164,18 @@ impl<'a> Judge<'a> {
         })
     }
 
-    fn check(&self, values: &[Map], label: usize, execution: &Execution) -> Checked {
+    fn check(
+        &self,
+        predictor: &mut Predictor<'_>,
+        values: &[Map],
+        label: usize,
+        execution: &Execution,
+    ) -> Checked {
+        let prediction = predictor.image(execution.start);
         let plan = &self.build.compiled.plan;
         let comparison = compare(&self.build.network, &self.build.compiled, values, execution);
         let names = plan.layers.iter().map(|l| l.name.as_str()).chain(["send"]);
-        let predicted =
-            self.prediction.layers.iter().map(|c| c.total().0).chain([self.prediction.send.0]);
+        let predicted = prediction.layers.iter().map(|c| c.total().0).chain([prediction.send.0]);
         let actual = |i: usize| {
             if i == plan.layers.len() {
                 execution.send_cycles
@@ -189,7 +199,8 @@ impl<'a> Judge<'a> {
     }
 
     fn verdict(&self, images: usize) -> Verdict {
-        Verdict { images, predicted_cycles: self.prediction.total().0, ..Verdict::default() }
+        let prediction = predict(&self.build.compiled.program);
+        Verdict { images, predicted_cycles: prediction.total().0, ..Verdict::default() }
     }
 }
 
@@ -202,13 +213,13 @@ pub(crate) fn simulate(build: &Build, images: &Images) -> Outcome<Verdict> {
     let checked: Vec<Checked> = (0..images.len())
         .into_par_iter()
         .map_init(
-            || simulator.clone(),
-            |simulator, index| {
+            || (simulator.clone(), judge.predictor()),
+            |(simulator, predictor), index| {
                 let image = images.image(index)?;
                 let values = judge.values(&image)?;
                 let execution = simulator.run(&image)?;
                 bar.inc(1);
-                Ok(judge.check(&values, images.label(index), &execution))
+                Ok(judge.check(predictor, &values, images.label(index), &execution))
             },
         )
         .collect::<Outcome<_>>()?;
@@ -222,7 +233,8 @@ pub(crate) fn simulate(build: &Build, images: &Images) -> Outcome<Verdict> {
     Ok(verdict)
 }
 
-/// Runs simulator and RTL on all images and compares both with the interpreter.
+/// Runs simulator and RTL on all images and compares both with the interpreter. The RTL has just
+/// loaded the program.
 pub(crate) fn cosimulate(
     build: &Build,
     images: &Images,
@@ -230,6 +242,7 @@ pub(crate) fn cosimulate(
 ) -> Outcome<Verdict> {
     let judge = Judge::new(build);
     let mut simulator = Simulator::new(&build.compiled.program)?;
+    let (mut of_simulator, mut of_rtl) = (judge.predictor(), judge.predictor());
     let mut verdict = judge.verdict(images.len());
     let bar = progress("co-simulate", images.len());
     let started = Instant::now();
@@ -237,9 +250,10 @@ pub(crate) fn cosimulate(
         let image = images.image(index)?;
         let values = judge.values(&image)?;
         let label = images.label(index);
-        let simulated = judge.check(&values, label, &simulator.run(&image)?);
+        let execution = simulator.run(&image)?;
+        let simulated = judge.check(&mut of_simulator, &values, label, &execution);
         verdict.add(index, "simulator", simulated);
-        let checked = judge.check(&values, label, &rtl.run(&image)?);
+        let checked = judge.check(&mut of_rtl, &values, label, &rtl.run(&image)?);
         verdict.correct += usize::from(checked.correct);
         verdict.add(index, "RTL", checked);
         bar.inc(1);

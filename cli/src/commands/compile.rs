@@ -8,8 +8,8 @@ use crate::layers::CompiledView;
 use crate::output;
 use heartbit_compiler::build::{self, Build};
 use heartbit_compiler::resources::Area;
-use heartbit_compiler::schedule::{self, Target};
-use heartbit_compiler::search::fit::shortages;
+use heartbit_compiler::schedule::{self, ScheduleError, Target, WeightPort};
+use heartbit_compiler::search::fit::{shortages, weight_room};
 use heartbit_hdl::axi::{self, AxiConfig};
 use heartbit_ir::network::Network;
 use heartbit_ir::program::{ArrayShape, MemoryDepths, Program};
@@ -19,9 +19,17 @@ pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
     let network = inputs::network(&args.model)?;
     let board = || Some(FpgaArgs { board: Some(args.board.clone()?), ..FpgaArgs::default() });
     let fpga = board().map(|args| Fpga::new(&args)).transpose()?;
+    let port = args.port.port();
     let build = match (&fpga, args.array) {
-        (_, Some(array)) => compile(network, array, &args.limits)?,
-        (Some(fpga), None) => compile_best(network, fpga, &args.limits)?,
+        (fpga, Some(array)) => {
+            let target = target(&network, array, &args.limits, port)?;
+            let target = match fpga {
+                Some(fpga) => fitted(target, &network, fpga, &args.limits)?,
+                None => target,
+            };
+            compile_for(network, &target)?
+        }
+        (Some(fpga), None) => compile_best(network, fpga, &args.limits, port)?,
         (None, None) => unreachable!("bug: the command line asks for one of both"),
     };
     let program = &build.compiled.program;
@@ -45,8 +53,13 @@ pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
 }
 
 /// Compiles a network for the fastest array that fits, with the sizes that are given as they are.
-fn compile_best(network: Network, fpga: &Fpga, limits: &LimitArgs) -> Outcome<Build> {
-    let found = super::search::search(&network, fpga)?;
+fn compile_best(
+    network: Network,
+    fpga: &Fpga,
+    limits: &LimitArgs,
+    port: Option<WeightPort>,
+) -> Outcome<Build> {
+    let found = super::search::search(&network, fpga, port.as_ref())?;
     let Some(best) = found.best() else {
         let none = "no array has a schedule for the network";
         return Err(super::search::none_fits(&found, fpga)
@@ -58,7 +71,38 @@ fn compile_best(network: Network, fpga: &Fpga, limits: &LimitArgs) -> Outcome<Bu
         lines: limits.lines.or(Some(a.lines)),
         ..*limits
     };
-    compile(network, ArrayShape { rows: a.rows, cols: a.cols, lanes: a.lanes }, &limits)
+    // The port may be of other columns, where all weights fit.
+    let port = port.filter(|_| best.depths.ring.is_some());
+    let shape = ArrayShape { rows: a.rows, cols: a.cols, lanes: a.lanes };
+    let target = target(&network, shape, &limits, port)?;
+    let target = fitted(target, &network, fpga, &limits)?;
+    compile_for(network, &target)
+}
+
+/// Limits the weight memory to what a board has left for it, if weights can be streamed.
+fn fitted(
+    mut target: Target,
+    network: &Network,
+    fpga: &Fpga,
+    limits: &LimitArgs,
+) -> Outcome<Target> {
+    if target.weight_port.is_none() || limits.weight_words.is_some() {
+        return Ok(target);
+    }
+    let plan = heartbit_compiler::plan::plan(network).map_err(ScheduleError::from)?;
+    let all = schedule::outline(network, &plan, &target)?;
+    let short = shortages(&fpga.model.area(&all.array, &all.depths), &fpga.capacity);
+    if !short.is_empty() {
+        // Without any room it is the whole that does not fit, which is said later.
+        let room = weight_room(fpga.model, &all.array, &all.depths, &fpga.capacity);
+        if let (Some(depths), Some(room)) = (&mut target.depths, room) {
+            depths.weight = room;
+        }
+        if let Some(port) = &mut target.weight_port {
+            port.room = room;
+        }
+    }
+    Ok(target)
 }
 
 /// The area of a program's array, if it fits.
@@ -68,31 +112,49 @@ fn fit(fpga: &Fpga, program: &Program) -> Outcome<Area> {
     if short.is_empty() {
         return Ok(area);
     }
-    let help = "`heartbit search` lists the arrays that fit; leave `--array` out for the fastest";
+    let help = "`heartbit search` lists the arrays that fit; leave `--array` out for the fastest, or \
+                stream the weights that do not fit (`--weight-port`)";
     Err(fpga.does_not_fit(&program.array, &program.depths, &short, help))
 }
 
-/// Compiles a network for an array of this shape.
+/// Compiles a network for an array of this shape, all of whose weights are on the chip.
 pub(crate) fn compile(network: Network, shape: ArrayShape, limits: &LimitArgs) -> Outcome<Build> {
+    let target = target(&network, shape, limits, None)?;
+    compile_for(network, &target)
+}
+
+fn compile_for(network: Network, target: &Target) -> Outcome<Build> {
+    let compiled = schedule::compile(&network, target)?;
+    Ok(Build { network, compiled })
+}
+
+/// An array of this shape with the sizes that are given.
+fn target(
+    network: &Network,
+    shape: ArrayShape,
+    limits: &LimitArgs,
+    weight_port: Option<WeightPort>,
+) -> Outcome<Target> {
     let mut target = Target {
         taps: limits.taps,
         lines: limits.lines,
         extended: limits.extended.then_some(true),
+        weight_port,
         ..Target::sized_for_network(shape)
     };
     if limits.activation_words.or(limits.weight_words).or(limits.stream_words).is_some() {
         // Memories without a limit get what the network needs.
-        let needed = schedule::compile(&network, &target)?.program.depths;
+        let needed = schedule::compile(network, &target)?.program.depths;
         target.depths = Some(MemoryDepths {
             activation: limits.activation_words.unwrap_or(needed.activation),
             weight: limits.weight_words.unwrap_or(needed.weight),
             stream: limits.stream_words.unwrap_or(needed.stream),
+            ring: None,
             ..needed
         });
     }
     target.acc_bits = limits.acc_bits;
-    let compiled = schedule::compile(&network, &target)?;
-    Ok(Build { network, compiled })
+    Ok(target)
 }
 
 /// Writes a build with its Verilog, and, behind AXI, with what a host needs.
