@@ -187,6 +187,9 @@ pub fn compile(network: &Network, target: &Target) -> Result<Compiled, ScheduleE
 /// Does what [`compile`] does but for the contents of the memories, which takes 1 % of the time;
 /// for searches over many targets.
 ///
+/// Where weights are streamed it also looks less long for the best layers, so that the program may
+/// take fewer cycles than are said here.
+///
 /// # Errors
 /// Those of [`compile`].
 pub fn outline(network: &Network, plan: &Plan, target: &Target) -> Result<Outline, ScheduleError> {
@@ -216,7 +219,7 @@ fn schedule(
     };
     let header = header(network, &stem);
     let mut outline = Outline { array, depths: needed, layers, header, slots: None };
-    match streaming(&outline, &scheduler, target) {
+    match streaming(&outline, &scheduler, target, contents) {
         Ok(streaming) => scheduler.place_weights(&mut outline, &streaming),
         Err(misfit) => {
             misfits.push(misfit);
@@ -244,6 +247,7 @@ fn streaming(
     outline: &Outline,
     scheduler: &Scheduler<'_>,
     target: &Target,
+    contents: Contents,
 ) -> Result<Streaming, Misfit> {
     let words = scheduler.weight_words();
     let resident = Streaming { ring: None, streamed: vec![false; words.len()] };
@@ -253,7 +257,8 @@ fn streaming(
     if hardware.is_none() && outline.depths.weight <= room {
         return Ok(resident);
     }
-    let choice = Choice { outline, words: &words, room, port, hardware };
+    let is_thorough = contents == Contents::Built;
+    let choice = Choice { outline, words: &words, room, port, hardware, is_thorough };
     choice.best().map_err(|shortage| Misfit {
         resource: "--weight-words",
         layer: shortage.layer.map(|layer| scheduler.plan.layers[layer].name.clone()),

@@ -67,7 +67,7 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    fn new(outline: Outline, model: &Model) -> Self {
+    fn new(outline: &Outline, model: &Model) -> Self {
         Self {
             cycles: outline.cycles().total().0,
             rhythm: outline.back_to_back(),
@@ -125,7 +125,7 @@ fn to_float(n: u64) -> f64 {
 /// Looks at every array of a space; `step` is told of each shape that is done.
 ///
 /// With a weight port, arrays whose columns its beats divide may stream the weights for which there
-/// is not enough memory.
+/// is not enough memory; compiling such an array may find fewer cycles.
 ///
 /// # Errors
 /// [`PlanError`] where no array can execute the network.
@@ -174,21 +174,21 @@ impl Look<'_> {
     /// use of.
     fn candidates(&self) -> Vec<Candidate> {
         let target = Target::sized_for_network(self.shape);
-        let Some(most) = self.schedule(target.clone()) else { return Vec::new() };
+        let Some(most) = self.schedule(&target) else { return Vec::new() };
         let (taps, lines) = (most.array.taps, most.array.lines);
         let choices = |most: usize| [4, 2, 1].into_iter().filter(move |n| *n <= most);
         let mut found = vec![most];
         for (taps, lines) in choices(taps).flat_map(|t| choices(lines).map(move |q| (t, q))).skip(1)
         {
             let target = Target { taps: Some(taps), lines: Some(lines), ..target.clone() };
-            found.extend(self.schedule(target));
+            found.extend(self.schedule(&target));
         }
         found
     }
 
     /// A schedule, if there is one; with weights streamed where it then fits.
-    fn schedule(&self, target: Target) -> Option<Candidate> {
-        let target = Target { weight_port: self.port.cloned(), ..target };
+    fn schedule(&self, target: &Target) -> Option<Candidate> {
+        let target = Target { weight_port: self.port.cloned(), ..target.clone() };
         let all = outline(self.network, self.plan, &target).ok()?;
         let room = self.port.and_then(|_| {
             let depths = &all.depths;
@@ -199,7 +199,7 @@ impl Look<'_> {
             let port = self.port.map(|port| WeightPort { room, ..port.clone() });
             outline(self.network, self.plan, &Target { weight_port: port, ..target }).ok()
         });
-        Some(Candidate::new(streamed.unwrap_or(all), self.model))
+        Some(Candidate::new(&streamed.unwrap_or(all), self.model))
     }
 }
 

@@ -131,7 +131,7 @@ fn ring_and_memory_are_as_asked() {
 }
 
 #[test]
-fn outlines_are_the_programs() {
+fn programs_are_at_least_as_good_as_their_outlines() {
     let network = network(Arch::ResNet20);
     let plan = plan::plan(&network).expect("a plan");
     for room in [2_000, 300] {
@@ -139,9 +139,9 @@ fn outlines_are_the_programs() {
         let target = target("8x8x16", Some(port));
         let program = compile(&network, &target).expect("fits").program;
         let fast = outline(&network, &plan, &target).expect("fits");
-        assert_eq!((fast.depths, &fast.layers), (program.depths, &program.layers));
-        assert_eq!(fast.cycles(), predict(&program));
-        assert_eq!(fast.back_to_back(), back_to_back(&program));
+        assert!(fast.depths.ring.is_some() && fast.depths.weight <= room);
+        assert!(predict(&program).total() <= fast.cycles().total(), "{room} words");
+        assert!(fast.cycles().total().0 < fast.back_to_back().cycles, "{room} words");
     }
 }
 

@@ -10,29 +10,39 @@ use std::str::FromStr;
 pub(crate) struct PortArgs {
     /// Adds a weight port of so many columns a beat (COLS x LANES bits wide), for networks whose
     /// weights do not fit on the chip.
-    #[arg(long, value_name = "COLS")]
-    pub(crate) weight_port: Option<usize>,
+    #[arg(long = "weight-port", id = "weight_port", value_name = "COLS")]
+    pub(crate) cols: Option<usize>,
     /// Beats that the source of the weight port can send, and in how many cycles; every cycle
     /// unless given.
-    #[arg(long, value_name = "BEATS/CYCLES", default_value = "1/1", requires = "weight_port")]
-    pub(crate) weight_rate: Rate,
+    #[arg(
+        long = "weight-rate",
+        value_name = "BEATS/CYCLES",
+        default_value = "1/1",
+        requires = "weight_port"
+    )]
+    pub(crate) rate: Rate,
     /// Cycles from the end of the load to the first beat.
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "weight_port")]
+    #[arg(
+        long = "weight-latency",
+        value_name = "N",
+        default_value_t = 0,
+        requires = "weight_port"
+    )]
     #[arg(value_parser = clap::value_parser!(u64).range(..=1 << 32))]
-    pub(crate) weight_latency: u64,
+    pub(crate) latency: u64,
     /// Words of the ring that streamed weights go through, a power of two; the best unless given.
-    #[arg(long, value_name = "WORDS", requires = "weight_port")]
-    pub(crate) weight_ring: Option<usize>,
+    #[arg(long = "weight-ring", value_name = "WORDS", requires = "weight_port")]
+    pub(crate) ring: Option<usize>,
 }
 
 impl PortArgs {
     /// The port, if one is asked for.
     pub(crate) fn port(&self) -> Option<WeightPort> {
-        let Rate { beats, cycles } = self.weight_rate;
+        let Rate { beats, cycles } = self.rate;
         Some(WeightPort {
-            cols: self.weight_port?,
-            slots: PortSlots::at_rate(self.weight_latency, beats, cycles),
-            ring: self.weight_ring,
+            cols: self.cols?,
+            slots: PortSlots::at_rate(self.latency, beats, cycles),
+            ring: self.ring,
             room: None,
         })
     }

@@ -42,6 +42,8 @@ pub(super) struct Choice<'a> {
     pub(super) port: &'a WeightPort,
     /// The ring that there is whether it is needed or not.
     pub(super) hardware: Option<WeightRing>,
+    /// Whether changes are tried; without, the choice takes a hundredth of the time.
+    pub(super) is_thorough: bool,
 }
 
 impl Choice<'_> {
@@ -55,17 +57,25 @@ impl Choice<'_> {
             None => self.port.ring_sizes(),
         };
         let candidates = sizes.iter().filter_map(|&words| {
-            let starts = [self.longest_used(words), self.smallest(words)];
-            let found = starts.iter().filter_map(|order| {
-                let streamed = self.improved(words, self.first_streamed(words, order)?);
-                Some((self.key(words, &streamed), streamed))
-            });
-            let (key, streamed) = found.min_by_key(|(key, _)| *key)?;
+            let (key, streamed) = self.through(words)?;
             let ring = Some(WeightRing { words, port_cols: self.port.cols });
             Some((key, Streaming { ring, streamed }))
         });
         let best = candidates.min_by_key(|(key, _)| *key);
         best.map(|(_, streaming)| streaming).ok_or_else(|| self.shortage(&sizes))
+    }
+
+    /// Finds the layers to be streamed through a ring, if all then fits.
+    fn through(&self, ring: usize) -> Option<(impl Ord + Copy + use<>, Vec<bool>)> {
+        let starts = [self.longest_used(ring), self.smallest(ring)];
+        let found = starts.iter().filter_map(|order| {
+            let mut streamed = self.first_streamed(ring, order)?;
+            if self.is_thorough {
+                streamed = self.improved(ring, streamed);
+            }
+            Some((self.key(ring, &streamed), streamed))
+        });
+        found.min_by_key(|(key, _)| *key)
     }
 
     /// What sorts choices: fewer cycles first; then room in the ring for the next column tile too,

@@ -87,13 +87,15 @@ pub fn weight_room(
         let depths = MemoryDepths { weight: *words, ..*depths };
         shortages(&model.area(array, &depths), capacity).is_empty()
     };
-    // A memory is made of one or two powers of two; more words take more of them.
+    if !fits(&2) {
+        return None;
+    }
+    // A memory is made of one or two powers of two, of which two may take more than the next one.
     let two =
         |high: u32| (0..=high).map(move |low| (1 << high) + if low < high { 1 << low } else { 0 });
     let mut sizes: Vec<usize> = (1..16).flat_map(two).chain([1 << 16]).collect();
     sizes.sort_unstable();
-    let n = sizes.partition_point(fits);
-    n.checked_sub(1).map(|last| sizes[last])
+    sizes.into_iter().rev().find(fits)
 }
 
 /// The largest ratio of what is needed to what there is.

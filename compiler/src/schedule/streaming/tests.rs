@@ -80,7 +80,8 @@ fn check(rng: &mut ChaCha8Rng, check: impl FnOnce(&Choice<'_>)) {
         room: None,
     };
     let room = rng.random_range(all / 8..all);
-    check(&Choice { outline: &outline, words: &words, room, port: &port, hardware: None });
+    let (hardware, is_thorough) = (None, true);
+    check(&Choice { outline: &outline, words: &words, room, port: &port, hardware, is_thorough });
 }
 
 #[test]
