@@ -2,9 +2,12 @@
 //!
 //! A missing Verilator fails these tests; it never skips them.
 
-use heartbit_compiler::schedule::{Target, compile};
+use heartbit_compiler::predict::Predictor;
+use heartbit_compiler::schedule::{Target, WeightPort, compile};
 use heartbit_cosim::{Accelerator, Build, Error, Initial, Toolchain, accelerator_design};
-use heartbit_ir::program::{ArrayConfig, ArrayShape, Execution, MemoryDepths};
+use heartbit_ir::program::{
+    ArrayConfig, ArrayShape, Execution, MemoryDepths, PortSlots, WeightRing,
+};
 use heartbit_tests::ladder;
 use heartbit_tests::problem::{Problem, problems};
 use proptest::prelude::*;
@@ -33,26 +36,41 @@ fn toolchain() -> Toolchain {
     })
 }
 
+/// A source that can always send a beat.
+fn every_cycle() -> PortSlots {
+    PortSlots::at_rate(0, 1, 1)
+}
+
 fn run(
     accelerator: &mut Accelerator,
     problem: &Problem,
     array: &ArrayConfig,
+    depths: &MemoryDepths,
 ) -> Result<(), String> {
     let network = problem.network();
+    let slots = problem.port.as_ref().map_or_else(every_cycle, |port| port.slots.clone());
+    let weight_port = |ring: WeightRing| WeightPort {
+        cols: ring.port_cols,
+        slots: slots.clone(),
+        ring: None,
+        room: None,
+    };
     let target = Target {
         shape: ArrayShape { rows: array.rows, cols: array.cols, lanes: array.lanes },
         taps: Some(array.taps),
         lines: Some(array.lines),
         extended: Some(array.extended),
         acc_bits: Some(array.acc_bits),
-        depths: Some(DEPTHS),
+        depths: Some(*depths),
+        weight_port: depths.ring.map(weight_port),
     };
     let compiled = compile(&network, &target).map_err(|e| e.to_string())?;
     accelerator.load(&compiled.program).map_err(|e| e.to_string())?;
+    let mut predictor = Predictor::new(&compiled.program);
     // Back to back, without a reset: the second image meets what the first one left behind.
     for image in problem.images(2) {
         let execution = accelerator.run(&image).map_err(|e| e.to_string())?;
-        ladder::check(&network, &compiled, &image, &execution)?;
+        ladder::check(&network, &compiled, &mut predictor, &image, &execution)?;
         // Again with a host that stalls at random: only the cycles of `Send` may change.
         let mut rng = ChaCha8Rng::seed_from_u64(problem.seed);
         let stalled = accelerator.run_stalled(&image, || rng.random_bool(0.6));
@@ -60,7 +78,14 @@ fn run(
         if stalled.send_cycles < execution.send_cycles {
             return Err("stalls made `Send` faster".to_owned());
         }
-        if stalled != (Execution { send_cycles: stalled.send_cycles, ..execution }) {
+        // What it finds in the weight ring is its own, as are the cycles that follow.
+        let (start, send_cycles) = (stalled.start, execution.send_cycles);
+        let unstalled = Execution { send_cycles, ..stalled.clone() };
+        ladder::check(&network, &compiled, &mut predictor, &image, &unstalled)?;
+        let layer_cycles =
+            if depths.ring.is_some() { &stalled.layer_cycles } else { &execution.layer_cycles };
+        let same = Execution { start, layer_cycles: layer_cycles.clone(), ..execution };
+        if unstalled != same {
             return Err("a stalling host changed the results".to_owned());
         }
     }
@@ -70,9 +95,22 @@ fn run(
 /// Runs random networks through one model of an array; a failure names its problem.
 #[track_caller]
 fn check_array(shape: &str, taps: usize, lines: usize, extended: bool, networks: usize) {
+    check_array_with(&DEPTHS, shape, taps, lines, extended, networks);
+}
+
+/// As [`check_array`], with such memories.
+#[track_caller]
+fn check_array_with(
+    depths: &MemoryDepths,
+    shape: &str,
+    taps: usize,
+    lines: usize,
+    extended: bool,
+    networks: usize,
+) {
     let ArrayShape { rows, cols, lanes } = shape.parse().expect("an array");
     let array = ArrayConfig { rows, cols, lanes, taps, lines, acc_bits: ACC_BITS, extended };
-    let model = Build::new(accelerator_design(&array, &DEPTHS))
+    let model = Build::new(accelerator_design(&array, depths))
         .compile(&toolchain())
         .expect("the Verilog compiles")
         .instantiate(Initial::Random(7))
@@ -82,13 +120,15 @@ fn check_array(shape: &str, taps: usize, lines: usize, extended: bool, networks:
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     for _ in 0..networks {
         let mut tree = problems(18, extended).new_tree(&mut runner).expect("a problem");
-        let Err(mut error) = run(&mut accelerator, &tree.current(), &array) else { continue };
+        let Err(mut error) = run(&mut accelerator, &tree.current(), &array, depths) else {
+            continue;
+        };
         // Shrink as long as it fails, at most so often.
         for _ in 0..200 {
             if !tree.simplify() {
                 break;
             }
-            match run(&mut accelerator, &tree.current(), &array) {
+            match run(&mut accelerator, &tree.current(), &array, depths) {
                 Err(smaller) => error = smaller,
                 Ok(()) if !tree.complicate() => break,
                 Ok(()) => {}
@@ -138,6 +178,21 @@ fn demo_array_agrees() {
     check_array("8x8x16", 1, 4, false, 40);
 }
 
+/// Few resident words behind a ring that every layer of the random networks can go through.
+fn ring_depths(words: usize, port_cols: usize) -> MemoryDepths {
+    MemoryDepths { weight: words + 64, ring: Some(WeightRing { words, port_cols }), ..DEPTHS }
+}
+
+#[test]
+fn array_with_a_weight_port_agrees() {
+    check_array_with(&ring_depths(8192, 1), "3x5x11", 1, 1, true, 30);
+}
+
+#[test]
+fn array_with_lane_groups_and_a_wide_weight_port_agrees() {
+    check_array_with(&ring_depths(2048, 4), "4x8x64", 4, 2, false, 30);
+}
+
 #[test]
 fn a_layer_without_steps_halts() {
     let mut runner = TestRunner::deterministic();
@@ -157,7 +212,7 @@ fn a_layer_without_steps_halts() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3, ..ProptestConfig::default() })]
 
-    /// Memories sized for the network, on arrays of any shape.
+    /// Memories sized for the network, on arrays of any shape, some with a weight port.
     #[test]
     fn random_arrays_agree(
         problem in problems(12, true),
@@ -165,12 +220,14 @@ proptest! {
     ) {
         let network = problem.network();
         let target = Target::sized_for_network(ArrayShape { rows, cols, lanes });
-        let compiled = compile(&network, &target).expect("fits");
+        let compiled = compile(&network, &problem.target(&network, target)).expect("fits");
         let mut accelerator =
             Accelerator::build(&compiled.program, &toolchain()).expect("builds");
+        let mut predictor = Predictor::new(&compiled.program);
         for image in problem.images(2) {
             let execution = accelerator.run(&image).expect("runs");
-            ladder::check(&network, &compiled, &image, &execution).map_err(TestCaseError::fail)?;
+            ladder::check(&network, &compiled, &mut predictor, &image, &execution)
+                .map_err(TestCaseError::fail)?;
         }
     }
 }

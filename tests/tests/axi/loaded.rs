@@ -33,6 +33,7 @@ impl Loaded {
             extended: Some(array.extended),
             acc_bits: Some(array.acc_bits),
             depths: Some(DEPTHS),
+            weight_port: None,
         };
         let network = problem.network();
         let program = compile(&network, &target).expect("it fits").program;
