@@ -3,6 +3,7 @@
 mod bench;
 #[cfg(feature = "train")]
 mod landscape;
+mod port;
 mod search;
 #[cfg(feature = "train")]
 mod train;
@@ -22,6 +23,7 @@ pub(crate) use bench::BenchTrainArgs;
 pub(crate) use bench::{BenchArgs, BenchArraysArgs, BenchCommand};
 #[cfg(feature = "train")]
 pub(crate) use landscape::LandscapeArgs;
+pub(crate) use port::PortArgs;
 pub(crate) use search::{FpgaArgs, SearchArgs};
 #[cfg(feature = "train")]
 pub(crate) use train::{
@@ -296,6 +298,7 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = port::WEIGHT_PORT_HELP)]
 pub(crate) struct CompileArgs {
     /// Checkpoint or network.
     pub(crate) model: PathBuf,
@@ -307,11 +310,13 @@ pub(crate) struct CompileArgs {
     pub(crate) board: Option<String>,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
+    #[command(flatten)]
+    pub(crate) port: PortArgs,
     /// Also writes the accelerator behind AXI (`rtl/heartbit_axi.v`), whose memory port has so many
     /// bits, and for its host the program as one file and the registers for C and Rust (`host/`).
     #[arg(
         long, value_enum, value_name = "BITS", num_args = 0..=1, require_equals = true,
-        default_missing_value = "64"
+        default_missing_value = "64", conflicts_with = "weight_port"
     )]
     pub(crate) axi: Option<AxiBits>,
     /// Directory to write.

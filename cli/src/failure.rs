@@ -103,7 +103,12 @@ fn remedies(misfits: &[Misfit]) -> String {
             }
         })
         .collect();
-    format!("compile with {}, or leave the option out", steps.join(" "))
+    let port = if misfits.iter().any(|misfit| misfit.resource == "--weight-words") {
+        ", or stream the weights that do not fit (`--weight-port` without `--weight-ring`)"
+    } else {
+        ""
+    };
+    format!("compile with {}, or leave the option out{port}", steps.join(" "))
 }
 
 impl From<FoldError> for Failure {

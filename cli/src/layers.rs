@@ -3,10 +3,10 @@
 use crate::output::{Table, grouped, percent, share};
 use heartbit_compiler::plan::Layer;
 use heartbit_compiler::plan::bands::Rows;
-use heartbit_compiler::predict::{CyclePrediction, LayerCycles, predict};
+use heartbit_compiler::predict::{BackToBack, CyclePrediction, LayerCycles, back_to_back, predict};
 use heartbit_compiler::schedule::{Compiled, cycles_without_bands};
 use heartbit_ir::network::{Element, Network, OpKind};
-use heartbit_ir::program::Program;
+use heartbit_ir::program::{LaneMemory, PortSlots, Program};
 use serde_json::{Value, json};
 
 /// One band of a layer in reports.
@@ -69,6 +69,8 @@ pub(crate) struct LayerView {
     pub(crate) utilisation: f64,
     /// Empty unless the layer runs in bands.
     bands: Vec<BandView>,
+    /// Whether its weights come through the weight port.
+    pub(crate) streamed: bool,
 }
 
 /// A compiled network in reports.
@@ -77,6 +79,7 @@ pub(crate) struct CompiledView {
     pub(crate) binary_macs: u64,
     pub(crate) program: Program,
     pub(crate) prediction: CyclePrediction,
+    pub(crate) rhythm: BackToBack,
     pub(crate) layers: Vec<LayerView>,
     bands: Option<BandsView>,
 }
@@ -124,6 +127,7 @@ impl LayerView {
             cycles,
             utilisation: share(bit_products, cycles.total().0 * peak),
             bands: parts().filter_map(band).collect(),
+            streamed: parts().any(|&part| compiled.program.layers[part].flags.stream_weights),
         }
     }
 
@@ -131,7 +135,7 @@ impl LayerView {
         let mut json = json!({
             "name": self.name, "kind": self.kind, "shape": self.shape,
             "cycles": self.cycles.total().0, "of_which": self.cycles,
-            "utilisation": self.utilisation,
+            "utilisation": self.utilisation, "streamed": self.streamed,
         });
         if !self.bands.is_empty() {
             let band = |b: &BandView| json!({ "rows": [b.rows.first, b.rows.end - 1], "cycles": b.cycles });
@@ -140,7 +144,7 @@ impl LayerView {
         json
     }
 
-    /// Rows of the table: the layer, and its bands below it.
+    /// Rows of the table with all its columns: the layer, and its bands below it.
     fn rows(&self) -> Vec<Vec<String>> {
         let [height, width, channels] = self.shape;
         let layer = vec![
@@ -148,6 +152,8 @@ impl LayerView {
             format!("{height}x{width}x{channels}"),
             grouped(self.cycles.total().0),
             percent(self.utilisation),
+            if self.streamed { "streamed".to_owned() } else { String::new() },
+            if self.streamed { grouped(self.cycles.wait) } else { String::new() },
         ];
         let band = |b: &BandView| {
             let (first, last) = (b.rows.first, b.rows.end - 1);
@@ -171,7 +177,9 @@ impl CompiledView {
             .collect();
         let binary_macs = network.binary_macs(&compiled.plan.types);
         let bands = BandsView::new(network, compiled, prediction.total().0);
-        Self { arch: network.arch.clone(), binary_macs, program, prediction, layers, bands }
+        let rhythm = back_to_back(&program);
+        let arch = network.arch.clone();
+        Self { arch, binary_macs, program, prediction, rhythm, layers, bands }
     }
 
     pub(crate) fn peak(&self) -> u64 {
@@ -212,7 +220,10 @@ impl CompiledView {
                 "stem": self.cycles_of("stem"),
                 "head": self.cycles_of("head"),
                 "send": self.prediction.send.0,
+                "weight_wait": self.prediction.weight_wait().0,
+                "back_to_back": self.rhythm.cycles_per_image(),
             },
+            "weight_port": self.port_json(),
             "utilisation": {
                 "binary": self.binary_utilisation(), "total": self.total_utilisation(),
             },
@@ -224,26 +235,77 @@ impl CompiledView {
         json
     }
 
+    /// Words that come through the weight port once an image.
+    fn streamed_words(&self) -> usize {
+        let columns = self.program.weight_stream.as_ref().and_then(|s| s.columns.first());
+        columns.map_or(0, LaneMemory::len)
+    }
+
+    fn port_json(&self) -> Value {
+        let (Some(ring), Some(stream)) = (self.program.depths.ring, &self.program.weight_stream)
+        else {
+            return Value::Null;
+        };
+        json!({
+            "cols": ring.port_cols, "ring_words": ring.words,
+            "streamed_words": self.streamed_words(), "slots": n_slots(&stream.slots),
+            "pattern_cycles": stream.slots.pattern.len(), "latency": stream.slots.latency,
+        })
+    }
+
+    fn port_text(&self) -> String {
+        let (Some(ring), Some(stream)) = (self.program.depths.ring, &self.program.weight_stream)
+        else {
+            return String::new();
+        };
+        format!(
+            "weight port: {} columns a beat, {} beats in {} cycles after {}; ring of {} words, {} words \
+             an image\n",
+            ring.port_cols,
+            n_slots(&stream.slots),
+            stream.slots.pattern.len(),
+            grouped(stream.slots.latency),
+            grouped(ring.words as u64),
+            grouped(self.streamed_words() as u64),
+        )
+    }
+
+    /// The layers, and where weights are streamed also which ones wait for theirs.
+    fn table(&self) -> Table {
+        let has_port = self.program.weight_stream.is_some();
+        let mut titles = vec!["layer", "output", "cycles", "utilisation"];
+        titles.extend(["weights", "wait"].into_iter().filter(|_| has_port));
+        let mut table = Table::new(&titles);
+        for mut row in self.layers.iter().flat_map(LayerView::rows) {
+            row.truncate(titles.len());
+            table.row(row);
+        }
+        let logits = format!("{} logits", self.program.header.classes);
+        let send = grouped(self.prediction.send.0);
+        table.row(vec!["send".to_owned(), logits, send, String::new()]);
+        let (total, share) = (self.prediction.total().0, percent(self.total_utilisation()));
+        let mut row = vec!["total".to_owned(), String::new(), grouped(total), share];
+        if has_port {
+            row.extend([String::new(), grouped(self.prediction.weight_wait().0)]);
+        }
+        table.row(row);
+        table
+    }
+
+    /// What images take that follow each other, where that is not a cycle more than one alone.
+    fn rhythm_text(&self) -> String {
+        if self.program.weight_stream.is_none() {
+            return String::new();
+        }
+        format!("images back to back take {:.1} cycles each\n", self.rhythm.cycles_per_image())
+    }
+
     pub(crate) fn text(&self) -> String {
-        let mut table = Table::new(&["layer", "output", "cycles", "utilisation"]);
-        self.layers.iter().flat_map(LayerView::rows).for_each(|row| table.row(row));
-        table.row(vec![
-            "send".to_owned(),
-            format!("{} logits", self.program.header.classes),
-            grouped(self.prediction.send.0),
-            String::new(),
-        ]);
-        table.row(vec![
-            "total".to_owned(),
-            String::new(),
-            grouped(self.prediction.total().0),
-            percent(self.total_utilisation()),
-        ]);
         let a = self.program.array;
         let d = self.program.depths;
         format!(
             "{} on {}x{}x{}, {}-bit accumulators: {} binary MACs, peak {} a cycle\n\
-             memories: {} kbit; words: activation {}, weight {}, stream {}, step {}\n\n\
+             memories: {} kbit; words: activation {}, weight {}, stream {}, step {}\n{}\n\
              {}\nbinary layers reach {} of the peak\n{}",
             self.arch,
             a.rows,
@@ -257,9 +319,15 @@ impl CompiledView {
             grouped(d.weight as u64),
             grouped(d.stream as u64),
             grouped(d.step as u64),
-            table.render(),
+            self.port_text(),
+            self.table().render(),
             percent(self.binary_utilisation()),
-            self.bands.as_ref().map_or_else(String::new, BandsView::text),
+            self.rhythm_text() + &self.bands.as_ref().map_or_else(String::new, BandsView::text),
         )
     }
+}
+
+/// Slots of a pattern.
+fn n_slots(slots: &PortSlots) -> usize {
+    slots.pattern.iter().filter(|slot| **slot).count()
 }

@@ -8,7 +8,7 @@ use crate::output::{grouped, percent, progress, share};
 use crate::shard::Shard;
 use heartbit_compiler::build::Build;
 use heartbit_compiler::compare::{Difference, compare};
-use heartbit_compiler::predict::{CyclePrediction, predict};
+use heartbit_compiler::predict::{Predictor, predict};
 use heartbit_compiler::schedule::Compiled;
 use heartbit_cosim::Accelerator;
 use heartbit_ir::interp::{Interpreter, Map, predicted_class};
@@ -229,7 +229,6 @@ pub(crate) fn differences(
 struct Judge<'a> {
     build: &'a Build,
     interpreter: Interpreter<'a>,
-    prediction: CyclePrediction,
 }
 
 impl<'a> Judge<'a> {
@@ -237,8 +236,13 @@ impl<'a> Judge<'a> {
         Self {
             build,
             interpreter: Interpreter::new(&build.network).expect("bug: validated when it was read"),
-            prediction: predict(&build.compiled.program),
         }
+    }
+
+    /// The cycle model of an engine that has just loaded the program; it follows the engine from
+    /// image to image.
+    fn predictor(&self) -> Predictor<'a> {
+        Predictor::new(&self.build.compiled.program)
     }
 
     fn values(&self, image: &[u8]) -> Outcome<Vec<Map>> {
@@ -248,14 +252,20 @@ impl<'a> Judge<'a> {
         })
     }
 
-    fn check(&self, values: &[Map], label: usize, execution: &Execution) -> Checked {
+    fn check(
+        &self,
+        predictor: &mut Predictor<'_>,
+        values: &[Map],
+        label: usize,
+        execution: &Execution,
+    ) -> Checked {
+        let prediction = predictor.image(execution.start);
         let Compiled { plan, sequence, .. } = &self.build.compiled;
         let comparison = compare(&self.build.network, &self.build.compiled, values, execution);
         let n_layers = sequence.layers.len();
         let name =
             |i: usize| if i == n_layers { "send".to_owned() } else { sequence.name(plan, i) };
-        let predicted =
-            self.prediction.layers.iter().map(|c| c.total().0).chain([self.prediction.send.0]);
+        let predicted = prediction.layers.iter().map(|c| c.total().0).chain([prediction.send.0]);
         let actual = |i: usize| {
             if i == n_layers {
                 execution.send_cycles
@@ -278,7 +288,8 @@ impl<'a> Judge<'a> {
     }
 
     fn verdict(&self, command: &str, images: &Images) -> Verdict {
-        let cycles = Cycles { predicted: self.prediction.total().0, ..Cycles::default() };
+        let prediction = predict(&self.build.compiled.program);
+        let cycles = Cycles { predicted: prediction.total().0, ..Cycles::default() };
         let subject = Subject::new(command, self.build, images);
         let shard = images.shard_if_any();
         Verdict { subject, shard, images: images.len(), cycles, ..Verdict::default() }
@@ -294,13 +305,13 @@ pub(crate) fn simulate(build: &Build, images: &Images) -> Outcome<Verdict> {
     let checked: Vec<Checked> = (0..images.len())
         .into_par_iter()
         .map_init(
-            || simulator.clone(),
-            |simulator, index| {
+            || (simulator.clone(), judge.predictor()),
+            |(simulator, predictor), index| {
                 let image = images.image(index)?;
                 let values = judge.values(&image)?;
                 let execution = simulator.run(&image)?;
                 bar.inc(1);
-                Ok(judge.check(&values, images.label(index), &execution))
+                Ok(judge.check(predictor, &values, images.label(index), &execution))
             },
         )
         .collect::<Outcome<_>>()?;
@@ -314,8 +325,8 @@ pub(crate) fn simulate(build: &Build, images: &Images) -> Outcome<Verdict> {
     Ok(verdict)
 }
 
-/// Runs the RTL on all images, and the simulator if it is wanted, and compares them with the
-/// interpreter.
+/// Runs the RTL, which has just loaded the program, on all images, and the simulator if it is wanted,
+/// and compares them with the interpreter.
 pub(crate) fn cosimulate(
     build: &Build,
     images: &Images,
@@ -324,6 +335,7 @@ pub(crate) fn cosimulate(
 ) -> Outcome<Verdict> {
     let judge = Judge::new(build);
     let mut simulator = Simulator::new(&build.compiled.program)?;
+    let (mut of_simulator, mut of_rtl) = (judge.predictor(), judge.predictor());
     let mut verdict = judge.verdict("cosim", images);
     let bar = progress("co-simulate", images.len());
     let started = Instant::now();
@@ -333,10 +345,11 @@ pub(crate) fn cosimulate(
         let label = images.label(index);
         let number = images.number(index);
         if with_simulator {
-            let simulated = judge.check(&values, label, &simulator.run(&image)?);
+            let execution = simulator.run(&image)?;
+            let simulated = judge.check(&mut of_simulator, &values, label, &execution);
             verdict.add(number, "simulator", simulated);
         }
-        let checked = judge.check(&values, label, &rtl.run(&image)?);
+        let checked = judge.check(&mut of_rtl, &values, label, &rtl.run(&image)?);
         verdict.correct += usize::from(checked.correct);
         verdict.add(number, "RTL", checked);
         bar.inc(1);

@@ -75,6 +75,59 @@ fn hardware_for_several_networks_is_compiled_as_asked() {
 }
 
 #[test]
+fn weights_that_do_not_fit_are_streamed() {
+    let directory = temporary();
+    let network = bundled_network();
+    let compile = ["compile", text(&network), "--array", "8x8x16", "--out", "b"];
+    let with = |extra: &[&'static str]| [&compile[..], extra].concat();
+    let small = ["--weight-words", "600", "--weight-port", "2"];
+    let slow = [&small[..], &["--weight-rate", "1/6", "--weight-latency", "9"]].concat();
+    let whole = succeed(&directory, &compile);
+    assert_eq!(whole["weight_port"], Value::Null);
+    assert_eq!(whole["cycles"]["weight_wait"], 0);
+    let number = |value: &Value| value.as_f64().expect("a number");
+    let total = number(&whole["cycles"]["total"]);
+    assert!((number(&whole["cycles"]["back_to_back"]) - total - 1.0).abs() < 1e-9);
+
+    let json = succeed(&directory, &with(&slow));
+    assert_eq!(json, succeed(&directory, &["inspect", "b"]));
+    let port = &json["weight_port"];
+    assert_eq!((&port["cols"], &port["latency"]), (&2.into(), &9.into()));
+    assert_eq!((&port["slots"], &port["pattern_cycles"]), (&1.into(), &6.into()));
+    assert_eq!(json["memories"]["weight"], 600);
+    assert_eq!(json["memories"]["ring"]["words"], port["ring_words"]);
+    let layers = json["layers"].as_array().expect("layers");
+    let waits = layers.iter().map(|l| number(&l["of_which"]["wait"])).sum::<f64>();
+    let wait = number(&json["cycles"]["weight_wait"]);
+    assert!(wait > 0.0 && (waits - wait).abs() < 1e-9, "{waits} cycles, not {wait}");
+    assert!((number(&json["cycles"]["total"]) - total - waits).abs() < 1e-9);
+    // 4 beats of 6 cycles bring a word.
+    let bound = 24.0 * number(&port["streamed_words"]);
+    assert!(number(&json["cycles"]["back_to_back"]) >= bound);
+    for layer in layers {
+        let waits = number(&layer["of_which"]["wait"]) > 0.0;
+        assert!(layer["streamed"] == true || !waits, "{layer}");
+    }
+    let output = heartbit(&directory, &["inspect", "b"]);
+    let shown = String::from_utf8(output.stdout).expect("UTF-8");
+    for words in ["weight port: 2 columns a beat, 1 beats in 6 cycles", "streamed", "back to back"]
+    {
+        assert!(shown.contains(words), "`{words}` is not in: {shown}");
+    }
+
+    for (extra, code, words) in [
+        (&["--weight-ring", "64"][..], 2, "--weight-port"),
+        (&["--weight-port", "2", "--weight-rate", "3/2"], 2, "BEATS/CYCLES"),
+        (&["--weight-port", "2", "--axi"], 2, "cannot be used with"),
+        (&["--weight-port", "3"], 4, "3 columns in a beat of the weight port"),
+        (&["--weight-port", "2", "--weight-ring", "63"], 4, "a power of two"),
+        (&["--weight-port", "2", "--weight-words", "20"], 4, "--weight-words needs 256"),
+    ] {
+        fail(&directory, &with(extra), code, &[words]);
+    }
+}
+
+#[test]
 fn accelerator_behind_axi_is_written_beside_the_same_build() {
     let directory = temporary();
     let network = bundled_network();
@@ -213,7 +266,12 @@ fn network_that_does_not_fit_says_by_how_much() {
     compile(&["--acc-bits", "12"], &["--acc-bits needs", "but there are 12", "layer `linear`"]);
     compile(
         &["--weight-words", "100", "--stream-words", "64"],
-        &["--weight-words needs", "--stream-words needs", "help: compile with --weight-words"],
+        &[
+            "--weight-words needs",
+            "--stream-words needs",
+            "help: compile with --weight-words",
+            "stream the weights that do not fit (`--weight-port`",
+        ],
     );
     // What bands need at least.
     compile(&["--stream-words", "64"], &["needs 992", "help: compile with --stream-words 992"]);

@@ -5,7 +5,8 @@
 //! | `network.hbn` | the network |
 //! | `program.json` | array, memory depths, and for each layer its name, shape and cycles |
 //! | `mem/program.hex`, `mem/steps_N.hex` | one 32-bit word a line; steps of lane group N |
-//! | `mem/weights_NNN.hex`, `mem/parameters_NNN.hex` | column NNN, one word a line |
+//! | `mem/weights_NNN.hex`, `mem/parameters_NNN.hex` | column NNN, one word a line; of the weights those that are resident, from the end of the weight ring on |
+//! | `mem/weight_stream_NNN.hex` | with a weight ring: the words that column NNN gets through the weight port, in the order of an image |
 //! | `rtl/*.v` | the Verilog, from the caller |
 //! | `host/*` | what a host needs of an accelerator behind AXI, from the caller |
 //!
@@ -13,6 +14,8 @@
 //! a temporary directory beside its name and renamed.
 //!
 //! Not here: what the numbers mean.
+
+mod stream;
 
 use crate::plan::bands::{Bands, Sequence};
 use crate::plan::{self, Plan};
@@ -22,7 +25,7 @@ use heartbit_ir::file::FileError;
 use heartbit_ir::network::Network;
 use heartbit_ir::program::{
     ArrayConfig, DESCRIPTOR_WORDS, HEADER_WORDS, Header, LaneMemory, LayerDescriptor, MemoryDepths,
-    Parameter, Program,
+    Parameter, PortSlots, Program, WeightStream,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
@@ -31,6 +34,12 @@ use std::path::{Path, PathBuf};
 
 /// Version of `program.json`.
 const SCHEMA: u32 = 1;
+/// Files of resident weights, one a column.
+const WEIGHTS: &str = "weights";
+/// Files of streamed weights.
+const WEIGHT_STREAM: &str = "weight_stream";
+/// Files of parameters.
+const PARAMETERS: &str = "parameters";
 /// Largest memory image that is read.
 const MAX_WORDS: usize = 1 << 16;
 
@@ -91,6 +100,9 @@ struct ProgramFile {
     schema: u32,
     array: ArrayConfig,
     depths: MemoryDepths,
+    /// When beats are expected at the weight port, for which cycles are predicted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    weight_slots: Option<PortSlots>,
     predicted_cycles: u64,
     /// Layers that run in bands, which are in `layers` once a band.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -164,14 +176,17 @@ fn write_into(
     for (group, steps) in program.steps.iter().enumerate() {
         save(mem.join(format!("steps_{group}.hex")), &words(steps.iter().copied()))?;
     }
-    for (col, weights) in program.weights.iter().enumerate() {
-        let text = lane_words(weights, program.array.lanes);
-        save(mem.join(format!("weights_{col:03}.hex")), &text)?;
+    let streamed = program.weight_stream.as_ref().map_or(&[][..], |stream| &stream.columns);
+    for (name, columns) in [(WEIGHTS, &program.weights[..]), (WEIGHT_STREAM, streamed)] {
+        for (col, weights) in columns.iter().enumerate() {
+            let text = lane_words(weights, program.array.lanes);
+            save(column_path(&mem, name, col), &text)?;
+        }
     }
     for (col, parameters) in program.parameters.iter().enumerate() {
         let bits = program.array.parameter_bits();
         let text = hex_words(parameters.iter().map(|p| p.encode_bits(bits)), bits);
-        save(mem.join(format!("parameters_{col:03}.hex")), &text)?;
+        save(column_path(&mem, PARAMETERS, col), &text)?;
     }
     for (name, contents) in more {
         let file = path.join(name);
@@ -206,6 +221,7 @@ fn describe(network: &Network, compiled: &Compiled) -> ProgramFile {
         schema: SCHEMA,
         array: program.array,
         depths: program.depths,
+        weight_slots: program.weight_stream.as_ref().map(|stream| stream.slots.clone()),
         predicted_cycles: prediction.total().0,
         bands: sequence.bands,
         layers,
@@ -232,23 +248,25 @@ pub fn read(path: &Path) -> Result<Build, BuildError> {
         return Err(malformed(&json_path)("the array is not one that `compile` writes"));
     }
     let sequence = sequence(&network, &plan, file.bands).map_err(malformed(&json_path))?;
+    let port = stream::port(&file).map_err(|reason| malformed(&json_path)(reason))?;
     let mem = path.join("mem");
-    let (header, layers) = read_program(&mem.join("program.hex"), sequence.layers.len())?;
+    let program_path = mem.join("program.hex");
+    let (header, layers) = read_program(&program_path, sequence.layers.len())?;
+    let streamed = stream::words(&layers, port.as_ref().map(|(ring, _)| ring))
+        .map_err(|reason| malformed(&program_path)(reason))?;
     let steps = (0..file.array.taps)
         .map(|group| {
-            let words = read_hex(&mem.join(format!("steps_{group}.hex")), 32)?;
+            let words = read_hex(&mem.join(format!("steps_{group}.hex")), 32, MAX_WORDS)?;
             Ok(words.iter().map(|limbs| low_word(limbs)).collect())
         })
         .collect::<Result<_, BuildError>>()?;
-    let columns = 0..file.array.cols;
-    let weights = columns
-        .clone()
-        .map(|col| read_lanes(&mem.join(format!("weights_{col:03}.hex")), file.array.lanes))
-        .collect::<Result<_, _>>()?;
-    let parameters = columns
+    let weights = read_columns(&mem, WEIGHTS, &file.array, MAX_WORDS)?;
+    let weight_stream =
+        port.map(|(_, slots)| read_stream(&mem, &file.array, streamed, slots)).transpose()?;
+    let parameters = (0..file.array.cols)
         .map(|col| {
             let bits = file.array.parameter_bits();
-            let words = read_hex(&mem.join(format!("parameters_{col:03}.hex")), bits)?;
+            let words = read_hex(&column_path(&mem, PARAMETERS, col), bits, MAX_WORDS)?;
             Ok(words.iter().map(|limbs| parameter(limbs)).collect())
         })
         .collect::<Result<_, BuildError>>()?;
@@ -259,7 +277,7 @@ pub fn read(path: &Path) -> Result<Build, BuildError> {
         layers,
         steps,
         weights,
-        weight_stream: None,
+        weight_stream,
         parameters,
     };
     let stem = stem_offsets(&network, &plan, &program.array);
@@ -289,7 +307,8 @@ fn read_program(
     path: &Path,
     n_layers: usize,
 ) -> Result<(Header, Vec<LayerDescriptor>), BuildError> {
-    let words: Vec<u32> = read_hex(path, 32)?.iter().map(|limbs| low_word(limbs)).collect();
+    let words: Vec<u32> =
+        read_hex(path, 32, MAX_WORDS)?.iter().map(|limbs| low_word(limbs)).collect();
     let expected = HEADER_WORDS + DESCRIPTOR_WORDS * n_layers;
     if words.len() != expected {
         let reason = format!("{} words, but {n_layers} layers take {expected}", words.len());
@@ -300,8 +319,39 @@ fn read_program(
     Ok((Header::decode([header[0], header[1]]), layers))
 }
 
-fn read_lanes(path: &Path, lanes: usize) -> Result<LaneMemory, BuildError> {
-    let words = read_hex(path, lanes)?;
+/// Reads so many words that are streamed to each column.
+fn read_stream(
+    mem: &Path,
+    array: &ArrayConfig,
+    n_words: usize,
+    slots: &PortSlots,
+) -> Result<WeightStream, BuildError> {
+    let columns = read_columns(mem, WEIGHT_STREAM, array, n_words)?;
+    if let Some(col) = columns.iter().position(|column| column.len() != n_words) {
+        let reason = format!("{} words, but the layers take {n_words}", columns[col].len());
+        return Err(malformed(&column_path(mem, WEIGHT_STREAM, col))(reason));
+    }
+    Ok(WeightStream { columns, slots: slots.clone() })
+}
+
+/// Reads the weight words of every column, not more than so many.
+fn read_columns(
+    mem: &Path,
+    name: &str,
+    array: &ArrayConfig,
+    most: usize,
+) -> Result<Vec<LaneMemory>, BuildError> {
+    let column = |col| read_lanes(&column_path(mem, name, col), array.lanes, most);
+    (0..array.cols).map(column).collect()
+}
+
+/// The file of the words of a column.
+fn column_path(mem: &Path, name: &str, col: usize) -> PathBuf {
+    mem.join(format!("{name}_{col:03}.hex"))
+}
+
+fn read_lanes(path: &Path, lanes: usize, most: usize) -> Result<LaneMemory, BuildError> {
+    let words = read_hex(path, lanes, most)?;
     let mut memory = LaneMemory::ones(lanes, words.len());
     for (index, limbs) in words.iter().enumerate() {
         for lane in 0..lanes {
@@ -311,15 +361,15 @@ fn read_lanes(path: &Path, lanes: usize) -> Result<LaneMemory, BuildError> {
     Ok(memory)
 }
 
-/// Reads one word a line, each as 64-bit limbs, least significant first.
-fn read_hex(path: &Path, bits: usize) -> Result<Vec<Vec<u64>>, BuildError> {
+/// Reads one word a line, each as 64-bit limbs, least significant first; not more than so many.
+fn read_hex(path: &Path, bits: usize, most: usize) -> Result<Vec<Vec<u64>>, BuildError> {
     let text = fs::read_to_string(path).map_err(io("read", path))?;
     let digits = bits.div_ceil(4);
     text.lines()
         .enumerate()
         .map(|(index, line)| {
-            if index >= MAX_WORDS {
-                return Err(malformed(path)(format!("more than {MAX_WORDS} words")));
+            if index >= most {
+                return Err(malformed(path)(format!("more than {most} words")));
             }
             parse_word(line, bits).ok_or_else(|| {
                 let line_number = index + 1;

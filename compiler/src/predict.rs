@@ -1,16 +1,26 @@
-//! The cycle model: microarchitecture.md, section 5.4, in closed form.
+//! The cycle model: microarchitecture.md, section 5.4.
 //!
-//! It is compared with the simulator, which steps a state machine, and with the RTL: for every
-//! layer the three agree to the cycle.
+//! A layer whose weights are resident takes as many cycles as its descriptor says, in closed form.
+//! With `stream_weights` its steps may wait for their words; then the ring and the source of the
+//! weight port are followed, word by word ([`Predictor`]).
+//! All of it is compared with the simulator, which steps a state machine, and with the RTL: for
+//! every layer the three agree to the cycle.
 //!
 //! Not here: stalls of the host port, which are the host's.
 
+mod ring;
+
 use heartbit_ir::program::{DESCRIPTOR_WORDS, LayerDescriptor, Program};
+use ring::Ring;
 use serde::Serialize;
 use std::iter::Sum;
 
 /// Cycles to fetch the first descriptor; the others are fetched meanwhile.
 const FETCH_CYCLES: u64 = DESCRIPTOR_WORDS as u64 + 2;
+/// Cycles of `Idle` before an image that is there already.
+const IDLE_CYCLES: u64 = 1;
+/// Images after which a rhythm that does not repeat is only measured.
+const MOST_IMAGES: u64 = 256;
 
 /// A number of rising clock edges of the array clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +33,8 @@ pub struct LayerCycles {
     pub fetch: u64,
     /// Steps of the array.
     pub compute: u64,
+    /// Steps that wait for their weights.
+    pub wait: u64,
     /// Between tiles, where draining one takes longer than the steps of the next.
     pub stall: u64,
     /// Until the next layer can begin, and for each column tile that is pooled.
@@ -32,7 +44,7 @@ pub struct LayerCycles {
 impl LayerCycles {
     /// All of them.
     pub fn total(&self) -> CycleCount {
-        CycleCount(self.fetch + self.compute + self.stall + self.drain)
+        CycleCount(self.fetch + self.compute + self.wait + self.stall + self.drain)
     }
 }
 
@@ -41,6 +53,7 @@ impl Sum for LayerCycles {
         layers.fold(Self::default(), |a, b| Self {
             fetch: a.fetch + b.fetch,
             compute: a.compute + b.compute,
+            wait: a.wait + b.wait,
             stall: a.stall + b.stall,
             drain: a.drain + b.drain,
         })
@@ -61,28 +74,163 @@ impl CyclePrediction {
     pub fn total(&self) -> CycleCount {
         CycleCount(self.layers.iter().map(|c| c.total().0).sum::<u64>() + self.send.0)
     }
-}
 
-/// Predicts the cycles of one image.
-pub fn predict(program: &Program) -> CyclePrediction {
-    let last = program.layers.last().expect("bug: a program has layers");
-    CyclePrediction {
-        layers: program
-            .layers
-            .iter()
-            .enumerate()
-            .map(|(i, layer)| layer_cycles(i, layer))
-            .collect(),
-        send: CycleCount(u64::from(last.col_tiles) + u64::from(program.header.classes) + 1),
+    /// Cycles in which steps wait for their weights.
+    pub fn weight_wait(&self) -> CycleCount {
+        CycleCount(self.layers.iter().map(|c| c.wait).sum())
     }
 }
 
-fn layer_cycles(index: usize, layer: &LayerDescriptor) -> LayerCycles {
+/// Images that follow each other without a pause: so many take so many cycles, again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BackToBack {
+    /// Images; 1 unless the slots of the weight port and the images repeat together only later.
+    pub images: u64,
+    /// Cycles of all of them, from `Fetch` to `Fetch`.
+    pub cycles: u64,
+}
+
+impl BackToBack {
+    /// Cycles of an image in the mean.
+    #[expect(clippy::cast_precision_loss, reason = "cycles are far below 2^53")]
+    pub fn cycles_per_image(&self) -> f64 {
+        self.cycles as f64 / self.images as f64
+    }
+}
+
+/// Predicts the cycles of one image, which begins in the first cycle in which the weight ring is
+/// full, if weights are streamed.
+///
+/// # Panics
+/// If the program has no layers, or the source of its weight port no slot.
+pub fn predict(program: &Program) -> CyclePrediction {
+    let mut predictor = Predictor::new(program);
+    predictor.image(predictor.filled_at())
+}
+
+/// Predicts the cycles of one image after the other, of which each begins (`Fetch`) in such a
+/// cycle, counted from the first one after the program was loaded.
+///
+/// Where no weights are streamed all images are alike, whenever they begin.
+///
+/// # Panics
+/// As [`predict`].
+pub fn predict_images(program: &Program, starts: &[u64]) -> Vec<CyclePrediction> {
+    let mut predictor = Predictor::new(program);
+    starts.iter().map(|&start| predictor.image(start)).collect()
+}
+
+/// Predicts the rhythm of images that are always there, and whose results are taken at once.
+///
+/// With streamed weights the images may differ, because the slots of the source and the images do
+/// not keep step; images are then followed until all repeats. If that is after hundreds of them,
+/// the answer is what the last 256 took.
+///
+/// # Panics
+/// As [`predict`].
+pub fn back_to_back(program: &Program) -> BackToBack {
+    let mut predictor = Predictor::new(program);
+    let mut start = predictor.filled_at();
+    let (mut since, mut state) = (start, predictor.state(start));
+    let (mut images, mut power) = (0, 1);
+    // Brent's search for a cycle: the state to meet again is moved on at powers of two.
+    loop {
+        start += predictor.image(start).total().0 + IDLE_CYCLES;
+        images += 1;
+        let now = predictor.state(start);
+        if now == state || images == MOST_IMAGES {
+            return BackToBack { images, cycles: start - since };
+        }
+        if images == power {
+            (since, state) = (start, now);
+            (images, power) = (0, 2 * power);
+        }
+    }
+}
+
+/// The cycle model from one image to the next: what is in the weight ring is carried on.
+#[derive(Clone, Debug)]
+pub struct Predictor<'a> {
+    program: &'a Program,
+    /// `None` where no weights are streamed.
+    ring: Option<Ring>,
+}
+
+impl<'a> Predictor<'a> {
+    /// The model of a program that was just loaded.
+    ///
+    /// # Panics
+    /// If the source of the weight port has no slot.
+    pub fn new(program: &'a Program) -> Self {
+        Self { program, ring: Ring::new(program) }
+    }
+
+    /// Predicts the cycles of the next image, which begins (`Fetch`) in such a cycle, counted from
+    /// the first one after the program was loaded, and after the image before has ended.
+    ///
+    /// # Panics
+    /// If the program has no layers.
+    pub fn image(&mut self, start: u64) -> CyclePrediction {
+        let last = self.program.layers.last().expect("bug: a program has layers");
+        let send = u64::from(last.col_tiles) + u64::from(self.program.header.classes) + 1;
+        let mut now = start;
+        let mut layers = Vec::with_capacity(self.program.layers.len());
+        for (index, layer) in self.program.layers.iter().enumerate() {
+            let mut cycles = cycles_without_waits(index, layer);
+            let streamed = self.ring.as_mut().filter(|_| layer.flags.stream_weights);
+            cycles.wait = streamed.map_or(0, |ring| wait(ring, layer, now + cycles.fetch));
+            now += cycles.total().0;
+            layers.push(cycles);
+        }
+        CyclePrediction { layers, send: CycleCount(send) }
+    }
+
+    /// The first cycle in which the ring is full, before the first image.
+    fn filled_at(&self) -> u64 {
+        self.ring.as_ref().map_or(0, Ring::filled_at)
+    }
+
+    /// All that an image depends on which begins in a cycle.
+    fn state(&self, start: u64) -> Vec<u64> {
+        self.ring.as_ref().map_or_else(Vec::new, |ring| ring.state(start))
+    }
+}
+
+fn cycles_without_waits(index: usize, layer: &LayerDescriptor) -> LayerCycles {
     let (col_tiles, tiles) = (u64::from(layer.col_tiles), layer.tiles());
     LayerCycles {
         fetch: if index == 0 { FETCH_CYCLES } else { 0 },
         compute: col_tiles * tiles * u64::from(layer.steps),
+        wait: 0,
         stall: col_tiles * tiles * u64::from(layer.tile_gap),
         drain: col_tiles * u64::from(layer.col_gap) + u64::from(layer.layer_gap),
     }
 }
+
+/// Cycles in which the steps of a layer wait, which could issue the first of them in a cycle.
+fn wait(ring: &mut Ring, layer: &LayerDescriptor, first: u64) -> u64 {
+    let period = layer.tile_period();
+    let later_tiles = layer.tiles().saturating_sub(1);
+    let mut waited = 0;
+    let mut now = first;
+    for _ in 0..layer.col_tiles {
+        let mut steps = Vec::with_capacity(layer.steps.into());
+        for _ in 0..layer.steps {
+            let (address, arrived) = ring.receive();
+            let issued = now.max(arrived);
+            waited += issued - now;
+            now = issued + 1;
+            steps.push((address, issued));
+        }
+        // The last tile frees the words, the first one if there is no other.
+        let last_tile = now + u64::from(layer.tile_gap) + later_tiles.saturating_sub(1) * period;
+        for ((address, issued), step) in steps.into_iter().zip(0..) {
+            ring.release(address, if later_tiles == 0 { issued } else { last_tile + step });
+        }
+        now += u64::from(layer.tile_gap) + later_tiles * period + u64::from(layer.col_gap);
+    }
+    waited
+}
+
+#[cfg(test)]
+mod tests;

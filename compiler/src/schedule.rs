@@ -13,25 +13,30 @@ mod layer;
 mod layout;
 mod memory;
 mod places;
+pub(crate) mod port;
 mod stem;
 mod steps;
+mod streaming;
 mod weights;
 
+pub use port::WeightPort;
 pub use stem::StemOffsets;
 
 use crate::plan::bands::{Bands, Sequence};
 use crate::plan::{Plan, PlanError, Source, WrittenMap};
-use crate::predict::{CyclePrediction, predict};
+use crate::predict::{BackToBack, CyclePrediction, back_to_back, predict};
 use heartbit_ir::network::{Element, Network, OpKind};
 use heartbit_ir::program::{
     ArrayConfig, ArrayShape, DESCRIPTOR_WORDS, HEADER_WORDS, Header, LaneMemory, LayerDescriptor,
-    LayerFlags, MemoryDepths, Parameter, Program,
+    LayerFlags, MemoryDepths, Parameter, PortSlots, Program, WeightStream,
 };
 use layer::{Scheduled, Scheduler};
+use port::ADDRESSES;
 use stem::Stem;
+use streaming::{Choice, Streaming};
 
 /// What to compile for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// Size of the array.
     pub shape: ArrayShape,
@@ -43,10 +48,13 @@ pub struct Target {
     pub extended: Option<bool>,
     /// Bits of an accumulator; the smallest that fits if `None`.
     pub acc_bits: Option<u32>,
-    /// Words of the memories; the smallest that fit if `None`.
+    /// Words of the memories; the smallest that fit if `None`. A weight ring among them is there
+    /// whether the network needs it or not.
     pub depths: Option<MemoryDepths>,
     /// Words of some memories, where `depths` is `None`.
     pub words: MemoryWords,
+    /// Where the weights come from that do not fit; all have to fit if `None`.
+    pub weight_port: Option<WeightPort>,
 }
 
 /// Words of the memories that can be chosen one by one; the smallest that fit where `None`.
@@ -61,7 +69,7 @@ pub struct MemoryWords {
 }
 
 /// Words that 16-bit addresses reach.
-const REACH: usize = 1 << 16;
+const REACH: usize = ADDRESSES;
 
 impl Target {
     /// An array whose accumulators and memories are sized for the network.
@@ -74,6 +82,7 @@ impl Target {
             acc_bits: None,
             depths: None,
             words: MemoryWords::default(),
+            weight_port: None,
         }
     }
 
@@ -94,12 +103,13 @@ impl Target {
 
     /// The words that the memories get for those that are needed.
     fn chosen_words(&self, needed: MemoryDepths) -> MemoryDepths {
-        self.depths.unwrap_or(MemoryDepths {
+        let one_by_one = MemoryDepths {
             activation: self.words.activation.unwrap_or(needed.activation),
             weight: self.words.weight.unwrap_or(needed.weight),
             stream: self.words.stream.unwrap_or(needed.stream),
             ..needed
-        })
+        };
+        self.depths.map_or(one_by_one, |depths| MemoryDepths { ring: needed.ring, ..depths })
     }
 }
 
@@ -174,23 +184,36 @@ pub struct Outline {
     /// Layer descriptors in order.
     pub layers: Vec<LayerDescriptor>,
     header: Header,
+    /// When beats come through the weight port; `None` without a weight ring.
+    slots: Option<PortSlots>,
 }
 
 impl Outline {
     /// Cycles of one image, as [`predict`] says them of the program.
     pub fn cycles(&self) -> CyclePrediction {
-        predict(&self.clone().into_program(Vec::new(), Vec::new(), Vec::new()))
+        predict(&self.clone().into_program(Contained::default()))
     }
 
-    fn into_program(
-        self,
-        steps: Vec<Vec<u32>>,
-        weights: Vec<LaneMemory>,
-        parameters: Vec<Vec<Parameter>>,
-    ) -> Program {
-        let Self { array, depths, layers, header } = self;
-        Program { array, depths, header, layers, steps, weights, parameters, weight_stream: None }
+    /// The rhythm of images back to back, as [`back_to_back`] says it of the program.
+    pub fn back_to_back(&self) -> BackToBack {
+        back_to_back(&self.clone().into_program(Contained::default()))
     }
+
+    fn into_program(self, contained: Contained) -> Program {
+        let Self { array, depths, layers, header, slots } = self;
+        let Contained { steps, weights, streamed, parameters } = contained;
+        let weight_stream = slots.map(|slots| WeightStream { columns: streamed, slots });
+        Program { array, depths, header, layers, steps, weights, weight_stream, parameters }
+    }
+}
+
+/// What is in the memories, and what comes through the weight port.
+#[derive(Debug, Default)]
+struct Contained {
+    steps: Vec<Vec<u32>>,
+    weights: Vec<LaneMemory>,
+    streamed: Vec<LaneMemory>,
+    parameters: Vec<Vec<Parameter>>,
 }
 
 /// Whether the words of weights and parameters are made.
@@ -253,13 +276,16 @@ fn build(
 ) -> Result<Compiled, ScheduleError> {
     let task = Task { network, plan: &plan, target };
     let (outline, scheduled) = task.attempt(&sequence, Contents::Built)?.fitting()?;
-    let Scheduled { steps, weights, parameters, stem, .. } = scheduled;
-    let program = outline.into_program(steps, weights, parameters);
+    let Scheduled { contained, stem, .. } = scheduled;
+    let program = outline.into_program(contained);
     Ok(Compiled { plan, sequence, program, stem })
 }
 
 /// Does what [`compile`] does but for bands and the contents of the memories, which take most of
 /// the time; for searches over many targets.
+///
+/// Where weights are streamed it also looks less long for the best layers, so that the program may
+/// take fewer cycles than are said here.
 ///
 /// # Errors
 /// Those of [`compile`].
@@ -313,24 +339,72 @@ impl Task<'_> {
         let mut misfits = Vec::new();
         let mut array = array(network, plan, target, &mut misfits);
         check_divisions(target.shape, &array)?;
+        port::check(target, &array)?;
         let stem = Stem::new(network, plan, &array);
         array.acc_bits = acc_bits(plan, &stem, target, &mut misfits);
         let mut scheduler = Scheduler::new(network, plan, sequence, array, &stem, contents);
         let n_layers = sequence.layers.len();
         let mut layers: Vec<_> = (0..n_layers).map(|index| scheduler.layer(index)).collect();
         scheduler.set_layer_gaps(&mut layers);
-        let mut scheduled = scheduler.finish();
-        misfits.append(&mut scheduled.oversize);
         let needed = MemoryDepths {
             image: image_words(&stem, &array),
             logit: network.classes().div_ceil(array.cols),
             program: HEADER_WORDS + DESCRIPTOR_WORDS * n_layers,
-            ..scheduled.depths
+            ..scheduler.depths()
         };
-        misfits.extend(too_small(&needed, &target.most_words()));
-        let (depths, header) = (target.chosen_words(needed), header(network, &stem));
-        Ok(Attempt { outline: Outline { array, depths, layers, header }, scheduled, misfits })
+        let header = header(network, &stem);
+        let mut outline = Outline { array, depths: needed, layers, header, slots: None };
+        match streaming(&outline, &scheduler, target, contents) {
+            Ok(streaming) => scheduler.place_weights(&mut outline, &streaming),
+            Err(misfit) => {
+                misfits.push(misfit);
+                // That is said now; the other memories are still to be looked at.
+                outline.depths.weight = 0;
+            }
+        }
+        if outline.depths.ring.is_some() {
+            outline.slots = target.weight_port.as_ref().map(|port| port.slots.clone());
+        }
+        let mut scheduled = scheduler.finish();
+        misfits.append(&mut scheduled.oversize);
+        misfits.extend(too_small(&outline.depths, &target.most_words()));
+        outline.depths = target.chosen_words(outline.depths);
+        Ok(Attempt { outline, scheduled, misfits })
     }
+}
+
+/// Where the weights are: in the memory, if they fit or there is no other place.
+fn streaming(
+    outline: &Outline,
+    scheduler: &Scheduler<'_>,
+    target: &Target,
+    contents: Contents,
+) -> Result<Streaming, Misfit> {
+    let words = scheduler.weight_words();
+    let resident = Streaming { ring: None, streamed: vec![false; outline.layers.len()] };
+    let Some(port) = &target.weight_port else { return Ok(resident) };
+    let fixed = target.depths.map(|depths| depths.weight).or(target.words.weight);
+    let room = fixed.or(port.room).unwrap_or(ADDRESSES);
+    let hardware = target.depths.and_then(|depths| depths.ring);
+    if hardware.is_none() && outline.depths.weight <= room {
+        return Ok(resident);
+    }
+    let is_thorough = contents == Contents::Built;
+    let choice = Choice {
+        outline,
+        words: &words,
+        pass_words: scheduler.pass_words(),
+        room,
+        port,
+        hardware,
+        is_thorough,
+    };
+    choice.best().map_err(|shortage| Misfit {
+        resource: "--weight-words",
+        layer: shortage.layer.map(|layer| scheduler.name(layer)),
+        needed: shortage.words as u64,
+        available: room as u64,
+    })
 }
 
 /// What the array's sums of a network's stem lack, as [`compile`] says it.
@@ -491,6 +565,7 @@ pub fn describe_flags(flags: &LayerFlags) -> Vec<&'static str> {
         (flags.out_flat, "flattened"),
         (flags.pool, "global pool"),
         (flags.logits, "logits"),
+        (flags.stream_weights, "streamed weights"),
     ]
     .into_iter()
     .filter_map(|(set, name)| set.then_some(name))

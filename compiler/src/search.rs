@@ -10,9 +10,10 @@ pub mod fit;
 pub mod front;
 
 use crate::plan::{Plan, PlanError, plan};
+use crate::predict::BackToBack;
 use crate::resources::{Area, Model};
-use crate::schedule::{Outline, Target, outline};
-use fit::{Capacity, shortages};
+use crate::schedule::{Outline, Target, WeightPort, outline};
+use fit::{Capacity, shortages, weight_room};
 use front::front;
 use heartbit_ir::network::Network;
 use heartbit_ir::program::{ArrayConfig, ArrayShape, MemoryDepths};
@@ -59,23 +60,35 @@ pub struct Candidate {
     pub depths: MemoryDepths,
     /// Cycles of an image.
     pub cycles: u64,
+    /// Cycles of images back to back.
+    pub rhythm: BackToBack,
     /// What it takes.
     pub area: Area,
 }
 
 impl Candidate {
-    /// Images a second at a clock: one image after the other, and a cycle between them in which the
-    /// sequencer finds the next.
-    #[expect(clippy::cast_precision_loss, reason = "cycles are far below 2^53")]
-    pub fn images_per_second(&self, clock_hz: f64) -> f64 {
-        clock_hz / (self.cycles + 1) as f64
+    fn new(outline: &Outline, model: &Model) -> Self {
+        Self {
+            cycles: outline.cycles().total().0,
+            rhythm: outline.back_to_back(),
+            area: model.area(&outline.array, &outline.depths),
+            array: outline.array,
+            depths: outline.depths,
+        }
     }
 
-    /// What sorts candidates: fewer cycles first, then less of everything, then smaller sizes.
+    /// Images a second at a clock, one image after the other.
+    pub fn images_per_second(&self, clock_hz: f64) -> f64 {
+        clock_hz / self.rhythm.cycles_per_image()
+    }
+
+    /// What sorts candidates: fewer cycles back to back first, then less of everything, then smaller
+    /// sizes.
     fn order(&self) -> impl Ord + use<> {
         let (a, r) = (&self.array, &self.area);
         let sizes = (a.rows, a.cols, a.lanes, a.taps, a.lines);
-        (self.cycles, r.lut, r.bram, r.dsp, r.ff, sizes)
+        let cycles = self.rhythm.cycles.div_ceil(self.rhythm.images);
+        (cycles, self.cycles, r.lut, r.bram, r.dsp, r.ff, sizes)
     }
 }
 
@@ -98,7 +111,7 @@ impl Found {
 
     /// Arrays than which no other is both as fast and as small, fastest first.
     pub fn front(&self) -> Vec<&Candidate> {
-        let costs = |c: &Candidate| vec![to_float(c.cycles), to_float(c.area.lut)];
+        let costs = |c: &Candidate| vec![c.rhythm.cycles_per_image(), to_float(c.area.lut)];
         let costs: Vec<_> = self.fitting.iter().map(costs).collect();
         front(&costs).into_iter().map(|i| &self.fitting[i]).collect()
     }
@@ -111,6 +124,9 @@ fn to_float(n: u64) -> f64 {
 
 /// Looks at every array of a space; `step` is told of each shape that is done.
 ///
+/// With a weight port, arrays whose columns its beats divide may stream the weights for which there
+/// is not enough memory; compiling such an array may find fewer cycles.
+///
 /// # Errors
 /// [`PlanError`] where no array can execute the network.
 pub fn search(
@@ -118,11 +134,14 @@ pub fn search(
     space: &Space,
     model: &Model,
     capacity: &Capacity,
+    port: Option<&WeightPort>,
     step: impl Fn() + Sync,
 ) -> Result<Found, PlanError> {
     let plan = plan(network)?;
     let look = |shape: &ArrayShape| {
-        let found = candidates(network, &plan, *shape, model);
+        let port = port.filter(|port| port.cols > 0 && shape.cols.is_multiple_of(port.cols));
+        let look = Look { network, plan: &plan, shape: *shape, model, capacity, port };
+        let found = look.candidates();
         step();
         found
     };
@@ -140,37 +159,48 @@ pub fn search(
     Ok(Found { scheduled, fitting, closest })
 }
 
-/// The arrays of a shape: each number of lane groups and lines up to what the network makes use of.
-fn candidates(network: &Network, plan: &Plan, shape: ArrayShape, model: &Model) -> Vec<Candidate> {
-    let Some(most) = schedule(network, plan, shape, None) else { return Vec::new() };
-    let (taps, lines) = (most.array.taps, most.array.lines);
-    let choices = |most: usize| [4, 2, 1].into_iter().filter(move |n| *n <= most);
-    let mut found = vec![most];
-    for choice in choices(taps).flat_map(|t| choices(lines).map(move |q| (t, q))).skip(1) {
-        found.extend(schedule(network, plan, shape, Some(choice)));
-    }
-    let candidate = |outline: Outline| Candidate {
-        area: model.area(&outline.array, &outline.depths),
-        array: outline.array,
-        depths: outline.depths,
-        cycles: outline.cycles().total().0,
-    };
-    found.into_iter().map(candidate).collect()
+/// A shape that is looked at.
+struct Look<'a> {
+    network: &'a Network,
+    plan: &'a Plan,
+    shape: ArrayShape,
+    model: &'a Model,
+    capacity: &'a Capacity,
+    port: Option<&'a WeightPort>,
 }
 
-/// A schedule, if there is one.
-fn schedule(
-    network: &Network,
-    plan: &Plan,
-    shape: ArrayShape,
-    choice: Option<(usize, usize)>,
-) -> Option<Outline> {
-    let target = Target {
-        taps: choice.map(|(taps, _)| taps),
-        lines: choice.map(|(_, lines)| lines),
-        ..Target::sized_for_network(shape)
-    };
-    outline(network, plan, &target).ok()
+impl Look<'_> {
+    /// The arrays of the shape: each number of lane groups and lines up to what the network makes
+    /// use of.
+    fn candidates(&self) -> Vec<Candidate> {
+        let target = Target::sized_for_network(self.shape);
+        let Some(most) = self.schedule(&target) else { return Vec::new() };
+        let (taps, lines) = (most.array.taps, most.array.lines);
+        let choices = |most: usize| [4, 2, 1].into_iter().filter(move |n| *n <= most);
+        let mut found = vec![most];
+        for (taps, lines) in choices(taps).flat_map(|t| choices(lines).map(move |q| (t, q))).skip(1)
+        {
+            let target = Target { taps: Some(taps), lines: Some(lines), ..target.clone() };
+            found.extend(self.schedule(&target));
+        }
+        found
+    }
+
+    /// A schedule, if there is one; with weights streamed where it then fits.
+    fn schedule(&self, target: &Target) -> Option<Candidate> {
+        let target = Target { weight_port: self.port.cloned(), ..target.clone() };
+        let all = outline(self.network, self.plan, &target).ok()?;
+        let room = self.port.and_then(|_| {
+            let depths = &all.depths;
+            let short = !shortages(&self.model.area(&all.array, depths), self.capacity).is_empty();
+            short.then(|| weight_room(self.model, &all.array, depths, self.capacity)).flatten()
+        });
+        let streamed = room.and_then(|_| {
+            let port = self.port.map(|port| WeightPort { room, ..port.clone() });
+            outline(self.network, self.plan, &Target { weight_port: port, ..target }).ok()
+        });
+        Some(Candidate::new(&streamed.unwrap_or(all), self.model))
+    }
 }
 
 #[cfg(test)]

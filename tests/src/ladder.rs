@@ -1,7 +1,7 @@
 //! One rung of the ladder: an engine's execution against interpreter and cycle model.
 
 use heartbit_compiler::compare::{Difference, compare};
-use heartbit_compiler::predict::predict;
+use heartbit_compiler::predict::Predictor;
 use heartbit_compiler::schedule::{Compiled, Target};
 use heartbit_ir::interp::Interpreter;
 use heartbit_ir::network::Network;
@@ -35,18 +35,22 @@ pub fn differences(
 
 /// Checks every tensor of every layer and the cycles of every layer.
 ///
+/// The predictor was made when the engine loaded the program, and has predicted every image that the
+/// engine ran since: where weights are streamed, what the ring holds is left from the image before.
+///
 /// # Errors
 /// What differs first, in words.
 pub fn check(
     network: &Network,
     compiled: &Compiled,
+    predictor: &mut Predictor<'_>,
     image: &[u8],
     execution: &Execution,
 ) -> Result<(), String> {
+    let prediction = predictor.image(execution.start);
     if let Some(difference) = differences(network, compiled, image, execution).first() {
         return Err(difference.to_string());
     }
-    let prediction = predict(&compiled.program);
     let predicted: Vec<u64> = prediction.layers.iter().map(|c| c.total().0).collect();
     if execution.layer_cycles != predicted || execution.send_cycles != prediction.send.0 {
         return Err(format!(

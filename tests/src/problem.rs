@@ -7,7 +7,11 @@
 //! Not here: references. The interpreter is the reference.
 
 mod maker;
+mod port;
 
+pub use port::{Port, ports};
+
+use heartbit_compiler::schedule::Target;
 use heartbit_ir::network::{Network, OpKind, ValueId};
 use maker::Maker;
 use proptest::prelude::*;
@@ -93,6 +97,8 @@ pub struct Problem {
     pub head_bits: u32,
     /// Weights, parameters and images.
     pub seed: u64,
+    /// How weights are streamed, by engines that have a port for them.
+    pub port: Option<Port>,
 }
 
 /// Returns a strategy for problems with at most so many channels, for an array with or without
@@ -105,10 +111,10 @@ pub fn problems(max_channels: usize, extended: bool) -> impl Strategy<Value = Pr
         prop::collection::vec(blocks(max_channels, extended), 0..=4),
         (any::<bool>(), 5..=8u32),
         (1..=7usize, 1..=6u32),
-        any::<u64>(),
+        (any::<u64>(), prop::option::weighted(0.4, ports())),
     )
         .prop_map(
-            move |(image, stem, wide, blocks, (flatten, levels), (classes, bits), seed)| {
+            move |(image, stem, wide, blocks, (flatten, levels), (classes, bits), (seed, port))| {
                 let (height, width, image_channels) = image;
                 Problem {
                     height,
@@ -122,6 +128,7 @@ pub fn problems(max_channels: usize, extended: bool) -> impl Strategy<Value = Pr
                     classes,
                     head_bits: bits,
                     seed,
+                    port,
                 }
             },
         )
@@ -168,6 +175,14 @@ impl Problem {
         let mut rng = ChaCha8Rng::seed_from_u64(!self.seed);
         let bytes = self.height * self.width * self.image_channels;
         (0..n).map(|_| (0..bytes).map(|_| rng.random()).collect()).collect()
+    }
+
+    /// Returns a target with the problem's weight port, if it has one.
+    pub fn target(&self, network: &Network, target: Target) -> Target {
+        match &self.port {
+            Some(port) => port.fitted(network, &target),
+            None => target,
+        }
     }
 
     /// Returns the network; it is valid.

@@ -6,11 +6,7 @@
 //!
 //! Not here: how many cycles that takes.
 
-use crate::ladder;
-use heartbit_compiler::predict::predict;
-use heartbit_compiler::schedule::Compiled;
-use heartbit_ir::network::Network;
-use heartbit_ir::program::{Execution, LaneMemory, PortSlots, Program, WeightRing, WeightStream};
+use heartbit_ir::program::{LaneMemory, PortSlots, Program, WeightRing, WeightStream};
 
 /// Streams the weights of the layers that `choose` names and that fit into the ring.
 ///
@@ -70,29 +66,4 @@ fn invert(memory: &mut LaneMemory, word: usize) {
     for lane in 0..memory.lanes() {
         memory.set(word, lane, !bit(memory, word, lane));
     }
-}
-
-/// Checks every tensor of every layer, and that waiting only adds cycles, of layers alone.
-///
-/// # Errors
-/// What differs first, in words.
-pub fn check(
-    network: &Network,
-    compiled: &Compiled,
-    image: &[u8],
-    execution: &Execution,
-) -> Result<(), String> {
-    if let Some(difference) = ladder::differences(network, compiled, image, execution).first() {
-        return Err(difference.to_string());
-    }
-    let prediction = predict(&compiled.program);
-    let resident: Vec<u64> = prediction.layers.iter().map(|c| c.total().0).collect();
-    let cycles = &execution.layer_cycles;
-    if cycles.len() != resident.len() || cycles.iter().zip(&resident).any(|(c, least)| c < least) {
-        return Err(format!("cycles: {cycles:?} with waiting, {resident:?} without"));
-    }
-    if execution.send_cycles != prediction.send.0 {
-        return Err(format!("cycles of `Send`: {}", execution.send_cycles));
-    }
-    Ok(())
 }

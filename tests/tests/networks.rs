@@ -4,10 +4,12 @@
 //! The weights are random with realistic statistics.
 
 use heartbit_compiler::fold::fold;
+use heartbit_compiler::predict::Predictor;
 use heartbit_compiler::random;
 use heartbit_compiler::schedule::{Compiled, Target, compile};
 use heartbit_cosim::{Accelerator, Toolchain};
 use heartbit_ir::network::{Network, OpKind};
+use heartbit_ir::program::Execution;
 use heartbit_model::Arch;
 use heartbit_sim::Simulator;
 use heartbit_tests::ladder;
@@ -38,7 +40,15 @@ impl Case {
     fn simulate(&self) {
         let mut simulator = Simulator::new(&self.compiled.program).expect("a valid program");
         let execution = simulator.run(&self.image).expect("runs");
-        assert_eq!(ladder::check(&self.network, &self.compiled, &self.image, &execution), Ok(()));
+        self.check(&execution);
+    }
+
+    #[track_caller]
+    fn check(&self, execution: &Execution) {
+        let mut predictor = Predictor::new(&self.compiled.program);
+        let (network, compiled) = (&self.network, &self.compiled);
+        let checked = ladder::check(network, compiled, &mut predictor, &self.image, execution);
+        assert_eq!(checked, Ok(()));
     }
 
     #[track_caller]
@@ -48,7 +58,7 @@ impl Case {
         let mut accelerator =
             Accelerator::build(&self.compiled.program, &toolchain).expect("the Verilog compiles");
         let execution = accelerator.run(&self.image).expect("runs");
-        assert_eq!(ladder::check(&self.network, &self.compiled, &self.image, &execution), Ok(()));
+        self.check(&execution);
     }
 }
 

@@ -4,6 +4,7 @@
 //! Like the Verilog, it knows only the ports of microarchitecture.md, section 6.
 
 use heartbit_compiler::fold::fold;
+use heartbit_compiler::predict::Predictor;
 use heartbit_compiler::random;
 use heartbit_compiler::schedule::{Target, compile};
 use heartbit_hdl::{PortId, Simulator, accelerator};
@@ -11,7 +12,7 @@ use heartbit_ir::program::{ArrayShape, Execution, LayerOutput, PortSlots, Progra
 use heartbit_model::Arch;
 use heartbit_tests::ladder;
 use heartbit_tests::problem::{Problem, problems};
-use heartbit_tests::streamed;
+use heartbit_tests::streamed::streamed;
 use native::WeightSource;
 use proptest::prelude::*;
 
@@ -232,6 +233,7 @@ fn check(
     let target = ladder::target(shape, taps, extended);
     let compiled = compile(&network, &target).expect("fits");
     let mut native = Native::new(&compiled.program);
+    let mut predictor = Predictor::new(&compiled.program);
     let mut cycle = 0_u32;
     // The second image meets what the first one left in the memories.
     for image in problem.images(2) {
@@ -239,7 +241,8 @@ fn check(
             cycle += 1;
             !cycle.is_multiple_of(3)
         });
-        ladder::check(&network, &compiled, &image, &execution).map_err(TestCaseError::fail)?;
+        ladder::check(&network, &compiled, &mut predictor, &image, &execution)
+            .map_err(TestCaseError::fail)?;
     }
     Ok(())
 }
@@ -262,7 +265,7 @@ impl Stream {
         let port_cols = divisors[self.divisor % divisors.len()];
         let ring = WeightRing { words: self.words, port_cols };
         let choose = |layer: usize| self.layers >> (layer % 32) & 1 == 1;
-        streamed::streamed(program, ring, self.slots.clone(), choose)
+        streamed(program, ring, self.slots.clone(), choose)
     }
 }
 
@@ -286,14 +289,17 @@ fn check_streamed(
     reset: usize,
 ) -> Result<(), TestCaseError> {
     let network = problem.network();
-    let compiled = compile(&network, target).expect("fits");
-    let program = stream.of(&compiled.program);
-    let mut native = Native::new(&program);
+    let mut compiled = compile(&network, target).expect("fits");
+    compiled.program = stream.of(&compiled.program);
+    let program = &compiled.program;
+    let mut native = Native::new(program);
+    let mut predictor = Predictor::new(program);
     let images = problem.images(3);
     let mut executions = Vec::new();
     for image in &images {
         let execution = native.run(image, || true);
-        streamed::check(&network, &compiled, image, &execution).map_err(TestCaseError::fail)?;
+        ladder::check(&network, &compiled, &mut predictor, image, &execution)
+            .map_err(TestCaseError::fail)?;
         executions.push(execution);
     }
     let any = program.layers.iter().any(|layer| layer.flags.stream_weights);
@@ -314,8 +320,10 @@ fn check_stream(problem: &Problem, shape: ArrayShape, reset: usize) -> Result<()
     let mut native = Native::new(&compiled.program);
     let images = problem.images(3);
     let executions: Vec<_> = images.iter().map(|image| native.run(image, || true)).collect();
+    let mut predictor = Predictor::new(&compiled.program);
     for (image, execution) in images.iter().zip(&executions) {
-        ladder::check(&network, &compiled, image, execution).map_err(TestCaseError::fail)?;
+        ladder::check(&network, &compiled, &mut predictor, image, execution)
+            .map_err(TestCaseError::fail)?;
     }
     let results: Vec<_> = executions.into_iter().map(|e| (e.logits, e.class)).collect();
     native.sim.set("in_valid", 1);
@@ -335,7 +343,9 @@ fn resnet20_agrees() {
     let compiled = compile(&network, &target).expect("fits");
     let image: Vec<u8> = (0..32 * 32 * 3_u32).map(|i| (i * i % 251).to_le_bytes()[0]).collect();
     let execution = Native::new(&compiled.program).run(&image, || true);
-    assert_eq!(ladder::check(&network, &compiled, &image, &execution), Ok(()));
+    let mut predictor = Predictor::new(&compiled.program);
+    let checked = ladder::check(&network, &compiled, &mut predictor, &image, &execution);
+    assert_eq!(checked, Ok(()));
 }
 
 fn shapes() -> impl Strategy<Value = ArrayShape> {

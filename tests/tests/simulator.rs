@@ -1,14 +1,15 @@
 //! Rung 4: interpreter and simulator agree on every tensor; simulator and cycle model on every
-//! layer's cycles.
+//! layer's cycles, those of images that wait for their weights included.
 
 use heartbit_compiler::plan::bands::{Bands, Sequence};
 use heartbit_compiler::plan::plan;
+use heartbit_compiler::predict::Predictor;
 use heartbit_compiler::schedule::{Compiled, compile, compile_in_bands};
 use heartbit_ir::network::Network;
 use heartbit_ir::program::ArrayShape;
 use heartbit_sim::Simulator;
 use heartbit_tests::ladder;
-use heartbit_tests::problem::{Problem, problems};
+use heartbit_tests::problem::{Problem, ports, problems};
 use proptest::prelude::*;
 
 fn shapes() -> impl Strategy<Value = ArrayShape> {
@@ -26,17 +27,19 @@ fn check(
     extended: bool,
 ) -> Result<(), TestCaseError> {
     let network = problem.network();
-    let target = ladder::target(shape, taps, extended);
+    let target = problem.target(&network, ladder::target(shape, taps, extended));
     let compiled = compile(&network, &target).expect("fits");
     run(problem, &network, &compiled)
 }
 
 fn run(problem: &Problem, network: &Network, compiled: &Compiled) -> Result<(), TestCaseError> {
     let mut simulator = Simulator::new(&compiled.program).expect("a valid program");
+    let mut predictor = Predictor::new(&compiled.program);
     // The second image meets what the first one left in the memories.
     for image in problem.images(2) {
         let execution = simulator.run(&image).expect("runs");
-        ladder::check(network, compiled, &image, &execution).map_err(TestCaseError::fail)?;
+        ladder::check(network, compiled, &mut predictor, &image, &execution)
+            .map_err(TestCaseError::fail)?;
     }
     Ok(())
 }
@@ -109,5 +112,18 @@ proptest! {
         choice in any::<(prop::sample::Index, prop::sample::Index)>(),
     ) {
         check_bands(&problem, shape, 1 << taps, choice, |_| true)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_024, ..ProptestConfig::default() })]
+
+    /// As above, and every problem has a weight port.
+    #[test]
+    fn arrays_with_a_weight_port_agree_with_interpreter_and_cycle_model(
+        mut problem in problems(20, true), port in ports(), shape in shapes(),
+    ) {
+        problem.port = Some(port);
+        check(&problem, shape, 1, true)?;
     }
 }

@@ -8,8 +8,8 @@ use crate::layers::CompiledView;
 use crate::output;
 use heartbit_compiler::build::{self, Build};
 use heartbit_compiler::resources::Area;
-use heartbit_compiler::schedule::{self, MemoryWords, Target};
-use heartbit_compiler::search::fit::shortages;
+use heartbit_compiler::schedule::{self, MemoryWords, ScheduleError, Target, WeightPort};
+use heartbit_compiler::search::fit::{shortages, weight_room};
 use heartbit_hdl::axi::{self, AxiConfig};
 use heartbit_ir::network::Network;
 use heartbit_ir::program::{ArrayConfig, ArrayShape, MemoryDepths, Program};
@@ -19,9 +19,10 @@ pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
     let network = inputs::network(&args.model)?;
     let board = || Some(FpgaArgs { board: Some(args.board.clone()?), ..FpgaArgs::default() });
     let fpga = board().map(|args| Fpga::new(&args)).transpose()?;
+    let port = args.port.port();
     let build = match (&fpga, args.array) {
-        (fpga, Some(array)) => compile(network, array, &args.limits, fpga.as_ref())?,
-        (Some(fpga), None) => compile_best(network, fpga, &args.limits)?,
+        (fpga, Some(array)) => compile(network, array, &args.limits, port, fpga.as_ref())?,
+        (Some(fpga), None) => compile_best(network, fpga, &args.limits, port)?,
         (None, None) => unreachable!("bug: the command line asks for one of both"),
     };
     let program = &build.compiled.program;
@@ -46,8 +47,13 @@ pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
 
 /// Compiles a network for the fastest array that fits, with the sizes that are given as they are. If
 /// none does, the one that comes closest may fit with layers in bands.
-fn compile_best(network: Network, fpga: &Fpga, limits: &LimitArgs) -> Outcome<Build> {
-    let found = super::search::search(&network, fpga)?;
+fn compile_best(
+    network: Network,
+    fpga: &Fpga,
+    limits: &LimitArgs,
+    port: Option<WeightPort>,
+) -> Outcome<Build> {
+    let found = super::search::search(&network, fpga, port.as_ref())?;
     let Some(best) = found.best().or(found.closest.as_ref()) else {
         return Err(Failure::new(Code::DoesNotFit, "no array has a schedule for the network"));
     };
@@ -57,12 +63,31 @@ fn compile_best(network: Network, fpga: &Fpga, limits: &LimitArgs) -> Outcome<Bu
         lines: limits.lines.or(Some(a.lines)),
         ..*limits
     };
+    // The port may be of other columns, where all weights fit.
+    let port = port.filter(|_| best.depths.ring.is_some());
     let shape = ArrayShape { rows: a.rows, cols: a.cols, lanes: a.lanes };
-    let build = compile(network, shape, &limits, Some(fpga))?;
+    let build = compile(network, shape, &limits, port, Some(fpga))?;
     match super::search::none_fits(&found, fpga) {
         Some(failure) if fit(fpga, &build.compiled.program).is_err() => Err(failure),
         _ => Ok(build),
     }
+}
+
+/// Limits the weight memory to what a board has left for it, if weights can be streamed.
+fn give_room(target: &mut Target, network: &Network, fpga: &Fpga) -> Result<(), ScheduleError> {
+    if target.words.weight.is_some() {
+        return Ok(());
+    }
+    let plan = heartbit_compiler::plan::plan(network)?;
+    let all = schedule::outline(network, &plan, target)?;
+    let short = shortages(&fpga.model.area(&all.array, &all.depths), &fpga.capacity);
+    if let Some(port) = &mut target.weight_port
+        && !short.is_empty()
+    {
+        // Without any room it is the whole that does not fit, which is said later.
+        port.room = weight_room(fpga.model, &all.array, &all.depths, &fpga.capacity);
+    }
+    Ok(())
 }
 
 /// The area of a program's array, if it fits.
@@ -72,7 +97,8 @@ fn fit(fpga: &Fpga, program: &Program) -> Outcome<Area> {
     if short.is_empty() {
         return Ok(area);
     }
-    let help = "`heartbit search` lists the arrays that fit; leave `--array` out for the fastest";
+    let help = "`heartbit search` lists the arrays that fit; leave `--array` out for the fastest, or \
+                stream the weights that do not fit (`--weight-port`)";
     Err(fpga.does_not_fit(&program.array, &program.depths, &short, help))
 }
 
@@ -81,9 +107,10 @@ pub(crate) fn compile(
     network: Network,
     shape: ArrayShape,
     limits: &LimitArgs,
+    weight_port: Option<WeightPort>,
     fpga: Option<&Fpga>,
 ) -> Outcome<Build> {
-    let target = Target {
+    let mut target = Target {
         taps: limits.taps,
         lines: limits.lines,
         extended: limits.extended.then_some(true),
@@ -93,8 +120,12 @@ pub(crate) fn compile(
             weight: limits.weight_words,
             stream: limits.stream_words,
         },
+        weight_port,
         ..Target::sized_for_network(shape)
     };
+    if let (Some(fpga), Some(_)) = (fpga, &target.weight_port) {
+        give_room(&mut target, &network, fpga)?;
+    }
     let fits = |array: &ArrayConfig, depths: &MemoryDepths| {
         let area = |fpga: &Fpga| fpga.model.area(array, depths);
         fpga.is_none_or(|fpga| shortages(&area(fpga), &fpga.capacity).is_empty())

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &DemoArgs, format: Format) -> Outcome {
 
     say("A binary ResNet-20, trained on CIFAR-10, from integers to Verilog.\n\n")?;
     let path = args.out.join("build");
-    let compiled = compile(network, args.array, &LimitArgs::default(), None)?;
+    let compiled = compile(network, args.array, &LimitArgs::default(), None, None)?;
     write(&path, &compiled, None)?;
     // From here on only what is on disk counts.
     let build = inputs::build(&path)?;

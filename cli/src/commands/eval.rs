@@ -121,7 +121,7 @@ fn interpret(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
 }
 
 fn simulate(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
-    let build = compile(network(args, images)?, args.array, &LimitArgs::default(), None)?;
+    let build = compile(network(args, images)?, args.array, &LimitArgs::default(), None, None)?;
     simulated_logits(&build.compiled.program, images)
 }
 
@@ -142,7 +142,7 @@ pub(crate) fn simulated_logits(program: &Program, images: &Images) -> Outcome<Ve
 }
 
 fn cosimulate(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
-    let build = compile(network(args, images)?, args.array, &LimitArgs::default(), None)?;
+    let build = compile(network(args, images)?, args.array, &LimitArgs::default(), None, None)?;
     let mut rtl = Accelerator::build(&build.compiled.program, &Toolchain::detect()?)?;
     let bar = progress("co-simulate", images.len());
     (0..images.len())

@@ -6,7 +6,7 @@ use crate::fpga::Fpga;
 use crate::inputs;
 use crate::output::{self, Table, grouped, percent, progress};
 use heartbit_compiler::resources::Area;
-use heartbit_compiler::schedule::ScheduleError;
+use heartbit_compiler::schedule::{ScheduleError, WeightPort};
 use heartbit_compiler::search::fit::shortages;
 use heartbit_compiler::search::front::front;
 use heartbit_compiler::search::{Candidate, Found, Space, search as search_space};
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &SearchArgs, format: Format) -> Outcome {
             name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             arch: network.arch.clone(),
             accuracy: args.accuracy.get(i).copied(),
-            found: search(&network, &fpga)?,
+            found: search(&network, &fpga, args.port.port().as_ref())?,
         });
     }
     if let Some(failure) = nothing_fits(&searched, &fpga) {
@@ -64,10 +64,10 @@ pub(crate) fn run(args: &SearchArgs, format: Format) -> Outcome {
 }
 
 /// Looks at the whole space for a network.
-pub(crate) fn search(network: &Network, fpga: &Fpga) -> Outcome<Found> {
+pub(crate) fn search(network: &Network, fpga: &Fpga, port: Option<&WeightPort>) -> Outcome<Found> {
     let space = Space::default();
     let bar = progress("arrays", space.shapes().len());
-    let found = search_space(network, &space, fpga.model, &fpga.capacity, || bar.inc(1));
+    let found = search_space(network, &space, fpga.model, &fpga.capacity, port, || bar.inc(1));
     bar.finish_and_clear();
     Ok(found.map_err(ScheduleError::from)?)
 }
@@ -85,7 +85,7 @@ pub(crate) fn none_fits(found: &Found, fpga: &Fpga) -> Option<Failure> {
     let closest = found.closest.as_ref()?;
     let short = shortages(&closest.area, &fpga.capacity);
     let help = "no array of the space fits, this one comes closest: take a larger board or a \
-                smaller network";
+                smaller network, or stream the weights that do not fit (`--weight-port`)";
     Some(fpga.does_not_fit(&closest.array, &closest.depths, &short, help))
 }
 
@@ -144,6 +144,7 @@ fn to_json(searched: &[Searched], points: &[Point<'_>], fpga: &Fpga) -> Value {
 fn candidate_json(c: &Candidate, fpga: &Fpga) -> Value {
     json!({
         "array": c.array, "memories": c.depths, "cycles": c.cycles,
+        "cycles_back_to_back": c.rhythm.cycles_per_image(),
         "images_per_second": c.images_per_second(fpga.clock_mhz * 1e6), "area": c.area,
     })
 }

@@ -44,7 +44,7 @@ impl Model {
             None => inputs::network(path)?,
         };
         let array = args.array.unwrap_or(DEFAULT_ARRAY);
-        let build = compile::compile(network, array, &args.limits, None)?;
+        let build = compile::compile(network, array, &args.limits, None, None)?;
         Ok(Self { build, checkpoint, is_on_disk: false })
     }
 }

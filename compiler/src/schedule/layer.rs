@@ -4,28 +4,24 @@ use super::layout::{self, ChannelMap};
 use super::places::{Live, Places};
 use super::stem::{Stem, StemOffsets};
 use super::steps::{self, ScheduledStep, StepTable, Window};
+use super::streaming::{LayerWeights, Streaming};
 use super::weights::ColumnMemories;
-use super::{Contents, Misfit};
+use super::{Contained, Contents, Misfit, Outline};
 use crate::plan::bands::{ProgramLayer, Reach, Rows, Sequence};
 use crate::plan::{Convolution, Layer, Plan, ShortcutKind, Source, WrittenMap};
 use heartbit_ir::grid;
 use heartbit_ir::levels::Levels;
 use heartbit_ir::network::{Network, OpKind};
-use heartbit_ir::program::{
-    ArrayConfig, Join, LaneMemory, LayerDescriptor, MemoryDepths, Parameter, Shortcut, Step,
-};
+use heartbit_ir::program::{ArrayConfig, Join, LayerDescriptor, MemoryDepths, Shortcut, Step};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Bits of a level before its lower planes are left out.
 const FULL_LEVEL_BITS: u32 = 8;
 
 /// What all layers together need.
 pub(super) struct Scheduled {
-    /// Words of the memories whose contents are made here.
-    pub(super) depths: MemoryDepths,
-    pub(super) steps: Vec<Vec<u32>>,
-    pub(super) weights: Vec<LaneMemory>,
-    pub(super) parameters: Vec<Vec<Parameter>>,
+    pub(super) contained: Contained,
     pub(super) stem: StemOffsets,
     /// What is in use of the memories of activations and streams while each layer runs.
     pub(super) live: Vec<Live>,
@@ -43,13 +39,14 @@ pub(super) struct Scheduler<'a> {
     lines: Vec<usize>,
     pub(super) places: Places,
     columns: ColumnMemories,
+    /// Where in its columns each layer of the plan has its weights, once they are made.
+    weights: Vec<Option<Range<usize>>>,
     pub(super) steps: StepTable,
     stem: &'a Stem<'a>,
     stem_offsets: StemOffsets,
     contents: Contents,
-    /// First word of the weights of each layer of the plan, and of its parameters by the first and
+    /// First word of the parameters of each layer of the plan, by the first and
     /// last of their classes; bands share them.
-    weight_bases: BTreeMap<usize, usize>,
     param_bases: BTreeMap<(usize, usize, usize), usize>,
     oversize: Vec<Misfit>,
 }
@@ -72,18 +69,19 @@ impl<'a> Scheduler<'a> {
             places: Places::new(network, plan, sequence, &array, &lines),
             lines,
             columns: ColumnMemories::new(array, contents),
+            weights: vec![None; plan.layers.len()],
             steps: StepTable::new(array.taps),
             stem,
             stem_offsets: stem.offsets(contents),
             contents,
-            weight_bases: BTreeMap::new(),
             param_bases: BTreeMap::new(),
             oversize: Vec::new(),
         }
     }
 
-    pub(super) fn finish(self) -> Scheduled {
-        let depths = MemoryDepths {
+    /// Words of the memories whose contents are made here, all weights in theirs.
+    pub(super) fn depths(&self) -> MemoryDepths {
+        MemoryDepths {
             image: 1,
             activation: self.places.activation_words.max(1),
             weight: self.columns.weight_words().max(1),
@@ -93,13 +91,59 @@ impl<'a> Scheduler<'a> {
             step: self.steps.len(),
             program: 1,
             ring: None,
+        }
+    }
+
+    /// Words of the weights of each of the program's layers; those of several are the first one's.
+    pub(super) fn weight_words(&self) -> Vec<LayerWeights> {
+        let of = |(index, program): (usize, &ProgramLayer)| {
+            let users = self.sequence.of_layer(program.layer);
+            let words = self.weights[program.layer].as_ref().map_or(0, ExactSizeIterator::len);
+            LayerWeights {
+                words: if users.first() == Some(&index) { words } else { 0 },
+                is_shared: users.len() > 1,
+            }
         };
-        let (weights, parameters) = self.columns.into_memories();
+        self.sequence.layers.iter().enumerate().map(of).collect()
+    }
+
+    /// Words that passes find, whatever is in them.
+    pub(super) fn pass_words(&self) -> usize {
+        self.columns.reserved()
+    }
+
+    /// Name of one of the program's layers.
+    pub(super) fn name(&self, index: usize) -> String {
+        self.sequence.name(self.plan, index)
+    }
+
+    /// Sets where the weights of each layer are, and how many words they take.
+    pub(super) fn place_weights(&mut self, outline: &mut Outline, streaming: &Streaming) {
+        let programs = self.sequence.layers.iter().zip(&streaming.streamed);
+        let mut streamed = vec![false; self.plan.layers.len()];
+        programs.for_each(|(program, is)| streamed[program.layer] = *is);
+        let mut weights: Vec<_> =
+            self.weights.iter().map(|words| words.clone().unwrap_or_default()).collect();
+        if let Some(ring) = streaming.ring {
+            outline.depths.weight = self.columns.stream(&mut weights, &streamed, ring.words);
+            outline.depths.ring = Some(ring);
+        }
+        for (index, d) in outline.layers.iter_mut().enumerate() {
+            let (plan_index, layer, _) = self.at(index);
+            d.flags.stream_weights = streamed[plan_index];
+            d.weight_base = self.half(layer, "--weight-words", weights[plan_index].start);
+        }
+    }
+
+    pub(super) fn finish(self) -> Scheduled {
+        let [weights, streamed] = self.columns.weights;
         Scheduled {
-            depths,
-            steps: self.steps.into_memories(),
-            weights,
-            parameters,
+            contained: Contained {
+                steps: self.steps.into_memories(),
+                weights,
+                streamed,
+                parameters: self.columns.parameters,
+            },
             stem: self.stem_offsets,
             live: self.places.live,
             oversize: self.oversize,
@@ -192,12 +236,10 @@ impl<'a> Scheduler<'a> {
         let base = self.steps.insert(steps.iter().map(|step| step.words.clone()).collect());
         d.steps = self.half(layer, "steps", steps.len());
         d.step_base = self.half(layer, "--step-words", base);
-        let columns = &mut self.columns;
-        let base = *self
-            .weight_bases
-            .entry(layer_index)
-            .or_insert_with(|| columns.push_weights(&layer.out_order, weights, steps));
-        d.weight_base = self.half(layer, "--weight-words", base);
+        if self.weights[layer_index].is_none() {
+            let words = self.columns.push_weights(&layer.out_order, weights, steps);
+            self.weights[layer_index] = Some(words);
+        }
     }
 
     fn convolution(&mut self, index: usize, convolution: &Convolution, d: &mut LayerDescriptor) {

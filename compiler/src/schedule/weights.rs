@@ -18,10 +18,12 @@ const SUM_LIMIT: i32 = 1 << 30;
 pub(super) struct ColumnMemories {
     array: ArrayConfig,
     weight_words: usize,
+    /// Words that passes find, whatever is in them.
+    reserved: usize,
     parameter_words: usize,
-    /// No column where words are counted only.
-    weights: Vec<LaneMemory>,
-    parameters: Vec<Vec<Parameter>>,
+    /// Words in the memory, and words that are streamed. No column where words are counted only.
+    pub(super) weights: [Vec<LaneMemory>; 2],
+    pub(super) parameters: Vec<Vec<Parameter>>,
 }
 
 impl ColumnMemories {
@@ -33,8 +35,9 @@ impl ColumnMemories {
         Self {
             array,
             weight_words: 0,
+            reserved: 0,
             parameter_words: 0,
-            weights: vec![LaneMemory::ones(array.lanes, 0); columns],
+            weights: [(); 2].map(|()| vec![LaneMemory::ones(array.lanes, 0); columns]),
             parameters: vec![Vec::new(); columns],
         }
     }
@@ -49,21 +52,21 @@ impl ColumnMemories {
 
     /// Whether words are counted and not made.
     fn is_counted(&self) -> bool {
-        self.weights.is_empty()
+        self.parameters.is_empty()
     }
 
-    /// Adds the weights of a layer in the order of its steps; returns the first word.
+    /// Adds the weights of a layer in the order of its steps; returns where they are.
     pub(super) fn push_weights(
         &mut self,
         out_order: &[usize],
         weights: &Levels,
         steps: &[ScheduledStep],
-    ) -> usize {
+    ) -> Range<usize> {
         let base = self.weight_words();
         let words = out_order.len().div_ceil(self.array.cols) * steps.len();
         self.extend_weights(words);
         if self.is_counted() {
-            return base;
+            return base..base + words;
         }
         let rows_of_channel = weights.rows() / out_order.len();
         for (tile, col, &channel) in tiles(&self.array, out_order) {
@@ -72,23 +75,62 @@ impl ColumnMemories {
                 for weight in &step.lanes {
                     let row = channel * rows_of_channel + weight.row;
                     if !weights.planes()[weight.plane].get(row, weight.column) {
-                        self.weights[col].set(word, weight.lane, false);
+                        self.weights[0][col].set(word, weight.lane, false);
                     }
                 }
             }
         }
-        base
+        base..base + words
+    }
+
+    /// Takes the words of some layers out of the memory, in the order in which they are used, and
+    /// puts a ring in front of the others; returns the words of the memory.
+    pub(super) fn stream(
+        &mut self,
+        layers: &mut [Range<usize>],
+        streamed: &[bool],
+        ring: usize,
+    ) -> usize {
+        let none = vec![LaneMemory::ones(self.array.lanes, 0); self.weights[0].len()];
+        let all = std::mem::replace(&mut self.weights[0], none);
+        self.weight_words = ring;
+        for (words, &streamed) in layers.iter_mut().zip(streamed) {
+            let columns = &mut self.weights[usize::from(streamed)];
+            for (column, all) in columns.iter_mut().zip(&all) {
+                column.extend_from(all, words.clone());
+            }
+            let n = words.len();
+            // A pass has no words, and finds the first ones.
+            let base = match (streamed, n) {
+                (true, _) => 0,
+                (false, 0) => ring,
+                (false, _) => self.weight_words,
+            };
+            *words = base..base + n;
+            self.weight_words += if streamed { 0 } else { n };
+        }
+        self.make_room(ring + self.reserved);
+        self.weight_words
     }
 
     /// Makes sure that a pass, whose one step counts nothing, finds a word for each column tile.
     pub(super) fn reserve(&mut self, words: usize) {
-        let missing = words.saturating_sub(self.weight_words());
-        self.extend_weights(missing);
+        self.reserved = self.reserved.max(words);
+        self.make_room(words);
+    }
+
+    /// Words that passes find.
+    pub(super) fn reserved(&self) -> usize {
+        self.reserved
+    }
+
+    fn make_room(&mut self, words: usize) {
+        self.extend_weights(words.saturating_sub(self.weight_words()));
     }
 
     fn extend_weights(&mut self, words: usize) {
         self.weight_words += words;
-        self.weights.iter_mut().for_each(|column| column.extend_ones(words));
+        self.weights[0].iter_mut().for_each(|column| column.extend_ones(words));
     }
 
     /// Adds the parameters of a layer, for the stem those of some of its border classes; returns the
@@ -123,10 +165,6 @@ impl ColumnMemories {
             }
         }
         base
-    }
-
-    pub(super) fn into_memories(self) -> (Vec<LaneMemory>, Vec<Vec<Parameter>>) {
-        (self.weights, self.parameters)
     }
 }
 

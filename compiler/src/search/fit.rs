@@ -75,6 +75,29 @@ pub fn shortages(area: &Area, capacity: &Capacity) -> Vec<Shortage> {
     pairs(area, capacity).into_iter().filter_map(short).collect()
 }
 
+/// The most words of weight memory with which an array fits, all else as it is; `None` if it does
+/// not even with the smallest.
+pub fn weight_room(
+    model: &Model,
+    array: &ArrayConfig,
+    depths: &MemoryDepths,
+    capacity: &Capacity,
+) -> Option<usize> {
+    let fits = |words: &usize| {
+        let depths = MemoryDepths { weight: *words, ..*depths };
+        shortages(&model.area(array, &depths), capacity).is_empty()
+    };
+    if !fits(&2) {
+        return None;
+    }
+    // A memory is made of one or two powers of two, of which two may take more than the next one.
+    let two =
+        |high: u32| (0..=high).map(move |low| (1 << high) + if low < high { 1 << low } else { 0 });
+    let mut sizes: Vec<usize> = (1..16).flat_map(two).chain([1 << 16]).collect();
+    sizes.sort_unstable();
+    sizes.into_iter().rev().find(fits)
+}
+
 /// The largest ratio of what is needed to what there is.
 #[expect(clippy::cast_precision_loss, reason = "cells are far below 2^53")]
 pub(super) fn excess(area: &Area, capacity: &Capacity) -> f64 {

@@ -1,14 +1,15 @@
 //! The search against the compiler, and its order.
 
+use super::fit::{shortages, weight_room};
 use super::{Candidate, Capacity, Space, search};
 use crate::fold::fold;
 use crate::plan::plan;
-use crate::predict::predict;
+use crate::predict::{back_to_back, predict};
 use crate::random;
 use crate::resources::{Family, Model};
-use crate::schedule::{Target, compile, outline};
+use crate::schedule::{Target, WeightPort, compile, outline};
 use heartbit_ir::network::Network;
-use heartbit_ir::program::ArrayShape;
+use heartbit_ir::program::{ArrayShape, MemoryDepths, PortSlots};
 use heartbit_model::Arch;
 
 fn network(arch: Arch) -> Network {
@@ -54,7 +55,7 @@ fn search_finds_the_compilers_cycles_in_a_fixed_order() {
     let space = Space { rows: vec![2, 4, 7, 8], cols: vec![4, 8, 16], lanes: vec![8, 16, 32, 64] };
     let model = Model::of(Family::Ecp5);
     let capacity = Capacity { lut: Some(40_000), bram: Some(208), ..Capacity::default() };
-    let find = || search(&network, &space, model, &capacity, || ()).expect("a plan");
+    let find = || search(&network, &space, model, &capacity, None, || ()).expect("a plan");
     let found = find();
     assert!(found.scheduled > 48 && !found.fitting.is_empty(), "{found:?}");
     assert_eq!(found.fitting, find().fitting);
@@ -81,9 +82,63 @@ fn nothing_that_fits_leaves_the_closest() {
     let network = network(Arch::ResNet20);
     let space = Space { rows: vec![1, 2], cols: vec![4], lanes: vec![16] };
     let capacity = Capacity { bram: Some(10), ..Capacity::default() };
-    let found = search(&network, &space, Model::of(Family::Ecp5), &capacity, || ());
+    let found = search(&network, &space, Model::of(Family::Ecp5), &capacity, None, || ());
     let found = found.expect("a plan");
     assert!(found.best().is_none());
     let closest = found.closest.expect("something is closest");
     assert!(closest.area.bram > 10, "{closest:?}");
+}
+
+#[test]
+fn weight_port_makes_arrays_fit_whose_weights_do_not() {
+    let network = network(Arch::ResNet20);
+    let space = Space { rows: vec![4], cols: vec![4, 6], lanes: vec![16] };
+    let model = Model::of(Family::Ecp5);
+    let shape = "4x4x16".parse().expect("a shape");
+    let all = compile(&network, &Target::sized_for_network(shape)).expect("fits").program;
+    let some = MemoryDepths { weight: 1024, ..all.depths };
+    let bram = model.area(&all.array, &some).bram;
+    let capacity = Capacity { bram: Some(bram), ..Capacity::default() };
+    let slots = PortSlots::at_rate(0, 1, 2);
+    let port = WeightPort { cols: 4, slots, ring: None, room: None };
+    let find = |port| search(&network, &space, model, &capacity, port, || ()).expect("a plan");
+    assert!(find(None).fitting.is_empty());
+    let found = find(Some(&port));
+    // Beats of 4 columns do not divide 6.
+    assert!(!found.fitting.is_empty() && found.fitting.iter().all(|c| c.array.cols == 4));
+    for Candidate { array, depths, cycles, rhythm, area } in found.fitting {
+        assert!(depths.ring.is_some() && area.bram <= bram);
+        let target = Target {
+            taps: Some(array.taps),
+            lines: Some(array.lines),
+            weight_port: Some(WeightPort { room: Some(depths.weight), ..port.clone() }),
+            ..Target::sized_for_network(shape)
+        };
+        let program = compile(&network, &target).expect("it was found").program;
+        assert!(program.depths.ring.is_some());
+        let compiled = back_to_back(&program).cycles_per_image();
+        assert!(predict(&program).total().0 <= cycles, "{cycles} cycles");
+        assert!(compiled <= rhythm.cycles_per_image(), "{compiled} cycles, not {rhythm:?}");
+    }
+}
+
+#[test]
+fn weight_room_is_the_last_that_fits() {
+    let network = network(Arch::ResNet20);
+    let target = Target::sized_for_network("4x4x16".parse().expect("a shape"));
+    let program = compile(&network, &target).expect("fits").program;
+    let (array, depths) = (&program.array, &program.depths);
+    for family in Family::ALL {
+        let model = Model::of(family);
+        let area = |weight| model.area(array, &MemoryDepths { weight, ..*depths });
+        for weight in [256, 1024, 3000] {
+            let capacity = Capacity { bram: Some(area(weight).bram), ..Capacity::default() };
+            let room = weight_room(model, array, depths, &capacity).expect("so many fit");
+            assert!(room >= weight, "{family}: {room} words");
+            assert!(shortages(&area(room), &capacity).is_empty());
+            assert!(!shortages(&area(2 * room), &capacity).is_empty(), "{family}: {room} words");
+        }
+        let none = Capacity { bram: Some(0), ..Capacity::default() };
+        assert_eq!(weight_room(model, array, depths, &none), None);
+    }
 }

@@ -1,5 +1,7 @@
 //! Words of lanes, as the weight memories hold them.
 
+use std::ops::Range;
+
 /// Words of `lanes` bits, least significant lane first, in 64-bit limbs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneMemory {
@@ -27,6 +29,13 @@ impl LaneMemory {
     /// Bits of a word.
     pub fn lanes(&self) -> usize {
         self.lanes
+    }
+
+    /// Adds words of another memory of as many lanes.
+    pub fn extend_from(&mut self, other: &Self, words: Range<usize>) {
+        assert_eq!(self.lanes, other.lanes, "bug: memories of other lanes");
+        let n = self.lanes.div_ceil(64);
+        self.limbs.extend_from_slice(&other.limbs[words.start * n..words.end * n]);
     }
 
     /// Number of words.

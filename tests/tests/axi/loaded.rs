@@ -8,7 +8,7 @@ use heartbit_ir::interp::{Interpreter, predicted_class};
 use heartbit_ir::network::Network;
 use heartbit_ir::program::{ArrayConfig, ArrayShape, MemoryDepths, PortSlots, Program, WeightRing};
 use heartbit_tests::problem::Problem;
-use heartbit_tests::streamed;
+use heartbit_tests::streamed::streamed;
 
 fn compile_for(network: &Network, array: &ArrayConfig, depths: MemoryDepths) -> Program {
     let shape = ArrayShape { rows: array.rows, cols: array.cols, lanes: array.lanes };
@@ -60,7 +60,7 @@ impl Loaded {
         // The source is a memory, whose slots nobody knows.
         let slots = PortSlots::at_rate(0, 1, 1);
         let choose = |layer: usize| layers >> (layer % 32) & 1 == 1;
-        let program = streamed::streamed(&resident, ring, slots, choose);
+        let program = streamed(&resident, ring, slots, choose);
         let loaded = Self::of(&network, &program, &problem.images(2));
         Self { cycles: predict(&resident).total().0, weights: weight_image(&program), ..loaded }
     }

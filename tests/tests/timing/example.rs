@@ -79,6 +79,7 @@ fn problem() -> Problem {
         classes: 2,
         head_bits: 1,
         seed: SEED,
+        port: None,
     }
 }
 
