@@ -10,7 +10,7 @@ use serde::Serialize;
 use std::iter::Sum;
 
 /// Cycles to fetch the first descriptor; the others are fetched meanwhile.
-const FETCH_CYCLES: u64 = DESCRIPTOR_WORDS as u64 + 2;
+pub(crate) const FETCH_CYCLES: u64 = DESCRIPTOR_WORDS as u64 + 2;
 
 /// A number of rising clock edges of the array clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -145,6 +145,7 @@ fn compared(
                     first: [0, 0, first],
                     expected: expected.get(first).copied().unwrap_or(i32::MIN),
                     actual: actual.get(first).copied().unwrap_or(i32::MIN),
+                    place: None,
                 },
             });
         }
