@@ -15,11 +15,11 @@ use heartbit_compiler::locate::{Location, layer_starts, locate};
 use heartbit_compiler::predict::predict;
 use heartbit_compiler::schedule::{Compiled, Target, compile};
 use heartbit_cosim::{
-    Design, Error, Group, PeCycles, PeSignals, SaveFile, Toolchain, Trace, Waveform, output_groups,
+    Design, Group, PeCycles, PeSignals, SaveFile, Toolchain, Trace, Waveform, output_groups,
     time_of,
 };
 use heartbit_ir::interp::{Interpreter, Map};
-use heartbit_ir::program::{ArrayShape, Execution, PeTrace};
+use heartbit_ir::program::{ArrayShape, Execution, PeTrace, Program};
 use heartbit_sim::Simulator;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -52,9 +52,10 @@ struct Scene<'a> {
 
 /// What the Verilog did when it ran again.
 struct Traced {
-    files: WaveformFiles,
-    /// What the element met; `None` where the output port differs.
-    met: Result<PeTrace, String>,
+    file: PathBuf,
+    waveform: Waveform,
+    /// The model's cycle that was the first one of `Fetch`.
+    fetch_cycle: u64,
     /// The same difference was seen.
     is_same: bool,
 }
@@ -72,23 +73,30 @@ pub(crate) fn find(
     let expected = expected(build, &mut notes);
     let scene = Scene { build, image, divergence, values, expected };
     let location = scene.location();
-    let program = &build.compiled.program;
-    let signals = location.map(|location| PeSignals::new(&program.array, &location.pe));
-    let traced = tracer.map(|tracer| scene.trace(tracer, location.as_ref(), &mut notes));
-    let traced = traced.transpose()?;
-    let cause = match &location {
-        Some(location) => scene.cause(location, traced.as_ref(), &mut notes)?,
-        None => None,
+    let array = &build.compiled.program.array;
+    let signals = location.map(|location| PeSignals::new(array, &location.pe));
+    let traced = tracer.map(|tracer| scene.trace(tracer, location.as_ref()));
+    let mut traced = traced.transpose()?;
+    let cause = match (&location, &signals) {
+        (Some(location), Some(signals)) => {
+            scene.cause(location, signals, traced.as_mut(), &mut notes)?
+        }
+        _ => None,
     };
+    let sum = location.map(|location| location.cycles.sum);
+    let marker = cause.as_ref().map(|cause| cause.cycle).or(sum);
+    let marker = marker.unwrap_or_else(|| scene.send_start());
+    let groups = signals.map_or_else(output_groups, |signals| signals.groups());
     let tensor = &divergence.difference.tensor;
     let named = |cause: &Cause| Some(signal(cause.part, tensor, signals.as_ref()?));
     Ok(Located {
-        location,
+        pe: location.map(|location| location.pe),
+        cycles: location.map(|location| location.cycles),
         module: signals.map_or("heartbit.sender".to_owned(), |signals| signals.module()),
         signal: cause.as_ref().and_then(named),
         cause,
+        waveform: traced.map(|traced| traced.save(&groups, marker, &mut notes)),
         notes,
-        waveform: traced.map(|traced| traced.files),
     })
 }
 
@@ -141,41 +149,18 @@ impl Scene<'_> {
     }
 
     /// Runs the image again, with a waveform.
-    fn trace(
-        &self,
-        tracer: &Tracer<'_>,
-        location: Option<&Location>,
-        notes: &mut Vec<String>,
-    ) -> Outcome<Traced> {
+    fn trace(&self, tracer: &Tracer<'_>, location: Option<&Location>) -> Outcome<Traced> {
         let design = tracer.design.clone();
         let mut rtl = cosim::accelerator(design, self.build, tracer.toolchain, Trace::Fst)?;
         let file = tracer.directory.join(FILE_STEM).with_extension("fst");
-        let window = self.window(tracer, location);
-        let run = rtl.run_windowed(self.image, &file, window)?;
-        let mut waveform = Waveform::open(&file)?;
-        let fetch = run.fetch_cycle;
-        let array = &self.build.compiled.program.array;
-        let signals = location.map(|location| PeSignals::new(array, &location.pe));
-        let met = match (location, signals) {
-            (Some(location), Some(signals)) => {
-                let cycles = self.pe_cycles(location, fetch);
-                signals.read(&mut waveform, &cycles).map_err(|error| error.to_string())
-            }
-            _ => Err("the output port has no processing element".to_owned()),
-        };
-        let marker = fetch + location.map_or(self.send_start(), |location| location.cycles.sum);
-        let groups = signals.map_or_else(output_groups, |signals| signals.groups());
-        let saved = save(&file, &waveform, &groups, marker);
-        if let Err(error) = &saved {
-            notes.push(format!("no save files: {error}"));
-        }
-        let [gtkwave, surfer] = saved.map_or([None, None], |paths| paths.map(Some));
-        let cycles = waveform.cycles();
-        let cycles = [cycles.start, cycles.end].map(|cycle| cycle.saturating_sub(fetch));
-        let files = WaveformFiles { file, cycles, time: time_of(marker) + 1, gtkwave, surfer };
+        let run = rtl.run_windowed(self.image, &file, self.window(tracer, location))?;
         let again = self.first_difference(&self.build.compiled, &run.execution);
-        let is_same = again.as_ref() == Some(&self.divergence.difference);
-        Ok(Traced { files, met, is_same })
+        Ok(Traced {
+            waveform: Waveform::open(&file)?,
+            file,
+            fetch_cycle: run.fetch_cycle,
+            is_same: again.as_ref() == Some(&self.divergence.difference),
+        })
     }
 
     /// The cycles that a waveform shows.
@@ -184,15 +169,13 @@ impl Scene<'_> {
             return 0..u64::MAX;
         }
         let (first, last) = match location {
-            Some(Location { cycles, .. }) => {
-                (cycles.first_step, cycles.end.max(cycles.sum) + 1)
-            }
+            Some(Location { cycles, .. }) => (cycles.first_step, cycles.end.max(cycles.sum) + 1),
             None => (self.send_start(), self.send_start() + predict(self.program()).send.0),
         };
         first.saturating_sub(tracer.margin)..last + tracer.margin
     }
 
-    fn program(&self) -> &heartbit_ir::program::Program {
+    fn program(&self) -> &Program {
         &self.build.compiled.program
     }
 
@@ -216,7 +199,8 @@ impl Scene<'_> {
     fn cause(
         &self,
         location: &Location,
-        traced: Option<&Traced>,
+        signals: &PeSignals,
+        traced: Option<&mut Traced>,
         notes: &mut Vec<String>,
     ) -> Outcome<Option<Cause>> {
         let mut reference = Simulator::new(&self.expected.program)?;
@@ -228,37 +212,58 @@ impl Scene<'_> {
             ));
             return Ok(None);
         }
-        let is_rtl = self.divergence.engine == "RTL";
-        let met = match traced {
-            Some(Traced { is_same: true, met: Ok(met), .. }) => met.clone(),
-            Some(Traced { is_same: true, met: Err(error), .. }) if is_rtl => {
-                notes.push(format!("its words cannot be compared: {error}"));
+        let met = match self.met(location, signals, traced)? {
+            Ok(met) => met,
+            Err(note) => {
+                notes.push(note);
                 return Ok(None);
             }
-            Some(Traced { is_same: false, .. }) if is_rtl => {
-                notes.push(
-                    "another result when the image runs alone: it depends on the images before"
-                        .to_owned(),
-                );
-                return Ok(None);
-            }
-            _ if is_rtl => {
-                notes.push("a waveform tells what is wrong there (`--trace`)".to_owned());
-                return Ok(None);
-            }
-            _ => Simulator::new(self.program())?.probe(self.image, &location.pe)?,
         };
         let should = reference.probe(self.image, &location.pe)?;
         let programs = Programs { expected: &self.expected.program, loaded: self.program() };
         Ok(Some(diagnose(programs, location, &self.divergence.difference, &should, &met)))
     }
+
+    /// What the element met, or why that is not known.
+    fn met(
+        &self,
+        location: &Location,
+        signals: &PeSignals,
+        traced: Option<&mut Traced>,
+    ) -> Outcome<Result<PeTrace, String>> {
+        let is_rtl = self.divergence.engine == "RTL";
+        match traced {
+            Some(traced) if traced.is_same => {
+                let cycles = self.pe_cycles(location, traced.fetch_cycle);
+                let met = signals.read(&mut traced.waveform, &cycles);
+                Ok(met.map_err(|error| format!("its words cannot be compared: {error}")))
+            }
+            Some(_) if is_rtl => {
+                Ok(Err("another result when the image runs alone: it depends on \
+                                         the images before"
+                    .to_owned()))
+            }
+            None if is_rtl => {
+                Ok(Err("a waveform tells what is wrong there (`--trace`)".to_owned()))
+            }
+            _ => Ok(Ok(Simulator::new(self.program())?.probe(self.image, &location.pe)?)),
+        }
+    }
 }
 
-fn save(
-    path: &std::path::Path,
-    waveform: &Waveform,
-    groups: &[Group],
-    marker: u64,
-) -> Result<[PathBuf; 2], Error> {
-    SaveFile::new(path, waveform, groups, marker)?.write()
+impl Traced {
+    /// Writes the files that open the waveform on the right signals, the marker in a cycle of the
+    /// image.
+    fn save(self, groups: &[Group], marker: u64, notes: &mut Vec<String>) -> WaveformFiles {
+        let Self { file, waveform, fetch_cycle, .. } = self;
+        let marker = fetch_cycle + marker;
+        let save = SaveFile::new(&file, &waveform, groups, marker).and_then(|save| save.write());
+        if let Err(error) = &save {
+            notes.push(format!("no save files: {error}"));
+        }
+        let [gtkwave, surfer] = save.map_or([None, None], |paths| paths.map(Some));
+        let cycles = waveform.cycles();
+        let cycles = [cycles.start, cycles.end].map(|cycle| cycle.saturating_sub(fetch_cycle));
+        WaveformFiles { file, cycles, time: time_of(marker) + 1, gtkwave, surfer }
+    }
 }

@@ -4,8 +4,9 @@
 
 use crate::output::grouped;
 use heartbit_compiler::diagnose::{Cause, Part};
-use heartbit_compiler::locate::Location;
+use heartbit_compiler::locate::TileCycles;
 use heartbit_cosim::PeSignals;
+use heartbit_ir::program::PePlace;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -13,9 +14,12 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Located {
-    /// Tile, processing element and cycles; `None` where the output port differs.
-    #[serde(flatten)]
-    pub(crate) location: Option<Location>,
+    /// Tile and processing element; `None` where the output port differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pe: Option<PePlace>,
+    /// When.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cycles: Option<TileCycles>,
     /// The module of the Verilog: instance names from the top module on.
     pub(crate) module: String,
     /// What is wrong there, as far as it can be told.
@@ -45,11 +49,13 @@ impl Located {
     /// The lines below the element that differs.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        if let Some(Location { pe, cycles }) = &self.location {
+        if let Some(pe) = &self.pe {
             lines.push(format!(
                 "  column tile {}, tile ({}, {}): PE row {}, column {} ({})",
                 pe.column_tile, pe.tile_row, pe.tile, pe.row, pe.col, self.module
             ));
+        }
+        if let Some(cycles) = &self.cycles {
             lines.push(format!(
                 "  cycles of the image: steps {} to {}, sum {}, written {}",
                 grouped(cycles.first_step),
@@ -81,8 +87,10 @@ impl WaveformFiles {
     fn lines(&self) -> Vec<String> {
         let [first, last] = self.cycles.map(grouped);
         let file = self.file.display();
-        let mut lines =
-            vec![format!("  waveform: {file}, cycles {first} to {last}, look at time {}", self.time)];
+        let mut lines = vec![format!(
+            "  waveform: {file}, cycles {first} to {last}, look at time {}",
+            self.time
+        )];
         if let Some(gtkwave) = &self.gtkwave {
             lines.push(format!("    gtkwave {}", gtkwave.display()));
         }

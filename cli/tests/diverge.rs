@@ -86,6 +86,24 @@ fn flipped_weight_bit_is_named_with_its_address_by_sim_and_cosim() {
 }
 
 #[test]
+fn the_location_survives_a_merge() {
+    let directory = temporary();
+    let (build, data) = (small_build(&directory), data());
+    flip_weight(&build, 300);
+    let sim = ["sim", text(&build), "--data", text(&data), "--images", "4"];
+    let whole = differ(&directory, &sim);
+    let files = ["1/2", "2/2"].map(|shard| {
+        let json = differ(&directory, &[&sim[..], &["--shard", shard]].concat());
+        let name = format!("shard-{}.json", &shard[..1]);
+        fs::write(directory.path().join(&name), json.to_string()).expect("writable");
+        name
+    });
+    let merged = differ(&directory, &["merge", &files[0], &files[1]]);
+    assert_eq!(merged["first_divergence"], whole["first_divergence"]);
+    assert!(merged["first_divergence"]["location"]["pe"]["row"].is_u64(), "{merged}");
+}
+
+#[test]
 fn broken_verilog_is_named_by_verify() {
     let directory = temporary();
     let (build, data) = (small_build(&directory), data());
@@ -100,7 +118,10 @@ fn broken_verilog_is_named_by_verify() {
     let location = &first["location"];
     assert_eq!((&location["pe"]["layer"], &location["pe"]["row"]), (&json!(0), &json!(3)));
     let signal = format!("heartbit.array.pe_3_{}.a", location["pe"]["col"]);
-    assert_eq!((&location["cause"]["part"], &location["signal"]), (&json!("activation"), &json!(signal)));
+    assert_eq!(
+        (&location["cause"]["part"], &location["signal"]),
+        (&json!("activation"), &json!(signal))
+    );
     let note = location["cause"]["note"].as_str().expect("a note");
     assert!(note.contains("a cycle early: skew"), "{note}");
     assert!(build.join("first-mismatch.gtkw").is_file());

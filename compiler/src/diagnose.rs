@@ -165,8 +165,7 @@ fn after(
 
 /// Whether the parameter was loaded as it should be.
 fn same_parameter(programs: Programs<'_>, location: &Location) -> bool {
-    let (col, address) =
-        (location.pe.col, parameter_address(programs.expected, &location.pe));
+    let (col, address) = (location.pe.col, parameter_address(programs.expected, &location.pe));
     let word = |program: &Program| program.parameters[col].get(address).copied();
     word(programs.expected) == word(programs.loaded)
 }

@@ -12,6 +12,7 @@ use crate::compare::Place;
 use crate::predict::FETCH_CYCLES;
 use heartbit_ir::program::{LayerDescriptor, PePlace, Program, Step};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Cycles from the issue of a step to its words at PE(0, 0).
 const TO_ARRAY: u64 = 3;
@@ -82,7 +83,8 @@ pub fn locate(program: &Program, start: u64, place: &Place) -> Location {
     let drain = last_step + latency + rows + 3;
     let post = drain + (rows - 1 - row as u64) * (reads + writes - 1) + cols - 1;
     let written = post + reads - 1 + TO_WRITE + array.nonlinear_stages() as u64;
-    let pooled = u64::from(d.level_shift) + 1 + u64::from(d.level_bits) * array.write_beats() as u64;
+    let pooled =
+        u64::from(d.level_shift) + 1 + u64::from(d.level_bits) * array.write_beats() as u64;
     let cycles = TileCycles {
         first_step,
         last_step,
@@ -120,10 +122,49 @@ fn writes(program: &Program, d: &LayerDescriptor) -> u64 {
     planes * program.array.write_beats() as u64
 }
 
-/// The weight word of a step.
-pub fn weight_address(program: &Program, pe: &PePlace, step: usize) -> usize {
-    let d = &program.layers[pe.layer];
-    usize::from(d.weight_base) + pe.column_tile * usize::from(d.steps) + step
+/// Where the weight word of a step comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WeightSource {
+    /// The weight memory, at this address.
+    Resident(usize),
+    /// The weight port: the position in the sequence of an image.
+    Streamed(usize),
+}
+
+impl WeightSource {
+    /// The source of a step's word at an element.
+    pub fn of(program: &Program, pe: &PePlace, step: usize) -> Self {
+        let words = |d: &LayerDescriptor| usize::from(d.col_tiles) * usize::from(d.steps);
+        let d = &program.layers[pe.layer];
+        let word = pe.column_tile * usize::from(d.steps) + step;
+        if !d.flags.stream_weights {
+            return Self::Resident(usize::from(d.weight_base) + word);
+        }
+        let before = program.layers[..pe.layer].iter().filter(|d| d.flags.stream_weights);
+        Self::Streamed(before.map(words).sum::<usize>() + word)
+    }
+
+    /// The word of a column, if the program has it.
+    pub fn word(self, program: &Program, col: usize) -> Option<&[u64]> {
+        let (columns, index) = match self {
+            Self::Resident(address) => {
+                let ring = program.depths.ring.map_or(0, |ring| ring.words);
+                (Some(&program.weights), address.checked_sub(ring)?)
+            }
+            Self::Streamed(index) => (program.weight_stream.as_ref().map(|s| &s.columns), index),
+        };
+        let column = columns?.get(col)?;
+        (index < column.len()).then(|| column.word(index))
+    }
+}
+
+impl fmt::Display for WeightSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resident(address) => write!(f, "address {address}"),
+            Self::Streamed(index) => write!(f, "word {index} of the weight stream"),
+        }
+    }
 }
 
 /// The parameter word of the element's pixel.

@@ -7,8 +7,8 @@
 //!
 //! A save file names signals of one waveform; [`SaveFile::new`] refuses names that it lacks.
 
-use crate::waveform::{Waveform, time_of};
 use crate::Error;
+use crate::waveform::{Waveform, time_of};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -62,12 +62,20 @@ pub struct Group {
     pub signals: Vec<Shown>,
 }
 
+/// A signal of the waveform.
+#[derive(Clone, Debug)]
+struct Found {
+    /// Its name with all scopes.
+    name: String,
+    width: u32,
+    radix: Radix,
+}
+
 /// What a viewer shows of a waveform.
 #[derive(Clone, Debug)]
 pub struct SaveFile {
     waveform: PathBuf,
-    /// Group names, and of each signal full name, bits and radix.
-    groups: Vec<(String, Vec<(String, u32, Radix)>)>,
+    groups: Vec<(String, Vec<Found>)>,
     /// The cycle of the marker, and the first one in the file.
     marker: u64,
     first: u64,
@@ -89,7 +97,7 @@ impl SaveFile {
                 path: path.to_owned(),
                 name: shown.name.clone(),
             })?;
-            Ok((waveform.full_name(&shown.name), width, shown.radix))
+            Ok(Found { name: waveform.full_name(&shown.name), width, radix: shown.radix })
         };
         let groups = groups
             .iter()
@@ -127,7 +135,7 @@ impl SaveFile {
         writeln!(text, "*-4.000000 {}{unused}", self.time()).expect(STRING);
         for (group, signals) in &self.groups {
             writeln!(text, "@800200\n-{group}").expect(STRING);
-            for (name, width, radix) in signals {
+            for Found { name, width, radix } in signals {
                 let range = if *width > 1 { format!("[{}:0]", width - 1) } else { String::new() };
                 writeln!(text, "{}\n{name}{range}", radix.gtkwave()).expect(STRING);
             }
@@ -141,7 +149,7 @@ impl SaveFile {
         let mut text = String::new();
         for (group, signals) in &self.groups {
             writeln!(text, "divider_add {group}").expect(STRING);
-            for (name, ..) in signals {
+            for Found { name, .. } in signals {
                 writeln!(text, "variable_add {name}").expect(STRING);
             }
         }

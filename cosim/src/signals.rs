@@ -5,9 +5,9 @@
 //!
 //! Not here: in which cycles to look (`compiler::locate`), and what the values should be.
 
+use crate::Error;
 use crate::save::{Group, Radix, Shown};
 use crate::waveform::Waveform;
-use crate::Error;
 use heartbit_hdl::popcount::gated_popcount;
 use heartbit_ir::program::{ArrayConfig, PePlace, PeTrace, StepTrace, Tokens};
 
@@ -88,7 +88,10 @@ impl PeSignals {
         };
         let (row, col) = (self.row, self.col);
         vec![
-            Group { name: "clock".to_owned(), signals: vec![Shown::new(format!("{TOP}.clk"), Radix::Binary)] },
+            Group {
+                name: "clock".to_owned(),
+                signals: vec![Shown::new(format!("{TOP}.clk"), Radix::Binary)],
+            },
             group(
                 "sequencer".to_owned(),
                 vec![

@@ -142,10 +142,10 @@ impl Waveform {
     }
 
     fn index(&self, name: &str) -> Result<usize, Error> {
-        self.signals.get(name).map(|signal| signal.index).ok_or_else(|| Error::UnknownSignal {
-            path: self.path.clone(),
-            name: name.to_owned(),
-        })
+        self.signals
+            .get(name)
+            .map(|signal| signal.index)
+            .ok_or_else(|| Error::UnknownSignal { path: self.path.clone(), name: name.to_owned() })
     }
 }
 

@@ -100,9 +100,8 @@ fn valid_lanes(plan: &Plan, layer: &LayerPlan, at: &Issue, row: usize) -> Vec<u6
 fn weight(plan: &Plan, layer: &LayerPlan, at: &Issue, col: usize) -> Vec<u64> {
     let (words, fields) = (weights(plan, layer, at), 64 / plan.field_bits);
     let lanes = lane_bits(plan.array.lanes, |_| true);
-    let field = |limb: usize| {
-        words[limb * plan.packed + col / fields] >> (col % fields * plan.field_bits)
-    };
+    let field =
+        |limb: usize| words[limb * plan.packed + col / fields] >> (col % fields * plan.field_bits);
     lanes.iter().enumerate().map(|(limb, lanes)| !field(limb) & lanes).collect()
 }
 

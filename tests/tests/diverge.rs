@@ -8,7 +8,7 @@
 
 use heartbit_compiler::compare::{Difference, Place};
 use heartbit_compiler::diagnose::{Cause, Part, Programs, diagnose};
-use heartbit_compiler::locate::{Location, layer_starts, locate, weight_address};
+use heartbit_compiler::locate::{Location, WeightSource, layer_starts, locate};
 use heartbit_compiler::schedule::{Compiled, Target, compile};
 use heartbit_cosim::{
     Accelerator, Build, Design, Initial, Optimization, PeCycles, PeSignals, SaveFile, Toolchain,
@@ -232,7 +232,9 @@ impl Fixture {
     }
 
     fn first_difference(&self, execution: &Execution) -> Option<Difference> {
-        ladder::differences(&self.network, &self.compiled, &self.image, execution).into_iter().next()
+        ladder::differences(&self.network, &self.compiled, &self.image, execution)
+            .into_iter()
+            .next()
     }
 
     /// Runs a program on the Verilog of a design, and reports the first difference.
@@ -272,13 +274,15 @@ fn flipped_weight_bit_is_found_in_its_memory() {
     assert_eq!((location.pe.layer, location.pe.column_tile, location.pe.col), (layer, 1, col));
     let step = cause.step.clone().expect("a step");
     assert_eq!((cause.part, step.index, step.of), (Part::Weight, 3, usize::from(d.steps)));
-    assert_eq!(weight_address(&loaded, &location.pe, 3), address);
+    assert_eq!(WeightSource::of(&loaded, &location.pe, 3), WeightSource::Resident(address));
     assert_eq!(cause.cycle, location.cycles.operands + 3);
     let words = [&cause.expected, &cause.actual]
         .map(|word| u64::from_str_radix(&word[2..], 16).expect("hexadecimal"));
     assert_eq!(words[0] ^ words[1], 4, "{cause:?}");
     assert_eq!(words[1], loaded.weights[col].word(address)[0]);
-    assert!(cause.note.contains(&format!("column 1, address {address}: the memory image is wrong")));
+    assert!(
+        cause.note.contains(&format!("column 1, address {address}: the memory image is wrong"))
+    );
 }
 
 #[test]
@@ -363,9 +367,8 @@ fn save_files_name_signals_of_the_waveform() {
     let groups = PeSignals::new(&loaded.array, &location.pe).groups();
     let marker = run.result.fetch_cycle + location.cycles.sum;
     let save = SaveFile::new(&run.path, &waveform, &groups, marker).expect("all signals");
-    let [gtkwave, surfer] = save.write().expect("writable").map(|path| {
-        std::fs::read_to_string(path).expect("a text")
-    });
+    let [gtkwave, surfer] =
+        save.write().expect("writable").map(|path| std::fs::read_to_string(path).expect("a text"));
     let named = |name: &str| {
         let local = name.strip_prefix(&waveform.full_name("")).expect("the outer scope");
         let (local, range) = local.split_once('[').unwrap_or((local, "0:0]"));

@@ -1,10 +1,10 @@
 //! The first step whose words differ, and where these come from.
 
 use super::{Cause, Part, Programs};
-use crate::locate::{Location, operand_address, weight_address};
-use heartbit_ir::program::{ImageStep, LaneMemory, PeTrace, Program, Step, StepTrace, Tokens};
+use crate::locate::{Location, WeightSource, operand_address};
+use heartbit_ir::program::{ImageStep, PeTrace, Program, Step, StepTrace, Tokens};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// A step of a tile, and its tap.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,14 +29,12 @@ pub struct StepPlace {
 impl fmt::Display for StepPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "step {} of {}: ", self.index, self.of)?;
-        match self.dx {
-            Some(dx) => write!(f, "tap dy {}, dx {dx}, word {}", self.dy, self.word),
-            None => {
-                let planes: Vec<String> = self.planes.iter().map(u8::to_string).collect();
-                let planes = planes.join(" and ");
-                write!(f, "image rows from dy {}, plane {planes}, part {}", self.dy, self.word)
-            }
+        if let Some(dx) = self.dx {
+            return write!(f, "tap dy {}, dx {dx}, word {}", self.dy, self.word);
         }
+        let planes: Vec<String> = self.planes.iter().map(u8::to_string).collect();
+        let planes = planes.join(" and ");
+        write!(f, "image rows from dy {}, plane {planes}, part {}", self.dy, self.word)
     }
 }
 
@@ -115,9 +113,8 @@ impl Steps<'_> {
     fn differing_lane(&self, valid: &[bool], one: &[u64], other: &[u64]) -> Option<usize> {
         let array = &self.programs.expected.array;
         let bit = |word: &[u64], lane: usize| word[lane / 64] >> (lane % 64) & 1;
-        (0..array.lanes).find(|&lane| {
-            valid[lane / array.group_lanes()] && bit(one, lane) != bit(other, lane)
-        })
+        (0..array.lanes)
+            .find(|&lane| valid[lane / array.group_lanes()] && bit(one, lane) != bit(other, lane))
     }
 
     fn hex(&self, word: &[u64]) -> String {
@@ -125,7 +122,7 @@ impl Steps<'_> {
         let mut digits = ((lanes - 1) % 64) / 4 + 1;
         let mut text = "0x".to_owned();
         for limb in word.iter().rev() {
-            text += &format!("{limb:0digits$x}");
+            write!(text, "{limb:0digits$x}").expect("bug: writing to a string");
             digits = 16;
         }
         text
@@ -165,19 +162,17 @@ impl Steps<'_> {
             Part::Weight => self.weight_note(index),
             Part::Tokens => "sequencer, feeder, or the registers of the rows".to_owned(),
             Part::Valid => "feeder: position of the tap, or the registers of the rows".to_owned(),
-            _ => "both words and their valid bits are right: XNOR, popcount, accumulator".to_owned(),
+            _ => {
+                "both words and their valid bits are right: XNOR, popcount, accumulator".to_owned()
+            }
         }
     }
 
     fn weight_note(&self, index: usize) -> String {
         let (Programs { expected, loaded }, pe) = (self.programs, &self.location.pe);
-        let address = weight_address(expected, pe, index);
-        let memory = format!("weight memory of column {}, address {address}", pe.col);
-        let word = |program: &Program| {
-            let words: &LaneMemory = program.weights.get(pe.col)?;
-            (address < words.len()).then(|| words.word(address).to_vec())
-        };
-        if word(expected) != word(loaded) {
+        let source = WeightSource::of(expected, pe, index);
+        let memory = format!("weight memory of column {}, {source}", pe.col);
+        if source.word(expected, pe.col) != source.word(loaded, pe.col) {
             return format!("{memory}: the memory image is wrong");
         }
         let early = self.neighbour(index, |step| step.weight.clone());
