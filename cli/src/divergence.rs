@@ -5,7 +5,7 @@
 //! network; what they were by the waveform, or by the simulator where it is the one that differs.
 
 use crate::commands::cosim;
-use crate::failure::Outcome;
+use crate::failure::{Code, Failure, Outcome};
 use crate::located::{Located, WaveformFiles, signal};
 use crate::verdict::Divergence;
 use heartbit_compiler::build::Build;
@@ -75,8 +75,11 @@ pub(crate) fn find(
     let location = scene.location();
     let array = &build.compiled.program.array;
     let signals = location.map(|location| PeSignals::new(array, &location.pe));
-    let traced = tracer.map(|tracer| scene.trace(tracer, location.as_ref()));
-    let mut traced = traced.transpose()?;
+    // The report on the difference must not be lost with the waveform.
+    let mut traced = tracer.and_then(|tracer| {
+        let traced = scene.trace(tracer, location.as_ref());
+        traced.map_err(|failure| notes.push(format!("no waveform: {}", failure.message()))).ok()
+    });
     let cause = match (&location, &signals) {
         (Some(location), Some(signals)) => {
             scene.cause(location, signals, traced.as_mut(), &mut notes)?
@@ -152,6 +155,10 @@ impl Scene<'_> {
     fn trace(&self, tracer: &Tracer<'_>, location: Option<&Location>) -> Outcome<Traced> {
         let design = tracer.design.clone();
         let mut rtl = cosim::accelerator(design, self.build, tracer.toolchain, Trace::Fst)?;
+        std::fs::create_dir_all(&tracer.directory).map_err(|error| {
+            Failure::from_error(Code::BadInput, error)
+                .context(format!("cannot create `{}`", tracer.directory.display()))
+        })?;
         let file = tracer.directory.join(FILE_STEM).with_extension("fst");
         let run = rtl.run_windowed(self.image, &file, self.window(tracer, location))?;
         let again = self.first_difference(&self.build.compiled, &run.execution);

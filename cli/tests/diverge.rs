@@ -125,4 +125,10 @@ fn broken_verilog_is_named_by_verify() {
     let note = location["cause"]["note"].as_str().expect("a note");
     assert!(note.contains("a cycle early: skew"), "{note}");
     assert!(build.join("first-mismatch.gtkw").is_file());
+    // The report is not lost where the waveform cannot be written.
+    let args = [&args[..], &["--trace", "build/program.json"]].concat();
+    let json = differ(&directory, &args);
+    let location = &json["first_divergence"]["location"];
+    assert_eq!((&location["cause"], &location["pe"]["row"]), (&Value::Null, &json!(3)));
+    assert!(location["notes"].to_string().contains("no waveform: cannot create"), "{location}");
 }

@@ -179,6 +179,9 @@ fn words_of_more_than_64_lanes_are_read_back() {
     check_array("2x3x70", 1, 1, true, 3);
 }
 
+/// The layer whose program is broken: its input comes from another one.
+const BROKEN: usize = 2;
+
 /// A small network on a small array, with one image.
 struct Fixture {
     network: Network,
@@ -252,17 +255,12 @@ impl Fixture {
         let cause = diagnose(programs, &location, &difference, &should, &met);
         Report { difference, location, cause, run }
     }
-
-    /// The layer that is broken: its input comes from another one.
-    fn layer(&self) -> usize {
-        2
-    }
 }
 
 #[test]
 fn flipped_weight_bit_is_found_in_its_memory() {
     let fixture = Fixture::new();
-    let (layer, col) = (fixture.layer(), 1);
+    let (layer, col) = (BROKEN, 1);
     let d = fixture.compiled.program.layers[layer];
     // The second word of the second tap of column tile 1.
     let address = usize::from(d.weight_base + d.steps) + 3;
@@ -288,7 +286,7 @@ fn flipped_weight_bit_is_found_in_its_memory() {
 #[test]
 fn shifted_threshold_is_found_in_the_parameters() {
     let fixture = Fixture::new();
-    let (layer, col) = (fixture.layer(), 2);
+    let (layer, col) = (BROKEN, 2);
     let d = fixture.compiled.program.layers[layer];
     let mut loaded = fixture.compiled.program.clone();
     let first = usize::from(d.param_base);
@@ -359,7 +357,7 @@ fn broken_verilog_is_found_in_its_part() {
 fn save_files_name_signals_of_the_waveform() {
     let fixture = Fixture::new();
     let mut loaded = fixture.compiled.program.clone();
-    let word = usize::from(loaded.layers[fixture.layer()].weight_base);
+    let word = usize::from(loaded.layers[BROKEN].weight_base);
     let bit = loaded.weights[0].word(word)[0] & 1 == 1;
     loaded.weights[0].set(word, 0, !bit);
     let Report { location, run, .. } = fixture.report(fixture.design(), &loaded);

@@ -28,7 +28,7 @@ pub struct StepPlace {
 
 impl fmt::Display for StepPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "step {} of {}: ", self.index, self.of)?;
+        write!(f, "step {} of 0 to {}: ", self.index, self.of.max(1) - 1)?;
         if let Some(dx) = self.dx {
             return write!(f, "tap dy {}, dx {dx}, word {}", self.dy, self.word);
         }
