@@ -13,7 +13,7 @@ use heartbit_compiler::compare::{Difference, compare};
 use heartbit_compiler::diagnose::{Cause, Programs, diagnose};
 use heartbit_compiler::locate::{Location, layer_starts, locate};
 use heartbit_compiler::predict::predict;
-use heartbit_compiler::schedule::{Compiled, Target, compile};
+use heartbit_compiler::schedule::{Compiled, Target, compile, compile_in_bands};
 use heartbit_cosim::{
     Design, Group, PeCycles, PeSignals, SaveFile, Toolchain, Trace, Waveform, output_groups,
     time_of,
@@ -107,20 +107,27 @@ pub(crate) fn find(
 fn expected<'a>(build: &'a Build, notes: &mut Vec<String>) -> Cow<'a, Compiled> {
     let loaded = &build.compiled.program;
     let array = &loaded.array;
+    let shape = ArrayShape { rows: array.rows, cols: array.cols, lanes: array.lanes };
     let target = Target {
-        shape: ArrayShape { rows: array.rows, cols: array.cols, lanes: array.lanes },
         taps: Some(array.taps),
         lines: Some(array.lines),
         extended: Some(array.extended),
         acc_bits: Some(array.acc_bits),
         depths: Some(loaded.depths),
+        ..Target::sized_for_network(shape)
     };
-    match compile(&build.network, &target) {
+    let sequence = &build.compiled.sequence;
+    let compiled = match sequence.bands {
+        Some(bands) => compile_in_bands(&build.network, &target, bands),
+        None => compile(&build.network, &target),
+    };
+    match compiled {
         Ok(fresh) if fresh.program.layers == loaded.layers => Cow::Owned(fresh),
         Ok(fresh) => {
             let pairs = fresh.program.layers.iter().zip(&loaded.layers);
-            let layer = pairs.take_while(|(fresh, loaded)| fresh == loaded).count();
-            let name = build.compiled.plan.layers.get(layer).map_or("", |layer| &layer.name);
+            let equal = pairs.take_while(|(fresh, loaded)| fresh == loaded).count();
+            let last = sequence.layers.len() - 1;
+            let name = sequence.name(&build.compiled.plan, equal.min(last));
             notes.push(format!(
                 "mem/program.hex is not what this version compiles, from layer `{name}` on: \
                  changed by hand, or by another version"

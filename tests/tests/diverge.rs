@@ -152,12 +152,12 @@ fn check_array(shape: &str, taps: usize, lines: usize, extended: bool, networks:
     for _ in 0..networks {
         let problem = problems(18, extended).new_tree(&mut runner).expect("a problem").current();
         let target = Target {
-            shape: ArrayShape { rows, cols, lanes },
             taps: Some(taps),
             lines: Some(lines),
             extended: Some(extended),
             acc_bits: Some(24),
             depths: Some(DEPTHS),
+            ..Target::sized_for_network(ArrayShape { rows, cols, lanes })
         };
         let compiled = compile(&problem.network(), &target).expect("fits");
         check_network(&mut accelerator, &compiled, &problem);
@@ -177,6 +177,35 @@ fn pixels_of_an_extended_array_with_several_write_beats_are_where_they_are_locat
 #[test]
 fn words_of_more_than_64_lanes_are_read_back() {
     check_array("2x3x70", 1, 1, true, 3);
+}
+
+fn small_problem() -> Problem {
+    let block = Block {
+        channels: 20,
+        kernel: 3,
+        stride: 1,
+        read: Read::Sign,
+        after: After::Stream,
+        prelu: false,
+        pool: None,
+    };
+    Problem {
+        height: 6,
+        width: 7,
+        image_channels: 3,
+        stem: (8, 8),
+        wide_stem: false,
+        blocks: vec![block, block],
+        flatten: false,
+        head_levels: 8,
+        classes: 5,
+        head_bits: 8,
+        seed: 11,
+    }
+}
+
+fn small_target() -> Target {
+    Target::sized_for_network("4x4x16".parse().expect("an array"))
 }
 
 /// The layer whose program is broken: its input comes from another one.
@@ -200,31 +229,9 @@ struct Report {
 
 impl Fixture {
     fn new() -> Self {
-        let block = Block {
-            channels: 20,
-            kernel: 3,
-            stride: 1,
-            read: Read::Sign,
-            after: After::Stream,
-            prelu: false,
-            pool: None,
-        };
-        let problem = Problem {
-            height: 6,
-            width: 7,
-            image_channels: 3,
-            stem: (8, 8),
-            wide_stem: false,
-            blocks: vec![block, block],
-            flatten: false,
-            head_levels: 8,
-            classes: 5,
-            head_bits: 8,
-            seed: 11,
-        };
+        let problem = small_problem();
         let network = problem.network();
-        let shape = "4x4x16".parse().expect("an array");
-        let compiled = compile(&network, &Target::sized_for_network(shape)).expect("fits");
+        let compiled = compile(&network, &small_target()).expect("fits");
         let image = problem.images(1).remove(0);
         Self { network, compiled, image, directory: TempDir::new().expect("a directory") }
     }
