@@ -399,8 +399,17 @@ pub(crate) struct CosimArgs {
     /// Every N-th image only, from the K-th one on; `heartbit merge` joins the results.
     #[arg(long, value_name = "K/N")]
     pub(crate) shard: Option<Shard>,
-    /// Waveform: `first-mismatch` re-runs the first image that differs and traces it; a FILE.fst
-    /// traces the first image.
+    /// Waveform: `first-mismatch` re-runs the first image that differs, names what is wrong and
+    /// traces the cycles around it, in BUILD; a FILE.fst traces the first image.
     #[arg(long, value_name = "first-mismatch|FILE.fst")]
     pub(crate) trace: Option<PathBuf>,
+    /// Cycles before and after the first mismatch that its waveform has, too.
+    #[arg(long, value_name = "N", default_value_t = TRACE_MARGIN)]
+    pub(crate) trace_margin: u64,
+    /// The waveform of the first mismatch has all cycles.
+    #[arg(long)]
+    pub(crate) trace_full: bool,
 }
+
+/// Cycles around a first mismatch, unless the user says.
+pub(crate) const TRACE_MARGIN: u64 = 16;

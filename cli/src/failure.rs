@@ -66,6 +66,11 @@ impl Failure {
         self.code as u8
     }
 
+    /// The message and its causes, in one line.
+    pub(crate) fn message(&self) -> String {
+        format!("{:#}", self.error)
+    }
+
     /// Returns the text for standard error.
     pub(crate) fn render(&self) -> String {
         let mut text = format!("error: {}\n", self.error);

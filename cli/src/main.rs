@@ -5,11 +5,13 @@
 
 mod args;
 mod commands;
+mod divergence;
 mod failure;
 mod fpga;
 mod inputs;
 mod ladder;
 mod layers;
+mod located;
 mod output;
 mod shard;
 mod verdict;

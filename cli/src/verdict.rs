@@ -2,8 +2,10 @@
 //!
 //! Every tensor of every layer is compared, and the cycles of every layer with the prediction.
 
+use crate::divergence::{self, Tracer};
 use crate::failure::Outcome;
 use crate::inputs::Images;
+use crate::located::Located;
 use crate::output::{grouped, percent, progress, share};
 use crate::shard::Shard;
 use heartbit_compiler::build::Build;
@@ -56,6 +58,12 @@ pub(crate) struct Divergence {
     pub(crate) image: usize,
     pub(crate) engine: String,
     pub(crate) difference: Difference,
+    /// Tile, processing element, cycle and cause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) location: Option<Located>,
+    /// The cycles that the layers took.
+    #[serde(skip)]
+    pub(crate) layer_cycles: Vec<u64>,
 }
 
 /// A layer whose cycles are not those predicted.
@@ -102,6 +110,7 @@ struct Checked {
     elements: usize,
     differences: Vec<Difference>,
     cycle_error: Option<(String, u64, u64)>,
+    layer_cycles: Vec<u64>,
     cycles: u64,
 }
 
@@ -118,9 +127,18 @@ impl Verdict {
         rate(self.images, self.seconds)
     }
 
-    /// The first image that differs.
-    pub(crate) fn first_differing_image(&self) -> Option<usize> {
-        self.first_divergence.as_ref().map(|first| first.image)
+    /// Locates the first difference, if there is one; `tracer` if its waveform is wanted.
+    pub(crate) fn locate(
+        &mut self,
+        build: &Build,
+        images: &Images,
+        tracer: Option<&Tracer<'_>>,
+    ) -> Outcome {
+        if let Some(first) = &mut self.first_divergence {
+            let image = images.numbered(first.image)?;
+            first.location = Some(divergence::find(build, &image, first, tracer)?);
+        }
+        Ok(())
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -165,8 +183,10 @@ impl Verdict {
         self.elements += checked.elements;
         self.differing += checked.differences.len();
         if self.first_divergence.is_none() {
-            let of_image = |difference| Divergence { image, engine: engine.to_owned(), difference };
-            self.first_divergence = checked.differences.into_iter().next().map(of_image);
+            let (engine, layer_cycles) = (engine.to_owned(), checked.layer_cycles);
+            self.first_divergence = checked.differences.into_iter().next().map(|difference| {
+                Divergence { image, engine, difference, location: None, layer_cycles }
+            });
         }
         if self.cycle_error.is_none() {
             let of_image = |(layer, predicted, actual)| {
@@ -205,7 +225,7 @@ pub(crate) fn differences(
     cycle_error: Option<&CycleError>,
 ) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some(Divergence { image, engine, difference }) = divergence {
+    if let Some(Divergence { image, engine, difference, location, .. }) = divergence {
         lines.push(format!("first difference: image {image}, {engine}"));
         let [y, x, c] = difference.first;
         lines.push(format!(
@@ -216,6 +236,7 @@ pub(crate) fn differences(
             "  first at row {y}, column {x}, channel {c}: expected {}, got {}",
             difference.expected, difference.actual
         ));
+        lines.extend(location.iter().flat_map(Located::lines));
     }
     if let Some(CycleError { engine, layer, predicted, actual, .. }) = cycle_error {
         lines.push(format!(
@@ -283,6 +304,7 @@ impl<'a> Judge<'a> {
             elements: comparison.elements,
             differences: comparison.differences,
             cycle_error,
+            layer_cycles: execution.layer_cycles.clone(),
             cycles: execution.layer_cycles.iter().sum::<u64>() + execution.send_cycles,
         }
     }

@@ -6,6 +6,7 @@
 //!
 //! Not here: running either of them.
 
+use crate::locate;
 use crate::plan::bands::{ProgramLayer, Rows};
 use crate::plan::{Layer, ShortcutKind, Source, WrittenMap};
 use crate::schedule::Compiled;
@@ -26,12 +27,29 @@ pub struct Difference {
     pub tensor: Cow<'static, str>,
     /// Elements that differ.
     pub elements: usize,
-    /// The first of them: row, column, channel in the network's order.
+    /// The one that is computed first: row, column, channel in the network's order.
     pub first: [usize; 3],
     /// The interpreter's value there.
     pub expected: i32,
     /// The engine's value there.
     pub actual: i32,
+    /// Where the array computes it; `None` for what the output port sends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+}
+
+/// An element of what a layer gives, as the array computes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// Index of the layer in the program.
+    pub layer: usize,
+    /// Row of the layer's result, in its band; of pooled values the last one.
+    pub y: usize,
+    /// Column of the layer's result; of pooled values the last one.
+    pub x: usize,
+    /// Channel in the physical order of the array.
+    pub channel: usize,
 }
 
 impl std::fmt::Display for Difference {
@@ -76,10 +94,14 @@ pub fn compare(
     }
     let logits = network.ops.len() - 1;
     let mut check = Check::new(network, compiled, values, n_layers - 1, &mut result);
-    check.tensor("logits", logits, 1, |_, _, c| execution.logits.get(c).copied());
+    let sent: Vec<_> = values[logits]
+        .indexed_iter()
+        .map(|((y, x, c), &logit)| ([y, x, c], logit, execution.logits.get(c).copied()))
+        .collect();
+    check.elements("logits", &sent, |_| None);
     let expected: Vec<i32> = values[logits].iter().copied().collect();
     let class = i32::try_from(predicted_class(&expected)).expect("bug: few classes");
-    check.element("class", &[([0, 0, 0], class, i32::try_from(execution.class).ok())]);
+    check.elements("class", &[([0; 3], class, i32::try_from(execution.class).ok())], |_| None);
     result
 }
 
@@ -202,21 +224,39 @@ impl<'a> Check<'a> {
             .filter(|((y, ..), _)| rows.contains(y / step))
             .map(|((y, x, c), &expected)| ([y, x, c], expected, actual(y / step, x / step, c)))
             .collect();
-        self.element(name, &elements);
+        let order = inverse(&self.layer.out_order);
+        let d = &self.compiled.program.layers[self.index];
+        let last = [d.out_height, d.out_width].map(|n| usize::from(n.max(1)) - 1);
+        let layer = self.index;
+        self.elements(name, &elements, |[y, x, c]| {
+            let [y, x] = if name == "pooled" { last } else { [y / step - rows.first, x / step] };
+            Some(Place { layer, y, x, channel: order[c] })
+        });
     }
 
-    fn element(&mut self, tensor: &'static str, elements: &[([usize; 3], i32, Option<i32>)]) {
+    /// Compares elements, of which `place` knows where they are computed.
+    fn elements(
+        &mut self,
+        tensor: &'static str,
+        elements: &[([usize; 3], i32, Option<i32>)],
+        place: impl Fn([usize; 3]) -> Option<Place>,
+    ) {
         self.result.tensors += 1;
         self.result.elements += elements.len();
-        let mut differing = elements.iter().filter(|(_, e, a)| *a != Some(*e));
-        if let Some(&(first, expected, actual)) = differing.next() {
+        let differing: Vec<_> = elements.iter().filter(|(_, e, a)| *a != Some(*e)).collect();
+        let program = &self.compiled.program;
+        let first = differing.iter().min_by_key(|(first, ..)| {
+            (place(*first).map(|place| locate::order(program, &place)), *first)
+        });
+        if let Some(&&(first, expected, actual)) = first {
             self.result.differences.push(Difference {
                 layer: self.compiled.sequence.name(&self.compiled.plan, self.index),
                 tensor: Cow::Borrowed(tensor),
-                elements: 1 + differing.count(),
+                elements: differing.len(),
                 first,
                 expected,
                 actual: actual.unwrap_or(i32::MIN),
+                place: place(first),
             });
         }
     }

@@ -12,13 +12,17 @@
 //! * [`resources`]: what an array takes of an FPGA;
 //! * [`search`](mod@search): every array that fits, and the best of them;
 //! * [`compare`](mod@compare): an engine's results against the interpreter's values;
+//! * [`locate`]: where and when the array computes an element that differs;
+//! * [`diagnose`]: which part made it differ;
 //! * [`build`]: the build directory.
 //!
 //! Not here: architectures and checkpoints (`model`), Verilog (`hdl`), running anything (`sim`, `cosim`).
 
 pub mod build;
 pub mod compare;
+pub mod diagnose;
 pub mod fold;
+pub mod locate;
 pub mod plan;
 pub mod predict;
 pub mod random;

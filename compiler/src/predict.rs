@@ -16,7 +16,7 @@ use serde::Serialize;
 use std::iter::Sum;
 
 /// Cycles to fetch the first descriptor; the others are fetched meanwhile.
-const FETCH_CYCLES: u64 = DESCRIPTOR_WORDS as u64 + 2;
+pub(crate) const FETCH_CYCLES: u64 = DESCRIPTOR_WORDS as u64 + 2;
 /// Cycles of `Idle` before an image that is there already.
 const IDLE_CYCLES: u64 = 1;
 /// Images after which a rhythm that does not repeat is only measured.

@@ -5,6 +5,10 @@
 //!
 //! Not here: the Verilog (`hdl`), and the judgement whether a result is right.
 
+mod window;
+
+pub use window::Windowed;
+
 use crate::{Build, Design, Direction, Error, Initial, Model, Port, PortId, Source, Toolchain};
 use heartbit_hdl::Module;
 use heartbit_hdl::axi::AxiConfig;

@@ -180,6 +180,32 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A file is no waveform that can be read.
+    #[error("cannot read the waveform `{}`: {reason}", .path.display())]
+    Waveform {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A waveform lacks a signal.
+    #[error("the waveform `{}` has no signal `{name}`", .path.display())]
+    UnknownSignal {
+        /// The file.
+        path: PathBuf,
+        /// The hierarchical name.
+        name: String,
+    },
+    /// A waveform does not cover a cycle.
+    #[error("the waveform `{}` has no value of `{name}` in cycle {cycle}", .path.display())]
+    OutsideWaveform {
+        /// The file.
+        path: PathBuf,
+        /// The hierarchical name.
+        name: String,
+        /// The cycle of the model.
+        cycle: u64,
+    },
 }
 
 impl Error {
@@ -229,6 +255,12 @@ impl Error {
             Self::Stopped { .. } | Self::Hang { .. } => {
                 "write a waveform of the run (`--trace FILE.fst`) and look at its end".to_owned()
             }
+            Self::UnknownSignal { .. } => {
+                "the Verilog was changed: compile the build again, or look at the waveform".to_owned()
+            }
+            Self::Waveform { .. } | Self::OutsideWaveform { .. } => {
+                "write the waveform again, with a larger window".to_owned()
+            }
             Self::Io { .. } | Self::UnknownPort { .. } | Self::Finished { .. } => return None,
         })
     }
@@ -257,6 +289,9 @@ impl Error {
             | Self::Image { .. }
             | Self::Io { .. }
             | Self::NoCacheDirectory
+            | Self::Waveform { .. }
+            | Self::UnknownSignal { .. }
+            | Self::OutsideWaveform { .. }
             | Self::TraceOpen { .. } => 3,
             Self::VerilatorMissing { .. }
             | Self::CompilerMissing { .. }

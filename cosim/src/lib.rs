@@ -16,6 +16,8 @@
 //! The library prints nothing: errors carry the tool's own text, [`Error::help`] the next step.
 //!
 //! [`Accelerator`] drives the accelerator through its ports and observes every layer.
+//! [`Waveform`] reads a waveform back, [`PeSignals`] knows the signals around a processing element,
+//! and [`SaveFile`] opens GTKWave and Surfer on them.
 //!
 //! Not here: what is behind the ports, and the judgement whether a result is right.
 //!
@@ -52,12 +54,18 @@ mod header;
 mod lint;
 mod model;
 mod process;
+mod save;
+mod signals;
 mod toolchain;
+mod waveform;
 
-pub use accelerator::{Accelerator, accelerator_design, axi_design};
+pub use accelerator::{Accelerator, Windowed, accelerator_design, axi_design};
 pub use build::{Build, Compiled, Initial, Optimization, Trace};
 pub use design::{Design, Direction, Port};
 pub use error::Error;
 pub use lint::{elaborate_icarus, elaborate_yosys, lint};
 pub use model::{Model, PortId, RunEnd, Source, Status};
+pub use save::{Group, Radix, SaveFile, Shown};
+pub use signals::{PeCycles, PeSignals, output_groups};
 pub use toolchain::{MINIMUM_VERILATOR, Toolchain, VerilatorVersion};
+pub use waveform::{Samples, Waveform, time_of};

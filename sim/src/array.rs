@@ -58,13 +58,23 @@ impl Array {
             self.matches.iter_mut().chain(&mut self.products).for_each(|acc| *acc *= 2);
         }
         if self.operands.read(&Step { plan, layer, at, from }, &mut self.products) {
-            let word = layer.weights + at.ct * layer.ops.len() + at.step;
-            let size = plan.limbs * plan.packed;
-            self.count(plan, &plan.weights[word * size..][..size]);
+            self.count(plan, weights(plan, layer, at));
         }
         if at.last || self.pending == MAX_NARROW_STEPS {
             self.carry_over(plan);
         }
+    }
+
+    /// A limb of the operand word of a row in the last step; only lanes with a valid tap mean
+    /// something.
+    pub(crate) fn operand(&self, limb: usize, row: usize) -> u64 {
+        self.operands.word(limb, row)
+    }
+
+    /// The matches of the steps of the tile so far.
+    pub(crate) fn settled(&mut self, plan: &Plan, row: usize, col: usize) -> u32 {
+        self.carry_over(plan);
+        self.matches[row * plan.cols + col]
     }
 
     /// Counts the matches of a step; `weights` is complemented.
@@ -102,6 +112,13 @@ impl Array {
             column.fill(0);
         }
     }
+}
+
+/// The complemented weight words of a step.
+pub(crate) fn weights<'p>(plan: &'p Plan, layer: &LayerPlan, at: &Issue) -> &'p [u64] {
+    let word = layer.weights + at.ct * layer.ops.len() + at.step;
+    let size = plan.limbs * plan.packed;
+    &plan.weights[word * size..][..size]
 }
 
 /// Adds the matches of one limb to the fields of all packed words and rows.

@@ -174,6 +174,16 @@ pub enum Error {
         /// The latest cycle for which cycles are counted.
         latest: u64,
     },
+    /// A probe at a place that does not exist.
+    #[error("the probe's {field} is {value}, must be below {limit}")]
+    Probe {
+        /// Which part of the place.
+        field: &'static str,
+        /// Its value.
+        value: usize,
+        /// How many there are.
+        limit: usize,
+    },
     /// The image has the wrong number of bytes.
     #[error(
         "the image has {bytes} bytes, must have 1, 2 or 3 bytes for each of {height} x {width} pixels"

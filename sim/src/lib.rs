@@ -12,6 +12,7 @@
 //! * Where results come from: `sequencer` (when), `ring` (when streamed weights are there), `step`,
 //!   `rows` and `operands` (what the rows meet), `array` (matches), `post` (everything after the
 //!   drain), `layout`, `image` and `memory` (what is kept between them).
+//! * What one processing element meets: `probe`, for those who look for a difference.
 //! * What a program must satisfy: `check`. Programs that break the page's rules, or that would
 //!   read outside of a memory, are rejected with an [`Error`] before the first cycle.
 //!
@@ -30,6 +31,7 @@ mod memory;
 mod operands;
 mod plan;
 mod post;
+mod probe;
 mod ring;
 mod rows;
 mod sequencer;

@@ -35,6 +35,11 @@ impl Operands {
         }
     }
 
+    /// A limb of the word of a row, repeated in every field.
+    pub(crate) fn word(&self, limb: usize, row: usize) -> u64 {
+        self.words.as_flattened()[limb * self.padded + row]
+    }
+
     /// Reads the words of a step and counts its products; returns whether any lane is valid.
     pub(crate) fn read(&mut self, step: &Step<'_>, products: &mut [u32]) -> bool {
         match &step.layer.ops[step.at.step].source {

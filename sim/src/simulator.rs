@@ -7,7 +7,7 @@ use crate::memory::Memories;
 use crate::plan::{LayerPlan, Plan};
 use crate::post::Post;
 use crate::ring::Ring;
-use crate::sequencer::{Cycle, Sequencer};
+use crate::sequencer::{Cycle, Issue, Sequencer};
 use heartbit_ir::program::{Execution, IMAGE_CHANNELS, LayerOutput, Program};
 use std::sync::Arc;
 
@@ -63,7 +63,7 @@ impl Simulator {
     /// [`Error::Image`] if the number of bytes is none of these, [`Error::Start`] if the image
     /// would begin after cycle [`crate::MAX_START`].
     pub fn run(&mut self, image: &[u8]) -> Result<Execution, Error> {
-        self.execute(image, None, self.outputs())
+        self.execute(image, None, self.outputs(), |_, _| {})
     }
 
     /// Like [`Simulator::run`], but the image begins in cycle `start`: it is the first one of
@@ -77,7 +77,7 @@ impl Simulator {
     /// [`Error::Image`] as [`Simulator::run`], [`Error::Start`] if the image cannot begin so early,
     /// or if `start` is after [`crate::MAX_START`].
     pub fn run_at(&mut self, image: &[u8], start: u64) -> Result<Execution, Error> {
-        self.execute(image, Some(start), self.outputs())
+        self.execute(image, Some(start), self.outputs(), |_, _| {})
     }
 
     /// Like [`Simulator::run`], but records no layers: [`Execution::layers`] is empty.
@@ -85,7 +85,7 @@ impl Simulator {
     /// # Errors
     /// The same as [`Simulator::run`].
     pub fn run_logits(&mut self, image: &[u8]) -> Result<Execution, Error> {
-        self.execute(image, None, Vec::new())
+        self.execute(image, None, Vec::new(), |_, _| {})
     }
 
     /// Restarts the accelerator as if the program was loaded again: the weight ring is empty, and
@@ -119,11 +119,18 @@ impl Simulator {
         self.plan.layers.iter().map(output).collect()
     }
 
-    fn execute(
+    /// The program.
+    pub(crate) fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// Executes one image; `observe` sees the array after every step.
+    pub(crate) fn execute(
         &mut self,
         image: &[u8],
         start: Option<u64>,
         layers: Vec<LayerOutput>,
+        mut observe: impl FnMut(&Issue, &mut Array),
     ) -> Result<Execution, Error> {
         self.load(image)?;
         let Self { plan, memories, array, post, ring, .. } = self;
@@ -156,6 +163,7 @@ impl Simulator {
                     // may be those of the layer before.
                     post.advance(now, plan, memories, &mut execution.layers);
                     array.step(plan, &plan.layers[at.layer], &at, memories);
+                    observe(&at, array);
                     if at.last {
                         post.push(now, &at, array, plan);
                     }

@@ -20,13 +20,13 @@ use rand_chacha::ChaCha8Rng;
 
 /// Enough for every random network on every array below, so that one model runs them all.
 const DEPTHS: MemoryDepths = MemoryDepths {
-    image: 128,
-    activation: 1024,
+    image: 256,
+    activation: 4096,
     weight: 65_536,
     parameter: 1024,
     stream: 4096,
     logit: 16,
-    step: 2048,
+    step: 8192,
     program: 512,
     ring: None,
 };

@@ -36,6 +36,10 @@ pub(crate) struct VerifyArgs {
     /// Also writes the result as `JUnit` XML.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
+    /// Where to write the waveform around the RTL's first mismatch [default: MODEL, if it is a
+    /// build].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) trace: Option<PathBuf>,
     /// Every N-th image only, from the K-th one on; `heartbit merge` joins the results.
     #[arg(long, value_name = "K/N")]
     pub(crate) shard: Option<Shard>,

@@ -2,9 +2,11 @@
 
 use super::sim::conclude;
 use crate::args::{CosimArgs, Format};
+use crate::divergence::Tracer;
 use crate::failure::{Code, Failure, Outcome};
 use crate::inputs::{self, Images};
-use crate::{output, verdict};
+use crate::output;
+use crate::verdict::{self, Verdict};
 use heartbit_compiler::build::Build;
 use heartbit_cosim::{Accelerator, Design, Initial, Toolchain, Trace};
 use std::path::{Path, PathBuf};
@@ -20,19 +22,22 @@ pub(crate) fn run(args: &CosimArgs, format: Format) -> Outcome {
     let mut rtl = from_build(&args.build, &build, &toolchain, Trace::None)?;
     let mut verdict = verdict::cosimulate(&build, &images, &mut rtl, true)?;
     verdict.subject.rtl_crc32 = Some(verilog_checksum(&args.build, &build)?);
-    let mut traced = None;
-    if let Some(trace) = &args.trace {
-        let on_mismatch = trace.as_os_str() == FIRST_MISMATCH;
-        let image =
-            if on_mismatch { verdict.first_differing_image() } else { Some(images.number(0)) };
-        let path = if on_mismatch { args.build.join("first-mismatch.fst") } else { trace.clone() };
-        if let Some(index) = image {
-            let mut rtl = from_build(&args.build, &build, &toolchain, Trace::Fst)?;
-            rtl.trace_start(&path)?;
-            rtl.run(&images.numbered(index)?)?;
-            traced = Some((index, path));
+    let is_first_mismatch = args.trace.as_ref().is_some_and(|t| t.as_os_str() == FIRST_MISMATCH);
+    let tracer = Tracer {
+        design: design(&args.build, &build)?,
+        toolchain: &toolchain,
+        directory: args.build.clone(),
+        margin: args.trace_margin,
+        is_whole: args.trace_full,
+    };
+    verdict.locate(&build, &images, Some(&tracer).filter(|_| is_first_mismatch))?;
+    let traced = match &args.trace {
+        Some(path) if !is_first_mismatch => {
+            trace_first(args, &build, &images, &toolchain, path)?;
+            Some((images.number(0), path.clone()))
         }
-    }
+        _ => waveform(&verdict),
+    };
     let mut json = verdict.json();
     if let Some((image, path)) = &traced {
         json["trace"] = serde_json::json!({ "image": image, "file": path });
@@ -46,6 +51,26 @@ pub(crate) fn run(args: &CosimArgs, format: Format) -> Outcome {
     conclude(verdict.passed())
 }
 
+/// The first image that differs, and its waveform.
+fn waveform(verdict: &Verdict) -> Option<(usize, PathBuf)> {
+    let first = verdict.first_divergence.as_ref()?;
+    Some((first.image, first.location.as_ref()?.waveform.as_ref()?.file.clone()))
+}
+
+/// Writes a waveform of the first image.
+fn trace_first(
+    args: &CosimArgs,
+    build: &Build,
+    images: &Images,
+    toolchain: &Toolchain,
+    path: &Path,
+) -> Outcome {
+    let mut rtl = from_build(&args.build, build, toolchain, Trace::Fst)?;
+    rtl.trace_start(path)?;
+    rtl.run(&images.image(0)?)?;
+    Ok(())
+}
+
 /// Builds a model from the Verilog in a build directory: what is simulated is what is shipped.
 pub(crate) fn from_build(
     path: &Path,
@@ -53,7 +78,16 @@ pub(crate) fn from_build(
     toolchain: &Toolchain,
     trace: Trace,
 ) -> Outcome<Accelerator> {
-    let design = design(path, build)?;
+    accelerator(design(path, build)?, build, toolchain, trace)
+}
+
+/// Builds a model of a design, and loads the program of a build.
+pub(crate) fn accelerator(
+    design: Design,
+    build: &Build,
+    toolchain: &Toolchain,
+    trace: Trace,
+) -> Outcome<Accelerator> {
     let compiled = heartbit_cosim::Build::new(design).trace(trace).compile(toolchain)?;
     // Registers without a reset start with random bits: a result must not depend on them.
     let model = compiled.instantiate(Initial::Random(1))?;
@@ -63,7 +97,7 @@ pub(crate) fn from_build(
 }
 
 /// The accelerator with the Verilog in a build directory.
-fn design(path: &Path, build: &Build) -> Outcome<Design> {
+pub(crate) fn design(path: &Path, build: &Build) -> Outcome<Design> {
     let program = &build.compiled.program;
     let mut design = heartbit_cosim::accelerator_design(&program.array, &program.depths);
     for (name, text) in &mut design.files {

@@ -9,7 +9,8 @@ pub(crate) fn run(args: &SimArgs, format: Format) -> Outcome {
     let build = inputs::build(&args.build)?;
     let images = Images::test(&args.data)?.shard(args.shard)?;
     images.check_size(&build.network)?;
-    let verdict = verdict::simulate(&build, &images)?;
+    let mut verdict = verdict::simulate(&build, &images)?;
+    verdict.locate(&build, &images, None)?;
     output::result(format, &verdict.json(), || verdict.text())?;
     conclude(verdict.passed())
 }

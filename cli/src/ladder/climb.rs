@@ -1,9 +1,10 @@
 //! Runs the engines of the ladder.
 
 use super::{Bounds, CYCLE_SIM, FLOAT, NETWORK, RTL, Report, Rung, SIM, SNAPPED};
-use crate::args::{DEFAULT_ARRAY, VerifyArgs};
-use crate::commands::cosim::{from_build, verilog_checksum};
+use crate::args::{DEFAULT_ARRAY, TRACE_MARGIN, VerifyArgs};
+use crate::commands::cosim::{self, verilog_checksum};
 use crate::commands::{compile, eval};
+use crate::divergence::Tracer;
 use crate::failure::{Code, Failure, Outcome};
 use crate::inputs::{self, Images};
 use crate::output::progress;
@@ -11,7 +12,7 @@ use crate::verdict::{self, Divergence, Subject};
 use heartbit_compiler::build::Build;
 use heartbit_compiler::compare::Difference;
 use heartbit_compiler::fold::fold;
-use heartbit_cosim::{Accelerator, Toolchain, Trace};
+use heartbit_cosim::{Toolchain, Trace, accelerator_design};
 use heartbit_ir::interp::{Interpreter, predicted_class};
 use heartbit_model::{Checkpoint, float};
 use rayon::prelude::*;
@@ -83,10 +84,12 @@ pub(crate) fn climb(args: &VerifyArgs) -> Outcome<Report> {
     let simulated = eval::simulated_logits(&model.build.compiled.program, &images)?;
     report.rungs.push(compared(SIM, &images, &simulated, &logits, started));
     let some = images.among_first(args.sim_images);
-    report.rungs.push(Rung::of_tensors(CYCLE_SIM, verdict::simulate(&model.build, &some)?));
+    let mut verdict = verdict::simulate(&model.build, &some)?;
+    verdict.locate(&model.build, &some, None)?;
+    report.rungs.push(Rung::of_tensors(CYCLE_SIM, verdict));
     let some = images.among_first(args.rtl_images);
     if let Some(toolchain) = toolchain {
-        report.rungs.push(rtl(&args.model, &model, &some, &toolchain)?);
+        report.rungs.push(rtl(args, &model, &some, &toolchain)?);
     }
     report.not_compared = not_compared(args, &model, &images);
     Ok(report)
@@ -145,7 +148,10 @@ fn compared(
                     first: [0, 0, first],
                     expected: expected.get(first).copied().unwrap_or(i32::MIN),
                     actual: actual.get(first).copied().unwrap_or(i32::MIN),
+                    place: None,
                 },
+                location: None,
+                layer_cycles: Vec::new(),
             });
         }
     }
@@ -198,16 +204,28 @@ fn largest(logits: &[f64]) -> usize {
 }
 
 /// The rung of the Verilog: of the files where a build was given.
-fn rtl(path: &std::path::Path, model: &Model, images: &Images, tools: &Toolchain) -> Outcome<Rung> {
+fn rtl(args: &VerifyArgs, model: &Model, images: &Images, tools: &Toolchain) -> Outcome<Rung> {
     if images.len() == 0 {
         return Ok(Rung { name: RTL.to_owned(), ..Rung::default() });
     }
-    let mut accelerator = if model.is_on_disk {
-        from_build(path, &model.build, tools, Trace::None)?
+    let (build, program) = (&model.build, &model.build.compiled.program);
+    let design = if model.is_on_disk {
+        cosim::design(&args.model, build)?
     } else {
-        Accelerator::build(&model.build.compiled.program, tools)?
+        accelerator_design(&program.array, &program.depths)
     };
-    Ok(Rung::of_tensors(RTL, verdict::cosimulate(&model.build, images, &mut accelerator, false)?))
+    let mut accelerator = cosim::accelerator(design.clone(), build, tools, Trace::None)?;
+    let mut verdict = verdict::cosimulate(build, images, &mut accelerator, false)?;
+    let directory = args.trace.clone().or_else(|| model.is_on_disk.then(|| args.model.clone()));
+    let tracer = directory.map(|directory| Tracer {
+        design,
+        toolchain: tools,
+        directory,
+        margin: TRACE_MARGIN,
+        is_whole: false,
+    });
+    verdict.locate(build, images, tracer.as_ref())?;
+    Ok(Rung::of_tensors(RTL, verdict))
 }
 
 /// What a climb leaves out, for a reader who takes a pass for more than it is.

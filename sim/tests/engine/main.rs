@@ -13,5 +13,6 @@ mod hostile;
 mod layers;
 mod network;
 mod overlap;
+mod probe;
 mod reference;
 mod ring;
