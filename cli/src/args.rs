@@ -6,6 +6,7 @@ mod landscape;
 mod search;
 #[cfg(feature = "train")]
 mod train;
+mod widths;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -25,6 +26,7 @@ pub(crate) use search::{FpgaArgs, SearchArgs};
 pub(crate) use train::{
     GridArgs, MethodArgs, NetworkArgs, OptimizationArgs, TrainArgs, TrainDataArgs,
 };
+pub(crate) use widths::WidthsArgs;
 
 /// Trains binary residual networks, compiles them onto an XNOR-popcount systolic array, and proves
 /// that the hardware computes what the software did.
@@ -95,6 +97,8 @@ pub(crate) enum Command {
     Compile(CompileArgs),
     /// Finds the arrays for networks and an FPGA: the Pareto front of speed, size and accuracy.
     Search(SearchArgs),
+    /// Finds bit widths of stem, shortcuts and head: the Pareto front of accuracy and cycles.
+    Widths(WidthsArgs),
     /// Lists the boards with their capacities.
     Boards,
     /// Shows layers, shapes, cycles and memories.

@@ -91,10 +91,7 @@ impl Check<'_> {
     fn layer(&mut self, output: &LayerOutput) {
         let (compiled, layer) = (self.compiled, self.layer);
         let order = inverse(&layer.out_order);
-        let at = |y: usize, x: usize, c: usize| {
-            (y < output.height && x < output.width)
-                .then(|| (y * output.width + x) * output.columns + order[c])
-        };
+        let at = |y: usize, x: usize, c: usize| position(output, y, x, order[c]);
         let read = |tensor: &[i32], y, x, c| at(y, x, c).and_then(|i| tensor.get(i).copied());
         let bit = |y, x, c| {
             at(y, x, c).and_then(|i| output.bits.get(i)).map(|&bit| if bit { 1 } else { -1 })
@@ -212,6 +209,34 @@ fn stem_sum(
     let class = stem.borders.class(y, x, output.height, output.width);
     let channels = stem.offsets.len() / stem.borders.classes();
     i32::try_from(i64::from(sum) + stem.offsets[class * channels + c]).ok()
+}
+
+/// Returns a stream that an engine recorded, in the network's order, or `None` where no layer
+/// holds it or the engine stopped before it was complete.
+pub fn stream(compiled: &Compiled, execution: &Execution, value: ValueId) -> Option<Map> {
+    let of = |(layer, output): (&Layer, &LayerOutput)| {
+        let tensor = if layer.stream == Some(value) {
+            &output.stream
+        } else if layer.prelu == Some(value) {
+            &output.value
+        } else {
+            return None;
+        };
+        let order = inverse(&layer.out_order);
+        let types = compiled.plan.types[value];
+        let mut map = Map::zeros((types.height, types.width, types.channels));
+        for ((y, x, c), element) in map.indexed_iter_mut() {
+            *element = *tensor.get(position(output, y, x, order[c])?)?;
+        }
+        Some(map)
+    };
+    compiled.plan.layers.iter().zip(&execution.layers).find_map(of)
+}
+
+/// Where a physical channel of a pixel is in the tensors of a layer, if the pixel is there.
+fn position(output: &LayerOutput, y: usize, x: usize, channel: usize) -> Option<usize> {
+    let there = y < output.height && x < output.width;
+    there.then(|| (y * output.width + x) * output.columns + channel)
 }
 
 fn inverse(order: &[usize]) -> Vec<usize> {

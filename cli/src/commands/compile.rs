@@ -9,7 +9,6 @@ use crate::output;
 use heartbit_compiler::build::{self, Build};
 use heartbit_compiler::resources::Area;
 use heartbit_compiler::schedule::{self, Target};
-use heartbit_compiler::search::fit::shortages;
 use heartbit_hdl::axi::{self, AxiConfig};
 use heartbit_ir::network::Network;
 use heartbit_ir::program::{ArrayShape, MemoryDepths, Program};
@@ -25,7 +24,8 @@ pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
         (None, None) => unreachable!("bug: the command line asks for one of both"),
     };
     let program = &build.compiled.program;
-    let area = fpga.as_ref().map(|fpga| fit(fpga, program)).transpose()?;
+    let fit = |fpga: &Fpga| fpga.fit(&program.array, &program.depths);
+    let area = fpga.as_ref().map(fit).transpose()?;
     write(&args.out, &build, args.axi.map(AxiBits::config))?;
     let view = CompiledView::new(&build.network, &build.compiled);
     let mut json = view.json();
@@ -46,30 +46,13 @@ pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
 
 /// Compiles a network for the fastest array that fits, with the sizes that are given as they are.
 fn compile_best(network: Network, fpga: &Fpga, limits: &LimitArgs) -> Outcome<Build> {
-    let found = super::search::search(&network, fpga)?;
-    let Some(best) = found.best() else {
-        let none = "no array has a schedule for the network";
-        return Err(super::search::none_fits(&found, fpga)
-            .unwrap_or_else(|| Failure::new(Code::DoesNotFit, none)));
-    };
-    let a = best.array;
+    let a = super::search::best(&network, fpga)?.array;
     let limits = LimitArgs {
         taps: limits.taps.or(Some(a.taps)),
         lines: limits.lines.or(Some(a.lines)),
         ..*limits
     };
     compile(network, ArrayShape { rows: a.rows, cols: a.cols, lanes: a.lanes }, &limits)
-}
-
-/// The area of a program's array, if it fits.
-fn fit(fpga: &Fpga, program: &Program) -> Outcome<Area> {
-    let area = fpga.model.area(&program.array, &program.depths);
-    let short = shortages(&area, &fpga.capacity);
-    if short.is_empty() {
-        return Ok(area);
-    }
-    let help = "`heartbit search` lists the arrays that fit; leave `--array` out for the fastest";
-    Err(fpga.does_not_fit(&program.array, &program.depths, &short, help))
 }
 
 /// Compiles a network for an array of this shape.

@@ -72,6 +72,15 @@ pub(crate) fn search(network: &Network, fpga: &Fpga) -> Outcome<Found> {
     Ok(found.map_err(ScheduleError::from)?)
 }
 
+/// The fastest array for a network that fits.
+pub(crate) fn best(network: &Network, fpga: &Fpga) -> Outcome<Candidate> {
+    let found = search(network, fpga)?;
+    found.best().cloned().ok_or_else(|| {
+        let none = "no array has a schedule for the network";
+        none_fits(&found, fpga).unwrap_or_else(|| Failure::new(Code::DoesNotFit, none))
+    })
+}
+
 /// The error where no array fits for any of the networks.
 fn nothing_fits(searched: &[Searched], fpga: &Fpga) -> Option<Failure> {
     if searched.iter().any(|s| !s.found.fitting.is_empty()) {
@@ -81,7 +90,7 @@ fn nothing_fits(searched: &[Searched], fpga: &Fpga) -> Option<Failure> {
 }
 
 /// The error of a search without a result: the array that comes closest, and what it lacks.
-pub(crate) fn none_fits(found: &Found, fpga: &Fpga) -> Option<Failure> {
+fn none_fits(found: &Found, fpga: &Fpga) -> Option<Failure> {
     let closest = found.closest.as_ref()?;
     let short = shortages(&closest.area, &fpga.capacity);
     let help = "no array of the space fits, this one comes closest: take a larger board or a \
