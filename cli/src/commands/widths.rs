@@ -35,6 +35,7 @@ pub(crate) fn run(args: &WidthsArgs, format: Format) -> Outcome {
     images.check_size(&own)?;
     images.check_classes(&own)?;
     let hardware = Hardware::new(args, &own)?;
+    args.out.as_deref().map(check_writable).transpose()?;
     let bar = progress("schedule", space.combinations());
     let cycles = |grid: &Grid| {
         bar.inc(1);
@@ -52,9 +53,7 @@ pub(crate) fn run(args: &WidthsArgs, format: Format) -> Outcome {
     })?;
     if let Some(out) = &args.out {
         let network = fold_on(&checkpoint, &found.chosen().grid)?;
-        network
-            .write(out)
-            .map_err(|e| Failure::from(e).context(format!("cannot write `{}`", out.display())))?;
+        network.write(out).map_err(|e| Failure::from(e).context(cannot_write(out)))?;
     }
     let arch = checkpoint.arch.name();
     let report = Report { args, arch, space: &space, found: &found, hardware: &hardware };
@@ -69,6 +68,24 @@ fn checkpoint(path: &Path) -> Outcome<Checkpoint> {
             .help("give the checkpoint (.safetensors) that it was folded from"));
     }
     inputs::checkpoint(path)
+}
+
+/// Refuses a file that could not be written after hours of measuring.
+fn check_writable(out: &Path) -> Outcome {
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let file = tempfile::Builder::new()
+        .prefix(".heartbit-")
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        .map(drop);
+    file.map_err(|error| {
+        Failure::from_error(Code::BadInput, error)
+            .context(cannot_write(out))
+            .help("check that the directory exists and that you may write to it")
+    })
+}
+
+fn cannot_write(out: &Path) -> String {
+    format!("cannot write `{}`", out.display())
 }
 
 /// The combinations that the command line leaves.

@@ -81,17 +81,19 @@ impl Report<'_> {
     /// What was looked at, in a sentence.
     fn extent(&self) -> String {
         let Found { walk, refused, points, .. } = self.found;
-        let grids = points.len() as u64;
         let how = match walk {
-            Walk::Exhaustive => "all others of",
-            Walk::Descent => "a descent from the own grid through",
+            Walk::Exhaustive => "all",
+            Walk::Descent => "a descent from the own grid through the",
         };
-        let all = grouped(self.space.combinations() as u64);
         let refused = match refused {
             0 => String::new(),
-            n => format!("; {} are not executed here", grouped(*n as u64)),
+            n => format!(", {} of which are not executed here", grouped(*n as u64)),
         };
-        format!("measured: {} grids, {how} {all} combinations of widths{refused}", grouped(grids))
+        format!(
+            "{} grids measured: {how} {} combinations of widths{refused}",
+            grouped(points.len() as u64),
+            grouped(self.space.combinations() as u64),
+        )
     }
 
     /// The front, with the own grid where it is not on it.
