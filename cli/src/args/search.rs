@@ -57,6 +57,9 @@ number of lane groups and lines that the network makes use of. Cycles are exact;
 flip-flops are a model's, with its measured error beside them; block memories and multipliers
 follow from the rules of synthesis.
 
+`heartbit widths` makes networks of fewer bits from a checkpoint, with their measured accuracy; give
+them here as several MODELs, with `--accuracy`.
+
 Examples:
   heartbit search resnet20.hbn --board ulx3s-85f
   heartbit search a.hbn b.hbn --accuracy 0.702,0.684 --board ulx3s-25f --plot front.svg

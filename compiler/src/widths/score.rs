@@ -58,10 +58,14 @@ impl Score {
     /// Standard error of the difference.
     ///
     /// Both networks see the same images, so only those count of which one is right and the other
-    /// wrong: it is smaller than two accuracies would suggest.
+    /// wrong: it is smaller than two accuracies would suggest. Half an image is added to each of
+    /// the four cases (Agresti and Min, 2005), since otherwise few images on which the networks
+    /// happen to be right and wrong alike would pass for certainty.
     pub fn difference_error(&self) -> f64 {
-        let (moved, d) = (self.share(self.gained + self.lost), self.difference());
-        ((moved - d * d).max(0.0) / count(self.images.max(1))).sqrt()
+        let images = count(self.images) + 2.0;
+        let moved = count(self.gained + self.lost) + 1.0;
+        let difference = count(self.gained) - count(self.lost);
+        (moved - difference * difference / images).sqrt() / images
     }
 
     /// Whether no more than a share of the images is wrong beyond those on the own grid.
@@ -98,7 +102,7 @@ mod tests {
         assert!(close(score.accuracy(), 0.4) && close(score.agreement(), 0.4));
         assert!(close(score.accuracy_error(), (0.4_f64 * 0.6 / 5.0).sqrt()));
         assert!(close(score.difference(), 0.0));
-        assert!(close(score.difference_error(), (0.4_f64 / 5.0).sqrt()));
+        assert!(close(score.difference_error(), 3.0_f64.sqrt() / 7.0));
     }
 
     #[test]
@@ -107,7 +111,14 @@ mod tests {
         assert!(score(8).within(0.0025) && !score(9).within(0.0025));
         assert!(score(3).within(0.0) && !score(4).within(0.0));
         let none = Score { images: 0, correct: 0, agreeing: 0, gained: 0, lost: 0 };
-        assert!(close(none.accuracy_error() + none.difference_error() + none.accuracy(), 0.0));
+        assert!(close(none.accuracy_error() + none.accuracy() + none.difference(), 0.0));
+    }
+
+    #[test]
+    fn images_that_are_alike_by_chance_are_no_certainty() {
+        let alike = |images| Score { images, correct: 2, agreeing: images, gained: 0, lost: 0 };
+        assert!(close(alike(18).difference_error(), 0.05));
+        assert!(close(alike(9998).difference_error(), 0.0001));
     }
 
     proptest! {
@@ -123,12 +134,19 @@ mod tests {
             let difference = score.accuracy() - reference.accuracy();
             prop_assert!(close(score.difference(), difference));
             prop_assert_eq!(reference.agreeing, labels.len());
-            // The sample variance of +1, 0 and -1 an image, without its closed form.
-            let each = |i: usize| count(usize::from(here[i] == labels[i]))
-                - count(usize::from(own[i] == labels[i])) - difference;
-            let squares: f64 = (0..labels.len()).map(|i| each(i) * each(i)).sum();
-            let n = count(labels.len());
-            prop_assert!((score.difference_error() - (squares / n / n).sqrt()).abs() < 1e-9);
+            // The variance of +1, 0 and -1 an image, and of half an image in each of four cases.
+            let each = |i: usize| {
+                count(usize::from(here[i] == labels[i])) - count(usize::from(own[i] == labels[i]))
+            };
+            let mut cases: Vec<(f64, f64)> = (0..labels.len()).map(|i| (1.0, each(i))).collect();
+            cases.extend([0.0, 0.0, 1.0, -1.0].map(|d| (0.5, d)));
+            let mean = |of: &dyn Fn(f64) -> f64| {
+                let all: f64 = cases.iter().map(|(weight, d)| weight * of(*d)).sum();
+                all / cases.iter().map(|(weight, _)| weight).sum::<f64>()
+            };
+            let middle = mean(&|d| d);
+            let error = (mean(&|d| (d - middle).powi(2)) / (count(labels.len()) + 2.0)).sqrt();
+            prop_assert!((score.difference_error() - error).abs() < 1e-9);
         }
     }
 }

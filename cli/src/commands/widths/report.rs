@@ -45,15 +45,16 @@ impl Report<'_> {
 
     fn point_json(&self, point: &Point) -> Value {
         let s = &point.score;
+        let requantized = point != self.found.own();
         json!({
             "grid": point.grid,
-            "requantized": point.grid != *self.space.own(),
+            "requantized": requantized,
             "cycles": point.cycles,
             "correct": s.correct,
             "accuracy": s.accuracy(),
             "accuracy_error": s.accuracy_error(),
             "difference": s.difference(),
-            "difference_error": s.difference_error(),
+            "difference_error": if requantized { s.difference_error() } else { 0.0 },
             "gained": s.gained,
             "lost": s.lost,
             "agreement": s.agreement(),
@@ -119,7 +120,7 @@ impl Report<'_> {
             let mut cells = vec![marks.collect::<Vec<_>>().join(", ")];
             cells.extend(widths.iter().map(|width| width.of(&point.grid).to_string()));
             cells.push(grouped(point.cycles));
-            cells.extend(score_cells(&point.score));
+            cells.extend(score_cells(&point.score, point == own));
             table.row(cells);
         }
         table.render()
@@ -189,13 +190,14 @@ fn walk_name(walk: Walk) -> &'static str {
     }
 }
 
-fn score_cells(score: &Score) -> [String; 5] {
+fn score_cells(score: &Score, own: bool) -> [String; 5] {
+    let compared = |text: String| if own { "-".to_owned() } else { text };
     [
         percent(score.accuracy()),
         points(score.accuracy_error()),
-        signed_points(score.difference()),
-        points(score.difference_error()),
-        percent(score.agreement()),
+        compared(signed_points(score.difference())),
+        compared(points(score.difference_error())),
+        compared(percent(score.agreement())),
     ]
 }
 
