@@ -75,6 +75,10 @@ fn number(value: &Value) -> f64 {
     value.as_f64().expect("a number")
 }
 
+fn count(value: &Value) -> i64 {
+    value.as_i64().expect("a whole number")
+}
+
 /// Few enough combinations for a debug build: 3 × 2 × 1.
 const FEW: [&str; 6] =
     ["--stem-weight-bits", "1,2,4", "--head-weight-bits", "2,6", "--head-activation-bits", "8"];
@@ -94,9 +98,9 @@ fn chosen_network_has_the_accuracy_and_the_cycles_that_were_said() {
     assert_eq!((&own["requantized"], &chosen["requantized"]), (&false.into(), &true.into()));
     assert_eq!((number(&own["agreement"]), number(&own["difference"])), (1.0, 0.0));
     for point in list(&json["measured"]) {
-        assert!(number(&chosen["cycles"]) <= number(&point["cycles"]));
-        let correct = number(&own["correct"]) + number(&point["gained"]) - number(&point["lost"]);
-        assert_eq!(number(&point["correct"]), correct, "{point}");
+        assert!(count(&chosen["cycles"]) <= count(&point["cycles"]));
+        let correct = count(&own["correct"]) + count(&point["gained"]) - count(&point["lost"]);
+        assert_eq!(count(&point["correct"]), correct, "{point}");
     }
     let data = f.data.to_str().expect("a UTF-8 path");
     for (model, point) in [("chosen.hbn", chosen), ("a.safetensors", own)] {

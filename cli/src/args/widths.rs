@@ -35,20 +35,35 @@ pub(crate) struct WidthsArgs {
 #[derive(Args, Debug)]
 pub(crate) struct ChoiceArgs {
     /// Bits of a stem weight.
-    #[arg(long, value_name = "BITS,..", value_delimiter = ',', value_parser = bits())]
-    pub(crate) stem_weight_bits: Vec<u32>,
+    #[arg(
+        long = "stem-weight-bits", value_name = "BITS,..", value_delimiter = ',',
+        value_parser = bits()
+    )]
+    pub(crate) stem_weights: Vec<u32>,
     /// Bits of a classifier weight.
-    #[arg(long, value_name = "BITS,..", value_delimiter = ',', value_parser = bits())]
-    pub(crate) head_weight_bits: Vec<u32>,
+    #[arg(
+        long = "head-weight-bits", value_name = "BITS,..", value_delimiter = ',',
+        value_parser = bits()
+    )]
+    pub(crate) head_weights: Vec<u32>,
     /// Bits of an activation that the classifier reads.
-    #[arg(long, value_name = "BITS,..", value_delimiter = ',', value_parser = bits())]
-    pub(crate) head_activation_bits: Vec<u32>,
+    #[arg(
+        long = "head-activation-bits", value_name = "BITS,..", value_delimiter = ',',
+        value_parser = bits()
+    )]
+    pub(crate) head_levels: Vec<u32>,
     /// Bits of a weight of a real-valued shortcut convolution.
-    #[arg(long, value_name = "BITS,..", value_delimiter = ',', value_parser = bits())]
-    pub(crate) downsample_weight_bits: Vec<u32>,
+    #[arg(
+        long = "downsample-weight-bits", value_name = "BITS,..", value_delimiter = ',',
+        value_parser = bits()
+    )]
+    pub(crate) shortcut_weights: Vec<u32>,
     /// Bits of an activation that such a convolution reads.
-    #[arg(long, value_name = "BITS,..", value_delimiter = ',', value_parser = bits())]
-    pub(crate) downsample_activation_bits: Vec<u32>,
+    #[arg(
+        long = "downsample-activation-bits", value_name = "BITS,..", value_delimiter = ',',
+        value_parser = bits()
+    )]
+    pub(crate) shortcut_levels: Vec<u32>,
 }
 
 const WIDTHS_HELP: &str = "\

@@ -93,11 +93,11 @@ fn space(args: &WidthsArgs, checkpoint: &Checkpoint) -> Outcome<Space> {
     let mut space = Space::of(checkpoint);
     let c = &args.choices;
     for (width, bits) in [
-        (Width::StemWeight, &c.stem_weight_bits),
-        (Width::DownsampleActivation, &c.downsample_activation_bits),
-        (Width::DownsampleWeight, &c.downsample_weight_bits),
-        (Width::HeadActivation, &c.head_activation_bits),
-        (Width::HeadWeight, &c.head_weight_bits),
+        (Width::StemWeight, &c.stem_weights),
+        (Width::DownsampleActivation, &c.shortcut_levels),
+        (Width::DownsampleWeight, &c.shortcut_weights),
+        (Width::HeadActivation, &c.head_levels),
+        (Width::HeadWeight, &c.head_weights),
     ] {
         if !bits.is_empty() {
             space.restrict(width, bits)?;

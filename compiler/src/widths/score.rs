@@ -130,7 +130,8 @@ mod tests {
                 classes.iter().map(of).collect()
             };
             let (labels, own, here) = (list(|c| c.0), list(|c| c.1), list(|c| c.2));
-            let (score, reference) = (Score::new(&here, &own, &labels), Score::new(&own, &own, &labels));
+            let score = Score::new(&here, &own, &labels);
+            let reference = Score::new(&own, &own, &labels);
             let difference = score.accuracy() - reference.accuracy();
             prop_assert!(close(score.difference(), difference));
             prop_assert_eq!(reference.agreeing, labels.len());

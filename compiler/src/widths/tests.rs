@@ -10,7 +10,7 @@ use heartbit_model::{Arch, Checkpoint, Sizes};
 use proptest::prelude::*;
 use std::convert::Infallible;
 
-const IMAGES: usize = 400;
+const IMAGES: u16 = 400;
 
 fn checkpoint(arch: Arch) -> Checkpoint {
     let published = arch.published();
@@ -34,7 +34,7 @@ fn cycles(grid: &Grid) -> u64 {
 fn predictions(grid: &Grid, seed: u64) -> Vec<usize> {
     let bits: u64 = Width::all_of(grid).iter().map(|bits| u64::from(*bits)).sum();
     let noise = (cycles(grid) ^ seed).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60;
-    let right = usize::try_from(200 + 4 * bits + noise).expect("small");
+    let right = u16::try_from(200 + 4 * bits + noise).expect("small");
     (0..IMAGES).map(|image| usize::from(image >= right)).collect()
 }
 
@@ -42,18 +42,18 @@ fn right(grid: &Grid, seed: u64) -> usize {
     predictions(grid, seed).iter().filter(|class| **class == 0).count()
 }
 
-/// Searches with made-up accuracies; also gives the grids of each call.
+/// Searches with made-up accuracies and a tolerance in images; also gives the grids of each call.
 fn find(
     space: &Space,
-    tolerance: f64,
+    tolerance: u16,
     seed: u64,
     executes: impl Fn(&Grid) -> bool + Sync,
 ) -> (Found, Vec<Vec<Grid>>) {
     let mut calls = Vec::new();
     let found = search(
         space,
-        &[0; IMAGES],
-        tolerance,
+        &[0; IMAGES as usize],
+        f64::from(tolerance) / f64::from(IMAGES),
         |grid| executes(grid).then(|| cycles(grid)),
         |grids| {
             calls.push(grids.to_vec());
@@ -99,37 +99,39 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
-    fn exhaustive_search_is_brute_force(seed: u64, tolerance in 0..40_usize, odd: bool) {
+    fn exhaustive_search_is_brute_force(seed: u64, tolerance in 0..40_u16, odd: bool) {
         let space = space(Arch::ResNet20);
         // An array that lacks some combinations, but not the own one.
-        let executes = |grid: &Grid| !odd || grid.head_weight_bits % 2 == 0;
-        let share = tolerance as f64 / IMAGES as f64;
-        let (found, calls) = find(&space, share, seed, executes);
+        let executes = |grid: &Grid| !odd || grid.head_weight_bits.is_multiple_of(2);
+        let (found, calls) = find(&space, tolerance, seed, executes);
         prop_assert_eq!(found.walk, Walk::Exhaustive);
         prop_assert_eq!(calls.len(), 1);
         prop_assert_eq!(found.refused, if odd { 256 } else { 0 });
         prop_assert_eq!(found.points.len() + found.refused, 512);
         prop_assert_eq!(&found.own().grid, space.own());
-        let own = right(space.own(), seed);
+        let (own, tolerance) = (right(space.own(), seed), usize::from(tolerance));
         let best = space.grids().into_iter().filter(|grid| executes(grid))
             .filter(|grid| right(grid, seed) + tolerance >= own)
             .min_by_key(cycles).expect("the own grid");
         prop_assert_eq!(&found.chosen().grid, &best);
         for point in &found.points {
             prop_assert_eq!(point.score.correct, right(&point.grid, seed));
-            let better = |p: &&Point| p.cycles <= point.cycles && p.score.correct >= point.score.correct;
+            let better = |other: &&Point| {
+                other.cycles <= point.cycles && other.score.correct >= point.score.correct
+            };
             let beaten = found.points.iter().filter(better).count() > 1;
             prop_assert_eq!(found.front().contains(&point), !beaten);
         }
     }
 
     #[test]
-    fn descent_ends_where_no_step_is_within_the_tolerance(seed: u64, tolerance in 0..80_usize) {
+    fn descent_ends_where_no_step_is_within_the_tolerance(seed: u64, tolerance in 0..80_u16) {
         let space = space(Arch::ReActNet18);
-        let (found, calls) = find(&space, tolerance as f64 / IMAGES as f64, seed, |_| true);
+        let (found, calls) = find(&space, tolerance, seed, |_| true);
         prop_assert_eq!(found.walk, Walk::Descent);
         prop_assert_eq!(&calls[0], &[space.own().clone()]);
         let (own, chosen) = (right(space.own(), seed), found.chosen());
+        let tolerance = usize::from(tolerance);
         prop_assert!(chosen.cycles <= found.own().cycles);
         prop_assert!(chosen.score.correct + tolerance >= own);
         for grid in space.narrower(&chosen.grid) {
