@@ -8,6 +8,7 @@ mod search;
 #[cfg(feature = "train")]
 mod train;
 mod verify;
+mod widths;
 
 use crate::shard::Shard;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -30,6 +31,7 @@ pub(crate) use train::{
     GridArgs, MethodArgs, NetworkArgs, OptimizationArgs, TrainArgs, TrainDataArgs,
 };
 pub(crate) use verify::{MergeArgs, VerifyArgs};
+pub(crate) use widths::WidthsArgs;
 
 /// Trains binary residual networks, compiles them onto an XNOR-popcount systolic array, and proves
 /// that the hardware computes what the software did.
@@ -103,6 +105,8 @@ pub(crate) enum Command {
     Compile(CompileArgs),
     /// Finds the arrays for networks and an FPGA: the Pareto front of speed, size and accuracy.
     Search(SearchArgs),
+    /// Finds bit widths of stem, shortcuts and head: the Pareto front of accuracy and cycles.
+    Widths(WidthsArgs),
     /// Lists the boards with their capacities.
     Boards,
     /// Shows layers, shapes, cycles and memories.

@@ -17,6 +17,7 @@ pub(crate) mod search;
 pub(crate) mod sim;
 #[cfg(feature = "train")]
 pub(crate) mod train;
+pub(crate) mod widths;
 #[cfg(not(feature = "train"))]
 pub(crate) use train as landscape;
 #[cfg(not(feature = "train"))]

@@ -5,7 +5,7 @@ use crate::failure::{Code, Failure, Outcome};
 use crate::output::grouped;
 use heartbit_boards::board::{Board, BoardError};
 use heartbit_compiler::resources::{Area, Family, Model};
-use heartbit_compiler::search::fit::{Capacity, Shortage, culprit};
+use heartbit_compiler::search::fit::{Capacity, Shortage, culprit, shortages};
 use heartbit_ir::program::{ArrayConfig, MemoryDepths};
 use serde_json::{Value, json};
 
@@ -103,6 +103,18 @@ impl Fpga {
             grouped(area.dsp),
             of(limits.dsp),
         )
+    }
+
+    /// The area of an array, if it fits.
+    pub(crate) fn fit(&self, array: &ArrayConfig, depths: &MemoryDepths) -> Outcome<Area> {
+        let area = self.model.area(array, depths);
+        let short = shortages(&area, &self.capacity);
+        if short.is_empty() {
+            return Ok(area);
+        }
+        let help = "`heartbit search` lists the arrays that fit; leave `--array` out for the fastest, \
+                    or stream the weights that do not fit (`--weight-port`)";
+        Err(self.does_not_fit(array, depths, &short, help))
     }
 
     /// The error of an array for which resources are short.

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Command::Fold(args) => commands::models::fold(args),
         Command::Compile(args) => commands::compile::run(args, format),
         Command::Search(args) => commands::search::run(args, format),
+        Command::Widths(args) => commands::widths::run(args, format),
         Command::Boards => commands::boards::run(format),
         Command::Inspect(args) => commands::inspect::run(args, format),
         Command::Sim(args) => commands::sim::run(args, format),

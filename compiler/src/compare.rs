@@ -133,11 +133,7 @@ impl<'a> Check<'a> {
     fn layer(&mut self, output: &LayerOutput) {
         let (compiled, layer, rows) = (self.compiled, self.layer, self.rows);
         let order = inverse(&layer.out_order);
-        let at = |y: usize, x: usize, c: usize| {
-            let y = y - rows.first;
-            (y < output.height && x < output.width)
-                .then(|| (y * output.width + x) * output.columns + order[c])
-        };
+        let at = |y: usize, x: usize, c: usize| position(output, y - rows.first, x, order[c]);
         let read = |tensor: &[i32], y, x, c| at(y, x, c).and_then(|i| tensor.get(i).copied());
         let bit = |y, x, c| {
             at(y, x, c).and_then(|i| output.bits.get(i)).map(|&bit| if bit { 1 } else { -1 })
@@ -269,6 +265,35 @@ fn stem_sum(compiled: &Compiled, layer: &Layer, sum: i32, [y, x, c]: [usize; 3])
     let class = stem.borders.class(y, x, height, width);
     let channels = stem.offsets.len() / stem.borders.classes();
     i32::try_from(i64::from(sum) + stem.offsets[class * channels + c]).ok()
+}
+
+/// Returns a stream that an engine recorded, in the network's order, or `None` where no layer
+/// holds it or the engine stopped before it was complete.
+pub fn stream(compiled: &Compiled, execution: &Execution, value: ValueId) -> Option<Map> {
+    let holds = |layer: &Layer| layer.stream == Some(value) || layer.prelu == Some(value);
+    let index = compiled.plan.layers.iter().position(holds)?;
+    let layer = &compiled.plan.layers[index];
+    let order = inverse(&layer.out_order);
+    let types = compiled.plan.types[value];
+    let mut map = Map::zeros((types.height, types.width, types.channels));
+    for &part in compiled.sequence.of_layer(index) {
+        let (rows, output) = (compiled.sequence.layers[part].rows, execution.layers.get(part)?);
+        let is_stream = layer.stream == Some(value);
+        let tensor = if is_stream { &output.stream } else { &output.value };
+        for y in rows.first..rows.end {
+            for (x, c) in (0..types.width).flat_map(|x| (0..types.channels).map(move |c| (x, c))) {
+                let at = position(output, y - rows.first, x, order[c])?;
+                map[[y, x, c]] = *tensor.get(at)?;
+            }
+        }
+    }
+    Some(map)
+}
+
+/// Where a physical channel of a pixel is in the tensors of a layer, if the pixel is there.
+fn position(output: &LayerOutput, y: usize, x: usize, channel: usize) -> Option<usize> {
+    let there = y < output.height && x < output.width;
+    there.then(|| (y * output.width + x) * output.columns + channel)
 }
 
 fn inverse(order: &[usize]) -> Vec<usize> {

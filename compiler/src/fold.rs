@@ -10,9 +10,10 @@
 mod head;
 mod threshold;
 
+pub use head::head_input;
 pub use threshold::threshold;
 
-use heartbit_ir::grid::{self, Affine, BatchNorm, PixelStatistics};
+use heartbit_ir::grid::{self, Affine, BatchNorm, Grid, PixelStatistics};
 use heartbit_ir::levels::Levels;
 use heartbit_ir::network::{Extreme, InvalidNetwork, Network, Op, OpKind, Threshold, ValueId};
 use heartbit_model::checkpoint::{Checkpoint, CheckpointError};
@@ -30,19 +31,36 @@ pub enum FoldError {
     /// A parameter is missing or wrong.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The grid is none that the hardware has.
+    #[error("there are levels of 1 to 8 bits and streams of 1 to 14 fraction bits, but not {0:?}")]
+    Grid(Grid),
     /// The result is not a valid network.
     #[error("the folded network is invalid")]
     Invalid(#[from] InvalidNetwork),
 }
 
-/// Folds a checkpoint.
+/// Folds a checkpoint on its own grid.
 ///
 /// # Errors
 /// [`FoldError`]: a missing or malformed parameter, or sums that exceed 32 bits.
 pub fn fold(checkpoint: &Checkpoint) -> Result<Network, FoldError> {
+    fold_on(checkpoint, &checkpoint.grid)
+}
+
+/// Folds a checkpoint on a grid that may be another than its own.
+///
+/// On another one the network is a re-quantization: the parameters were not trained there, and
+/// neither predictions nor accuracy are those of [`fold`]. Its provenance then has both grids.
+///
+/// # Errors
+/// [`FoldError`]: widths that the hardware lacks, and the errors of [`fold`].
+pub fn fold_on(checkpoint: &Checkpoint, grid: &Grid) -> Result<Network, FoldError> {
+    if !grid.is_valid() {
+        return Err(FoldError::Grid(grid.clone()));
+    }
     checkpoint.check()?;
     let graph = checkpoint.graph();
-    let mut folder = Folder::new(checkpoint, &graph);
+    let mut folder = Folder::new(checkpoint, &graph, grid);
     for id in 0..graph.layers.len() {
         folder.layer(id);
     }
@@ -50,15 +68,23 @@ pub fn fold(checkpoint: &Checkpoint) -> Result<Network, FoldError> {
     let mut provenance = checkpoint.provenance.clone();
     provenance.insert("method".to_owned(), checkpoint.method.name().to_owned());
     provenance.insert("norm".to_owned(), checkpoint.norm.name().to_owned());
+    if *grid != checkpoint.grid {
+        provenance.insert("grid".to_owned(), json(grid));
+        provenance.insert("checkpoint.grid".to_owned(), json(&checkpoint.grid));
+    }
     let network = Network {
         arch: checkpoint.arch.name().to_owned(),
-        frac_bits: checkpoint.grid.stream_frac_bits,
+        frac_bits: grid.stream_frac_bits,
         logit_scale,
         provenance,
         ops: folder.ops,
     };
     network.validate()?;
     Ok(network)
+}
+
+fn json(grid: &Grid) -> String {
+    serde_json::to_string(grid).expect("bug: a grid is plain data")
 }
 
 /// What a layer left for those that read it.
@@ -73,17 +99,18 @@ enum Value {
 struct Folder<'a> {
     checkpoint: &'a Checkpoint,
     graph: &'a Graph,
+    grid: &'a Grid,
     uses: Vec<Uses>,
     ops: Vec<Op>,
     values: Vec<Value>,
 }
 
 impl<'a> Folder<'a> {
-    fn new(checkpoint: &'a Checkpoint, graph: &'a Graph) -> Self {
+    fn new(checkpoint: &'a Checkpoint, graph: &'a Graph, grid: &'a Grid) -> Self {
         let side = graph.sizes.image_side;
         let image = OpKind::Image { height: side, width: side, channels: PIXELS };
         let ops = vec![Op { name: "image".to_owned(), kind: image }];
-        Self { checkpoint, graph, uses: graph.uses(), ops, values: Vec::new() }
+        Self { checkpoint, graph, grid, uses: graph.uses(), ops, values: Vec::new() }
     }
 
     fn push(&mut self, name: impl Into<String>, kind: OpKind) -> ValueId {
@@ -92,7 +119,7 @@ impl<'a> Folder<'a> {
     }
 
     fn frac_bits(&self) -> u32 {
-        self.checkpoint.grid.stream_frac_bits
+        self.grid.stream_frac_bits
     }
 
     fn layer(&mut self, id: LayerId) {
@@ -132,7 +159,7 @@ impl<'a> Folder<'a> {
                 })
             }
             LayerKind::Real { conv, input, norm } => {
-                let bits = self.checkpoint.grid.downsample_activation_bits;
+                let bits = self.grid.downsample_activation_bits;
                 let (levels, unit) = self.levels(&conv.name, *input, bits);
                 let (weights, scale) = self.real_weights(conv);
                 let alpha: Vec<f64> = scale.iter().map(|s| s * unit).collect();
@@ -312,7 +339,7 @@ impl<'a> Folder<'a> {
 
     fn stem_weights(&self, conv: &Conv) -> (Levels, Vec<f64>) {
         let PixelStatistics { mean, std } = self.checkpoint.norm.pixels();
-        let bits = self.checkpoint.grid.stem_weight_bits;
+        let bits = self.grid.stem_weight_bits;
         let weights = self.checkpoint.values(&conv.weight());
         let stem = grid::stem_levels(weights, conv.shape(), &mean, &std, bits);
         let rows = conv.cout * conv.kernel * conv.kernel;
@@ -320,7 +347,7 @@ impl<'a> Folder<'a> {
     }
 
     fn real_weights(&self, conv: &Conv) -> (Levels, Vec<f64>) {
-        let bits = self.checkpoint.grid.downsample_weight_bits;
+        let bits = self.grid.downsample_weight_bits;
         let weights = self.checkpoint.values(&conv.weight());
         let real = grid::real_conv_levels(weights, conv.shape(), bits);
         let rows = conv.cout * conv.kernel * conv.kernel;

@@ -11,6 +11,7 @@
 //! * [`predict`](mod@predict): the cycle model, in closed form;
 //! * [`resources`]: what an array takes of an FPGA;
 //! * [`search`](mod@search): every array that fits, and the best of them;
+//! * [`widths`](mod@widths): the bits of stem, shortcuts and head, by accuracy and cycles;
 //! * [`compare`](mod@compare): an engine's results against the interpreter's values;
 //! * [`locate`]: where and when the array computes an element that differs;
 //! * [`diagnose`]: which part made it differ;
@@ -29,3 +30,4 @@ pub mod random;
 pub mod resources;
 pub mod schedule;
 pub mod search;
+pub mod widths;

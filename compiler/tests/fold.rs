@@ -7,10 +7,10 @@
     reason = "pixels of a smooth picture, and statistics of small maps"
 )]
 
-use heartbit_compiler::fold::fold;
+use heartbit_compiler::fold::{FoldError, fold, fold_on, head_input};
 use heartbit_compiler::random;
 use heartbit_ir::grid::Grid;
-use heartbit_ir::interp::{Interpreter, Map};
+use heartbit_ir::interp::{Interpreter, Map, Tail};
 use heartbit_ir::network::{Network, OpKind};
 use heartbit_model::graph::Conv;
 use heartbit_model::{Arch, Checkpoint, Sizes, float};
@@ -117,4 +117,61 @@ fn only_layers_whose_number_is_read_keep_a_stream() {
     assert_eq!(count(Arch::ReActNet18), (16, 20, 1));
     let network = fold(&checkpoint(Arch::VggSmallOvsw, 1)).expect("complete");
     assert!(network.ops.iter().any(|op| matches!(op.kind, OpKind::Prelu { .. })));
+}
+
+/// A grid that differs from the default one in every width.
+fn other_grid() -> Grid {
+    Grid {
+        stream_frac_bits: 12,
+        stem_weight_bits: 2,
+        head_weight_bits: 3,
+        head_activation_bits: 5,
+        downsample_weight_bits: 4,
+        downsample_activation_bits: 7,
+    }
+}
+
+#[test]
+fn grid_other_than_the_checkpoints_is_a_requantization_that_says_so() {
+    for arch in Arch::ALL {
+        let mut checkpoint = checkpoint(arch, 7);
+        let own = fold(&checkpoint).expect("complete");
+        assert_eq!(fold_on(&checkpoint, &checkpoint.grid).expect("complete"), own);
+        let folded = fold_on(&checkpoint, &other_grid()).expect("complete");
+        let json = |grid: &Grid| serde_json::to_string(grid).expect("plain data");
+        assert_eq!(folded.provenance["checkpoint.grid"], json(&checkpoint.grid));
+        assert_eq!(folded.provenance["grid"], json(&other_grid()));
+        assert!(!own.provenance.contains_key("checkpoint.grid"));
+        // The same integers as those of a checkpoint that has this grid as its own.
+        checkpoint.grid = other_grid();
+        let trained_there = fold(&checkpoint).expect("complete");
+        assert_eq!(folded.ops, trained_there.ops, "{arch}");
+        assert_ne!(folded.ops, own.ops, "{arch}");
+    }
+}
+
+#[test]
+fn grid_without_hardware_is_refused() {
+    let grid = Grid { head_weight_bits: 9, ..Grid::default() };
+    let error = fold_on(&checkpoint(Arch::ResNet20, 7), &grid).expect_err("9 bits");
+    assert!(matches!(error, FoldError::Grid(refused) if refused == grid));
+}
+
+#[test]
+fn networks_that_differ_in_the_head_share_all_up_to_its_input() {
+    for arch in Arch::ALL {
+        let checkpoint = checkpoint(arch, 7);
+        let other =
+            Grid { head_weight_bits: 2, head_activation_bits: 3, ..checkpoint.grid.clone() };
+        let (a, b) = (fold(&checkpoint).expect("complete"), fold_on(&checkpoint, &other));
+        let b = b.expect("complete");
+        let end = head_input(&a, &a.validate().expect("valid")).expect("a stream");
+        assert_eq!(a.ops[..=end], b.ops[..=end], "{arch}");
+        assert_ne!(a.ops[end + 1], b.ops[end + 1], "{arch}");
+        let (_, pixels) = image(checkpoint.sizes.image_side);
+        let values = Interpreter::new(&a).expect("valid").run(&pixels).expect("fits");
+        let expected = Interpreter::new(&b).expect("valid").logits(&pixels).expect("fits");
+        let tail = Tail::new(&b, end).expect("the head reads one stream");
+        assert_eq!(tail.logits(values[end].clone()).expect("shape"), expected, "{arch}");
+    }
 }

@@ -6,6 +6,10 @@
 //!
 //! Not here: packed words, tiles, cycles.
 
+mod tail;
+
+pub use tail::{ShapeError, Tail, TailError};
+
 use crate::network::{Extreme, InvalidNetwork, Network, OpKind, Threshold, ValueType};
 use ndarray::{Array3, Array4, ArrayView3, Axis, s};
 
@@ -35,11 +39,17 @@ impl<'a> Interpreter<'a> {
     /// Everything that is wrong with it.
     pub fn new(network: &'a Network) -> Result<Self, InvalidNetwork> {
         let types = network.validate()?;
+        Ok(Self::decode(network, types, 0))
+    }
+
+    /// Decodes the weights of the operations from `first` on.
+    fn decode(network: &'a Network, types: Vec<ValueType>, first: usize) -> Self {
         let weights = network
             .ops
             .iter()
-            .map(|op| match &op.kind {
-                OpKind::Conv { weights, kernel, .. } => {
+            .enumerate()
+            .map(|(id, op)| match &op.kind {
+                OpKind::Conv { weights, kernel, .. } if id >= first => {
                     let cout = weights.rows() / (kernel * kernel);
                     Array4::from_shape_vec(
                         (cout, *kernel, *kernel, weights.cols()),
@@ -50,7 +60,7 @@ impl<'a> Interpreter<'a> {
                 _ => Array4::default((0, 0, 0, 0)),
             })
             .collect();
-        Ok(Self { network, types, weights })
+        Self { network, types, weights }
     }
 
     /// Returns the type of every value.
@@ -67,12 +77,19 @@ impl<'a> Interpreter<'a> {
         let image = ArrayView3::from_shape((height, width, channels - 1), image).map_err(|_| {
             ImageSizeError { expected: height * width * (channels - 1), actual: image.len() }
         })?;
-        let mut values: Vec<Map> = Vec::with_capacity(self.network.ops.len());
-        for id in 0..self.network.ops.len() {
-            let value = self.evaluate(id, image, &values);
+        let pixels = Map::from_shape_fn((height, width, channels), |(y, x, c)| {
+            if c < channels - 1 { 2 * i32::from(image[[y, x, c]]) - 255 } else { 255 }
+        });
+        Ok(self.complete(vec![pixels]))
+    }
+
+    /// Computes the values that are not there yet.
+    fn complete(&self, mut values: Vec<Map>) -> Vec<Map> {
+        for id in values.len()..self.network.ops.len() {
+            let value = self.evaluate(id, &values);
             values.push(value);
         }
-        Ok(values)
+        values
     }
 
     /// Computes the logits of one image.
@@ -84,13 +101,11 @@ impl<'a> Interpreter<'a> {
         Ok(last.into_iter().collect())
     }
 
-    fn evaluate(&self, id: usize, image: ArrayView3<'_, u8>, values: &[Map]) -> Map {
+    fn evaluate(&self, id: usize, values: &[Map]) -> Map {
         let out = &self.types[id];
         let shape = (out.height, out.width, out.channels);
         match &self.network.ops[id].kind {
-            OpKind::Image { channels, .. } => Map::from_shape_fn(shape, |(y, x, c)| {
-                if c < *channels { 2 * i32::from(image[[y, x, c]]) - 255 } else { 255 }
-            }),
+            OpKind::Image { .. } => unreachable!("bug: the image is the first value"),
             OpKind::Conv { input, stride, .. } => {
                 conv(&values[*input], &self.weights[id], shape, *stride)
             }

@@ -1,6 +1,6 @@
 //! One rung of the ladder: an engine's execution against interpreter and cycle model.
 
-use heartbit_compiler::compare::{Difference, compare};
+use heartbit_compiler::compare::{Difference, compare, stream};
 use heartbit_compiler::predict::Predictor;
 use heartbit_compiler::schedule::{Compiled, Target};
 use heartbit_ir::interp::Interpreter;
@@ -19,7 +19,8 @@ pub fn target(shape: ArrayShape, taps: usize, extended: bool) -> Target {
 /// Returns the tensors that differ, in order of execution.
 ///
 /// # Panics
-/// If the network is not valid or the image has another size: a bug of the test.
+/// If the network is not valid or the image has another size: a bug of the test. If nothing
+/// differs and yet a stream that is read back is not the interpreter's: a bug of `stream`.
 pub fn differences(
     network: &Network,
     compiled: &Compiled,
@@ -30,6 +31,12 @@ pub fn differences(
     let values = interpreter.run(image).expect("bug: an image of the right size");
     let comparison = compare(network, compiled, &values, execution);
     assert!(comparison.tensors > compiled.plan.layers.len(), "bug: nothing was compared");
+    if comparison.differences.is_empty() {
+        for value in compiled.plan.layers.iter().flat_map(|l| l.stream.into_iter().chain(l.prelu)) {
+            let read = stream(compiled, execution, value);
+            assert_eq!(read.as_ref(), Some(&values[value]), "bug: stream {value} read back");
+        }
+    }
     comparison.differences
 }
 

@@ -62,6 +62,9 @@ follow from the rules of synthesis. With `--weight-port` the arrays whose column
 count where weights have to be streamed (`heartbit compile --help` says how); the layers are then
 chosen in short time, and compiling may find fewer cycles. Speed is that of images back to back.
 
+`heartbit widths` makes networks of fewer bits from a checkpoint, with their measured accuracy; give
+them here as several MODELs, with `--accuracy`.
+
 Examples:
   heartbit search resnet20.hbn --board ulx3s-85f
   heartbit search a.hbn b.hbn --accuracy 0.702,0.684 --board ulx3s-25f --plot front.svg

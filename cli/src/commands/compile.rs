@@ -26,7 +26,8 @@ pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
         (None, None) => unreachable!("bug: the command line asks for one of both"),
     };
     let program = &build.compiled.program;
-    let area = fpga.as_ref().map(|fpga| fit(fpga, program)).transpose()?;
+    let fit = |fpga: &Fpga| fpga.fit(&program.array, &program.depths);
+    let area = fpga.as_ref().map(fit).transpose()?;
     write(&args.out, &build, args.axi.map(AxiBits::config))?;
     let view = CompiledView::new(&build.network, &build.compiled);
     let mut json = view.json();
@@ -67,8 +68,9 @@ fn compile_best(
     let port = port.filter(|_| best.depths.ring.is_some());
     let shape = ArrayShape { rows: a.rows, cols: a.cols, lanes: a.lanes };
     let build = compile(network, shape, &limits, port, Some(fpga))?;
+    let (array, depths) = (&build.compiled.program.array, &build.compiled.program.depths);
     match super::search::none_fits(&found, fpga) {
-        Some(failure) if fit(fpga, &build.compiled.program).is_err() => Err(failure),
+        Some(failure) if fpga.fit(array, depths).is_err() => Err(failure),
         _ => Ok(build),
     }
 }
@@ -88,18 +90,6 @@ fn give_room(target: &mut Target, network: &Network, fpga: &Fpga) -> Result<(), 
         port.room = weight_room(fpga.model, &all.array, &all.depths, &fpga.capacity);
     }
     Ok(())
-}
-
-/// The area of a program's array, if it fits.
-fn fit(fpga: &Fpga, program: &Program) -> Outcome<Area> {
-    let area = fpga.model.area(&program.array, &program.depths);
-    let short = shortages(&area, &fpga.capacity);
-    if short.is_empty() {
-        return Ok(area);
-    }
-    let help = "`heartbit search` lists the arrays that fit; leave `--array` out for the fastest, or \
-                stream the weights that do not fit (`--weight-port`)";
-    Err(fpga.does_not_fit(&program.array, &program.depths, &short, help))
 }
 
 /// Compiles a network for an array of this shape, on an FPGA that it may have to fit.

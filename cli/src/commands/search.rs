@@ -72,6 +72,15 @@ pub(crate) fn search(network: &Network, fpga: &Fpga, port: Option<&WeightPort>) 
     Ok(found.map_err(ScheduleError::from)?)
 }
 
+/// The fastest array for a network that fits.
+pub(crate) fn best(network: &Network, fpga: &Fpga) -> Outcome<Candidate> {
+    let found = search(network, fpga, None)?;
+    found.best().cloned().ok_or_else(|| {
+        let none = "no array has a schedule for the network";
+        none_fits(&found, fpga).unwrap_or_else(|| Failure::new(Code::DoesNotFit, none))
+    })
+}
+
 /// The error where no array fits for any of the networks.
 fn nothing_fits(searched: &[Searched], fpga: &Fpga) -> Option<Failure> {
     if searched.iter().any(|s| !s.found.fitting.is_empty()) {

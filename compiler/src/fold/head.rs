@@ -3,8 +3,19 @@
 use super::Folder;
 use heartbit_ir::grid::{self, Classifier};
 use heartbit_ir::levels::Levels;
-use heartbit_ir::network::{OpKind, ValueId};
+use heartbit_ir::network::{Element, Network, OpKind, ValueId, ValueType};
 use heartbit_model::graph::Reduce;
+
+/// Returns the stream that the classifier of a folded network pools or flattens, if there is one.
+///
+/// It does not depend on the widths of the head, which all come behind it.
+pub fn head_input(network: &Network, types: &[ValueType]) -> Option<ValueId> {
+    let mut id = network.ops.len().checked_sub(1)?;
+    while types.get(id)?.element != Element::Stream {
+        id = *network.ops[id].kind.operands().first()?;
+    }
+    Some(id)
+}
 
 impl Folder<'_> {
     /// Adds the classifier; returns the value of the logit 1.
@@ -15,7 +26,7 @@ impl Folder<'_> {
             Reduce::Flatten => self.flatten(),
         };
         let bias = self.checkpoint.values(&format!("{}.bias", head.linear));
-        let bits = self.checkpoint.grid.head_weight_bits;
+        let bits = self.grid.head_weight_bits;
         let weights = match head.reduce {
             Reduce::GlobalPool => {
                 self.checkpoint.values(&format!("{}.weight", head.linear)).to_vec()
@@ -36,7 +47,7 @@ impl Folder<'_> {
     fn global_pool(&mut self) -> (ValueId, f64) {
         let last = self.graph.layers.len() - 1;
         let side = self.graph.layers[last].side;
-        let (bits, frac_bits) = (self.checkpoint.grid.head_activation_bits, self.frac_bits());
+        let (bits, frac_bits) = (self.grid.head_activation_bits, self.frac_bits());
         let (shift, unit) = grid::global_pool(side * side, bits, frac_bits, self.range_log2(last));
         let kind = OpKind::GlobalPool { input: self.stream(last), shift, bits };
         (self.push("pool", kind), unit)
@@ -45,7 +56,7 @@ impl Folder<'_> {
     /// The flattened levels, and the float value of one.
     fn flatten(&mut self) -> (ValueId, f64) {
         let last = self.graph.layers.len() - 1;
-        let bits = self.checkpoint.grid.head_activation_bits;
+        let bits = self.grid.head_activation_bits;
         let (input, unit) = self.levels(&self.graph.head.linear.clone(), last, bits);
         (self.push("flatten", OpKind::Flatten { input }), unit)
     }

@@ -84,6 +84,12 @@ impl Source {
     /// Runs `kinds` as the values after [`STREAM`]; returns all values.
     #[track_caller]
     fn run(&self, kinds: Vec<OpKind>) -> Vec<Map> {
+        let network = self.network(kinds);
+        Interpreter::new(&network).expect("valid").run(&self.pixels).expect("the right size")
+    }
+
+    /// A network with `kinds` as the values after [`STREAM`].
+    fn network(&self, kinds: Vec<OpKind>) -> Network {
         let c = self.channels;
         let weights = Levels::from_values(8, c, 2, &self.weights);
         let mut all = vec![
@@ -104,14 +110,13 @@ impl Source {
         all.push(OpKind::GlobalPool { input: STREAM, shift: 0, bits: 1 });
         all.push(OpKind::Conv { input: n, weights, kernel: 1, stride: 1 });
         all.push(OpKind::Logits { input: n + 1, bias: vec![0] });
-        let network = Network {
+        Network {
             arch: "test".to_owned(),
             frac_bits: 8,
             logit_scale: 1.0,
             provenance: std::collections::BTreeMap::new(),
             ops: all.into_iter().enumerate().map(|(i, kind)| op(&i.to_string(), kind)).collect(),
-        };
-        Interpreter::new(&network).expect("valid").run(&self.pixels).expect("the right size")
+        }
     }
 }
 
@@ -460,4 +465,31 @@ fn max_pool_ignores_the_padding() {
         assert_eq!(values[3].dim(), (2, 3, 1));
         assert!(values[3].iter().chain(&values[4]).all(|&v| v == value));
     }
+}
+
+proptest! {
+    #[test]
+    fn tail_gives_the_logits_of_the_whole(source in source(1..=4)) {
+        let network = source.network(Vec::new());
+        let values = Interpreter::new(&network).expect("valid").run(&source.pixels).expect("size");
+        let logits: Vec<i32> = values[values.len() - 1].iter().copied().collect();
+        for (value, map) in values.iter().enumerate().skip(STREAM) {
+            let tail = Tail::new(&network, value).expect("a chain");
+            prop_assert_eq!(&tail.logits(map.clone()).expect("shape"), &logits, "after {}", value);
+        }
+    }
+}
+
+#[test]
+fn tail_is_refused_where_more_than_its_value_is_read() {
+    let source = constant(3, 2, 2);
+    let network = source.network(vec![OpKind::Sign { input: STREAM }]);
+    let error = Tail::new(&network, STREAM + 1).err().expect("the pooling reads the stream");
+    assert_eq!(error.to_string(), "operation `4` reads `2`, which comes before `3`");
+    let error = Tail::new(&network, 7).err().expect("values 0 to 6");
+    assert_eq!(error.to_string(), "the network has 7 operations, so none is number 7");
+    let tail = Tail::new(&network, STREAM).expect("nothing reads the image or the sums");
+    let error = tail.logits(Map::zeros((2, 1, 1))).expect_err("not 2x2");
+    let message = "the value has the shape (2, 1, 1), but the network computes (2, 2, 1)";
+    assert_eq!(error.to_string(), message);
 }
