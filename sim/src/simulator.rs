@@ -3,11 +3,12 @@
 use crate::array::Array;
 use crate::check::check;
 use crate::error::Error;
+use crate::image::channels;
 use crate::memory::Memories;
 use crate::plan::{LayerPlan, Plan};
 use crate::post::Post;
 use crate::sequencer::{Cycle, Sequencer};
-use heartbit_ir::program::{Execution, IMAGE_CHANNELS, LayerOutput, Program};
+use heartbit_ir::program::{Execution, LayerOutput, Program};
 use std::sync::Arc;
 
 /// An accelerator that has been loaded with a program.
@@ -74,12 +75,7 @@ impl Simulator {
     }
 
     fn load(&mut self, image: &[u8]) -> Result<(), Error> {
-        let header = &self.plan.header;
-        let (height, width) = (usize::from(header.image_height), usize::from(header.image_width));
-        let (channels, rest) = (image.len() / (height * width), image.len() % (height * width));
-        if rest != 0 || !(1..=IMAGE_CHANNELS).contains(&channels) {
-            return Err(Error::Image { bytes: image.len(), height, width });
-        }
+        let channels = channels(&self.plan.header, image.len())?;
         self.memories.image.load(image, channels);
         Ok(())
     }

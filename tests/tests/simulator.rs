@@ -1,9 +1,10 @@
-//! Rung 4: interpreter and simulator agree on every tensor; simulator and cycle model on every
-//! layer's cycles.
+//! Rung 4: interpreter, simulator and fast engine agree on every tensor; they and the cycle model on
+//! every layer's cycles.
 
 use heartbit_compiler::schedule::compile;
 use heartbit_ir::program::ArrayShape;
 use heartbit_sim::Simulator;
+use heartbit_sim::fast::Engine;
 use heartbit_tests::ladder;
 use heartbit_tests::problem::{Problem, problems};
 use proptest::prelude::*;
@@ -26,10 +27,12 @@ fn check(
     let target = ladder::target(shape, taps, extended);
     let compiled = compile(&network, &target).expect("fits");
     let mut simulator = Simulator::new(&compiled.program).expect("a valid program");
+    let mut engine = Engine::new(&compiled.program).expect("a valid program");
     // The second image meets what the first one left in the memories.
     for image in problem.images(2) {
         let execution = simulator.run(&image).expect("runs");
         ladder::check(&network, &compiled, &image, &execution).map_err(TestCaseError::fail)?;
+        prop_assert_eq!(engine.run(&image).expect("runs"), execution);
     }
     Ok(())
 }

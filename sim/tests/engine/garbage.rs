@@ -1,11 +1,13 @@
 //! Programs of drawn numbers: each is rejected, or ends. Most are repaired in part, so that many
-//! run.
+//! run; those that the fast engine takes have the simulator's results there.
 
+use crate::network::Numbers;
 use heartbit_ir::program::{
     ArrayConfig, Header, Join, LaneMemory, LayerDescriptor, MemoryDepths, Parameter, Program,
     Shortcut,
 };
 use heartbit_sim::Simulator;
+use heartbit_sim::fast::Engine;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::cell::Cell;
@@ -222,19 +224,39 @@ fn accepted(program: &Program) -> bool {
     true
 }
 
+/// Runs a program on the fast engine if it takes it: every tensor of two images is the simulator's.
+fn is_the_same_layer_by_layer(program: &Program) -> bool {
+    let mut program = program.clone();
+    for d in program.layers.iter_mut().filter(|d| d.flags.source_image) {
+        // No band: the whole image.
+        (d.in_base, d.in_y_words, d.in_xt_words) = (0, 0, 0);
+    }
+    let Ok(mut engine) = Engine::new(&program) else { return false };
+    let mut simulator = Simulator::new(&program).expect("the engine takes no other programs");
+    let header = program.header;
+    let bytes = usize::from(header.image_height) * usize::from(header.image_width) * 3;
+    for image in [Numbers(1).bytes(bytes), Numbers(2).bytes(bytes)] {
+        let expected = simulator.run(&image).expect("the image is valid");
+        assert_eq!(engine.run(&image).expect("the image is valid"), expected, "{program:?}");
+    }
+    true
+}
+
 #[test]
 fn garbage_is_rejected_or_ends() {
-    let (runs, folded) = (Cell::new(0), Cell::new(0));
+    let (runs, folded, fast) = (Cell::new(0), Cell::new(0), Cell::new(0));
     let mut runner = TestRunner::new(ProptestConfig::with_cases(4000));
     let result = runner.run(&program(), |program| {
         if accepted(&program) {
             let folds = program.layers.iter().any(|d| d.lines > 1);
             runs.set(runs.get() + 1);
             folded.set(folded.get() + usize::from(folds));
+            fast.set(fast.get() + usize::from(is_the_same_layer_by_layer(&program)));
         }
         Ok(())
     });
     assert_eq!(result, Ok(()));
+    assert!(fast.get() > 200, "only {} of {} programs ran layer by layer", fast.get(), runs.get());
     assert!(runs.get() > 400, "only {} programs ran", runs.get());
     assert!(folded.get() > 200, "only {} programs with tiles of several lines ran", folded.get());
 }
