@@ -10,7 +10,7 @@ use crate::verdict::rate;
 use heartbit_cosim::{Accelerator, Toolchain};
 use heartbit_ir::interp::{Interpreter, predicted_class};
 use heartbit_ir::network::Network;
-use heartbit_sim::Simulator;
+use heartbit_sim::{Simulator, fast};
 use rayon::prelude::*;
 use serde_json::json;
 use std::time::Instant;
@@ -33,6 +33,7 @@ pub(crate) fn run(args: &EvalArgs, format: Format) -> Outcome {
         Engine::Float => return float(args, &images, format, started),
         Engine::Network => interpret(args, &images)?,
         Engine::Sim => simulate(args, &images)?,
+        Engine::Exact => simulate_cycles(args, &images)?,
         Engine::Rtl => cosimulate(args, &images)?,
     };
     let rate = rate(images.len(), started);
@@ -119,7 +120,25 @@ fn interpret(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
         .collect()
 }
 
+/// The fast engine, layer by layer.
 fn simulate(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
+    let build = compile(network(args, images)?, args.array, &LimitArgs::default())?;
+    let engine = fast::Engine::new(&build.compiled.program)?;
+    let bar = progress("simulate", images.len());
+    (0..images.len())
+        .into_par_iter()
+        .map_init(
+            || engine.clone(),
+            |engine, index| {
+                bar.inc(1);
+                Ok(engine.run_logits(&images.image(index)?)?.logits)
+            },
+        )
+        .collect()
+}
+
+/// The simulator, cycle by cycle.
+fn simulate_cycles(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
     let build = compile(network(args, images)?, args.array, &LimitArgs::default())?;
     let simulator = Simulator::new(&build.compiled.program)?;
     let bar = progress("simulate", images.len());
