@@ -21,7 +21,9 @@ use std::path::PathBuf;
 
 #[cfg(feature = "train")]
 pub(crate) use bench::BenchTrainArgs;
-pub(crate) use bench::{BenchArgs, BenchArraysArgs, BenchCommand};
+pub(crate) use bench::{
+    BenchArgs, BenchArraysArgs, BenchCommand, BenchKernelsArgs, BenchLatencyArgs,
+};
 #[cfg(feature = "train")]
 pub(crate) use landscape::LandscapeArgs;
 pub(crate) use port::PortArgs;
@@ -193,7 +195,7 @@ pub(crate) struct EvalArgs {
     /// What computes the logits.
     #[arg(long, value_enum, default_value_t = Engine::Network)]
     pub(crate) engine: Engine,
-    /// Array of the engines `sim` and `rtl`.
+    /// Array of the engines `sim`, `exact` and `rtl`.
     #[arg(long, default_value = "8x8x16")]
     pub(crate) array: ArrayShape,
 }
@@ -205,8 +207,10 @@ pub(crate) enum Engine {
     Float,
     /// The normative interpreter.
     Network,
-    /// The simulator.
+    /// The compiled program, layer by layer: the simulator's results, faster.
     Sim,
+    /// The simulator, cycle by cycle.
+    Exact,
     /// The Verilog under Verilator.
     Rtl,
 }

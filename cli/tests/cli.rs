@@ -171,6 +171,29 @@ fn bench_of_arrays_says_what_fits_and_how_well() {
 }
 
 #[test]
+fn bench_of_kernels_and_latency_compares_with_peers() {
+    let directory = temporary();
+    let kernels = ["bench", "kernels", "--channels", "16", "--repetitions", "2"];
+    let json = succeed(&directory, &kernels);
+    let portable = &json["results"][0];
+    assert_eq!(portable["name"], "3x3/16/portable");
+    let of = |name: &str| portable[name].as_f64().unwrap_or_else(|| panic!("no {name}: {json}"));
+    assert!(of("value") > 0.0 && json["core_hz"].as_f64().is_some_and(|hertz| hertz > 1e8));
+    assert!((of("ratio") * of("peer_value") / of("value") - 1.0).abs() < 1e-9);
+    let line = r#"{"network":"resnet20","threads":1,"milliseconds":2.0,"torch":"2","frozen":true}"#;
+    std::fs::write(directory.path().join("peer.jsonl"), line).expect("writable");
+    let latency = ["bench", "latency", "--arch", "resnet20", "--repetitions", "1"];
+    let with = |more: &[&'static str]| [&latency[..], more].concat();
+    let json = succeed(&directory, &with(&["--peer", "peer.jsonl", "--isa", "portable"]));
+    let [time, size] = [&json["results"][0], &json["results"][1]];
+    assert_eq!((&time["name"], &time["peer_value"]), (&"resnet20/latency".into(), &2.0.into()));
+    assert!(time["value"].as_f64().is_some_and(|ms| ms > 0.0));
+    assert!(size["ratio"].as_f64().is_some_and(|ratio| ratio < 0.1), "{json}");
+    fail(&directory, &with(&["--isa", "mmx"]), 2, &["portable"]);
+    fail(&directory, &with(&["--peer", "none"]), 3, &["latency.py"]);
+}
+
+#[test]
 fn engines_agree_on_every_logit() {
     let directory = temporary();
     let (network, data) = (bundled_network(), data());
@@ -180,6 +203,7 @@ fn engines_agree_on_every_logit() {
         succeed(&directory, &args)["logits_crc32"].clone()
     };
     assert_eq!(hash("network", "40"), hash("sim", "40"));
+    assert_eq!(hash("exact", "4"), hash("sim", "4"));
     assert_eq!(hash("network", "2"), hash("rtl", "2"));
     assert_ne!(hash("network", "2"), hash("network", "3"));
 }

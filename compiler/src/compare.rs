@@ -268,7 +268,7 @@ fn stem_sum(compiled: &Compiled, layer: &Layer, sum: i32, [y, x, c]: [usize; 3])
 }
 
 /// Returns a stream that an engine recorded, in the network's order, or `None` where no layer
-/// holds it or the engine stopped before it was complete.
+/// holds it, bands do not need all of it, or the engine stopped before it was complete.
 pub fn stream(compiled: &Compiled, execution: &Execution, value: ValueId) -> Option<Map> {
     let holds = |layer: &Layer| layer.stream == Some(value) || layer.prelu == Some(value);
     let index = compiled.plan.layers.iter().position(holds)?;
@@ -276,18 +276,21 @@ pub fn stream(compiled: &Compiled, execution: &Execution, value: ValueId) -> Opt
     let order = inverse(&layer.out_order);
     let types = compiled.plan.types[value];
     let mut map = Map::zeros((types.height, types.width, types.channels));
+    let mut is_computed = vec![false; types.height];
     for &part in compiled.sequence.of_layer(index) {
         let (rows, output) = (compiled.sequence.layers[part].rows, execution.layers.get(part)?);
         let is_stream = layer.stream == Some(value);
         let tensor = if is_stream { &output.stream } else { &output.value };
         for y in rows.first..rows.end {
+            is_computed[y] = true;
             for (x, c) in (0..types.width).flat_map(|x| (0..types.channels).map(move |c| (x, c))) {
                 let at = position(output, y - rows.first, x, order[c])?;
                 map[[y, x, c]] = *tensor.get(at)?;
             }
         }
     }
-    Some(map)
+    // Bands leave out the rows that nothing reads.
+    is_computed.into_iter().all(|is| is).then_some(map)
 }
 
 /// Where a physical channel of a pixel is in the tensors of a layer, if the pixel is there.

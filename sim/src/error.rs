@@ -184,6 +184,14 @@ pub enum Error {
         /// How many there are.
         limit: usize,
     },
+    /// A layer that the fast engine cannot execute; the simulator can.
+    #[error("layer {layer}: {rule}, which the fast engine does not execute; use the simulator")]
+    Fast {
+        /// Index of the layer.
+        layer: usize,
+        /// What is not executed.
+        rule: &'static str,
+    },
     /// The image has the wrong number of bytes.
     #[error(
         "the image has {bytes} bytes, must have 1, 2 or 3 bytes for each of {height} x {width} pixels"

@@ -4,6 +4,7 @@
 //! one image row and plane lie side by side for all output pixels, which is the same: bit `3·i + c`
 //! for an output pixel `x` is bit `c` of the image column `s·x - (k - 1) / 2 + i`, 0 outside.
 
+use crate::error::Error;
 use heartbit_ir::program::{ArrayConfig, Header, IMAGE_CHANNELS};
 
 /// Planes of a pixel.
@@ -57,6 +58,16 @@ impl Image {
     pub(crate) fn row(&self, plane: usize, y: usize, first: usize, n: usize) -> &[u32] {
         &self.bits[(y * PLANES + plane) * self.pixels + first..][..n]
     }
+}
+
+/// Returns the channels of an image of so many bytes.
+pub(crate) fn channels(header: &Header, bytes: usize) -> Result<usize, Error> {
+    let (height, width) = (usize::from(header.image_height), usize::from(header.image_width));
+    let (channels, rest) = (bytes / (height * width), bytes % (height * width));
+    if rest != 0 || !(1..=IMAGE_CHANNELS).contains(&channels) {
+        return Err(Error::Image { bytes, height, width });
+    }
+    Ok(channels)
 }
 
 /// Returns the channels of a pixel, bit by bit: channel `c` of plane `p` in bit `c` of byte `p`.

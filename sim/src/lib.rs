@@ -16,6 +16,9 @@
 //! * What a program must satisfy: `check`. Programs that break the page's rules, or that would
 //!   read outside of a memory, are rejected with an [`Error`] before the first cycle.
 //!
+//! [`fast::Engine`] executes the same programs layer by layer, with the same results, on the packed
+//! kernels of [`kernels`].
+//!
 //! **Modelling choices.** Memory that was never written reads as 0. Memories keep their contents
 //! from one image to the next, like the hardware's. Accumulators wrap at `acc_bits`; how many
 //! results did is reported by [`Simulator::overflows`].
@@ -25,7 +28,9 @@
 mod array;
 mod check;
 mod error;
+pub mod fast;
 mod image;
+pub mod kernels;
 mod layout;
 mod memory;
 mod operands;

@@ -13,7 +13,7 @@
 //! `map` (writes to the activation memory, pooling).
 
 mod map;
-mod result;
+pub(crate) mod result;
 mod stream;
 
 use crate::array::Array;

@@ -95,15 +95,17 @@ impl Sequencer {
     }
 
     /// Advances by one cycle, `now` of the image, or by several of [`Cycle::Wait`], and returns what
-    /// happened.
-    pub(crate) fn tick(&mut self, plan: &Plan, ring: &mut Ring, now: u64) -> Cycle {
+    /// happened. Without a ring no step waits.
+    pub(crate) fn tick(&mut self, plan: &Plan, ring: Option<&mut Ring>, now: u64) -> Cycle {
         match self.state {
             State::Idle => Cycle::Idle,
             State::Step => {
                 let layer = &plan.layers[self.layer];
-                match layer.streamed {
-                    Some(first) => self.issue_streamed(plan, layer, first, (ring, now)),
-                    None => self.issue(plan, layer),
+                match (layer.streamed, ring) {
+                    (Some(first), Some(ring)) => {
+                        self.issue_streamed(plan, layer, first, (ring, now))
+                    }
+                    _ => self.issue(plan, layer),
                 }
             }
             State::Fetch(left) => {

@@ -3,12 +3,13 @@
 use crate::array::Array;
 use crate::check::check;
 use crate::error::Error;
+use crate::image::channels;
 use crate::memory::Memories;
 use crate::plan::{LayerPlan, Plan};
 use crate::post::Post;
 use crate::ring::Ring;
 use crate::sequencer::{Cycle, Issue, Sequencer};
-use heartbit_ir::program::{Execution, IMAGE_CHANNELS, LayerOutput, Program};
+use heartbit_ir::program::{Execution, LayerOutput, Program};
 use std::sync::Arc;
 
 /// An accelerator that has been loaded with a program.
@@ -103,12 +104,7 @@ impl Simulator {
     }
 
     fn load(&mut self, image: &[u8]) -> Result<(), Error> {
-        let header = &self.plan.header;
-        let (height, width) = (usize::from(header.image_height), usize::from(header.image_width));
-        let (channels, rest) = (image.len() / (height * width), image.len() % (height * width));
-        if rest != 0 || !(1..=IMAGE_CHANNELS).contains(&channels) {
-            return Err(Error::Image { bytes: image.len(), height, width });
-        }
+        let channels = channels(&self.plan.header, image.len())?;
         self.memories.image.load(image, channels);
         Ok(())
     }
@@ -142,7 +138,7 @@ impl Simulator {
         let mut now = 0;
         loop {
             let layer = sequencer.layer();
-            let cycle = sequencer.tick(plan, ring, now);
+            let cycle = sequencer.tick(plan, Some(ring), now);
             match cycle {
                 Cycle::Idle => break,
                 Cycle::Wait(cycles) => {

@@ -34,7 +34,9 @@ pub fn differences(
     if comparison.differences.is_empty() {
         for value in compiled.plan.layers.iter().flat_map(|l| l.stream.into_iter().chain(l.prelu)) {
             let read = stream(compiled, execution, value);
-            assert_eq!(read.as_ref(), Some(&values[value]), "bug: stream {value} read back");
+            if read.is_some() || compiled.sequence.bands.is_none() {
+                assert_eq!(read.as_ref(), Some(&values[value]), "bug: stream {value} read back");
+            }
         }
     }
     comparison.differences

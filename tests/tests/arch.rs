@@ -159,6 +159,31 @@ fn foreign_functions_are_in_cosim_only() {
 }
 
 #[test]
+fn unsafe_code_is_in_few_places() {
+    let here = Path::new(file!()).file_name();
+    let places = [
+        "cosim",
+        "sim/src/kernels",
+        "sim/src/kernels.rs",
+        "trainer/src/lanes.rs",
+        "trainer/src/simd.rs",
+    ];
+    let allowed = places.map(|place| root().join(place));
+    let mut kernels = 0;
+    for (path, text) in sources() {
+        if path.file_name() == here {
+            continue;
+        }
+        let used =
+            text.contains("unsafe {") || text.contains("unsafe fn") || text.contains("unsafe impl");
+        kernels += usize::from(used && path.starts_with(&allowed[1]));
+        let may = allowed.iter().any(|place| path.starts_with(place));
+        assert!(may || !used, "{} has unsafe code", path.display());
+    }
+    assert!(kernels > 1, "the kernels have moved");
+}
+
+#[test]
 fn interpreter_crate_does_no_io_beyond_its_own_format() {
     for (path, text) in sources() {
         if path.starts_with(root().join("ir/src")) && !path.ends_with("file.rs") {

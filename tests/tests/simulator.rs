@@ -1,5 +1,5 @@
-//! Rung 4: interpreter and simulator agree on every tensor; simulator and cycle model on every
-//! layer's cycles, those of images that wait for their weights included.
+//! Rung 4: interpreter, simulator and fast engine agree on every tensor; they and the cycle model on
+//! every layer's cycles, those of images that wait for their weights included.
 
 use heartbit_compiler::plan::bands::{Bands, Sequence};
 use heartbit_compiler::plan::plan;
@@ -8,6 +8,7 @@ use heartbit_compiler::schedule::{Compiled, compile, compile_in_bands};
 use heartbit_ir::network::Network;
 use heartbit_ir::program::ArrayShape;
 use heartbit_sim::Simulator;
+use heartbit_sim::fast::Engine;
 use heartbit_tests::ladder;
 use heartbit_tests::problem::{Problem, ports, problems};
 use proptest::prelude::*;
@@ -34,12 +35,14 @@ fn check(
 
 fn run(problem: &Problem, network: &Network, compiled: &Compiled) -> Result<(), TestCaseError> {
     let mut simulator = Simulator::new(&compiled.program).expect("a valid program");
+    let mut engine = Engine::new(&compiled.program).expect("a valid program");
     let mut predictor = Predictor::new(&compiled.program);
     // The second image meets what the first one left in the memories.
     for image in problem.images(2) {
         let execution = simulator.run(&image).expect("runs");
         ladder::check(network, compiled, &mut predictor, &image, &execution)
             .map_err(TestCaseError::fail)?;
+        prop_assert_eq!(engine.run(&image).expect("runs"), execution);
     }
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! `bench`: one module for each thing that is measured.
 
 mod arrays;
+mod clock;
+mod kernels;
+mod latency;
 #[cfg(feature = "train")]
 mod peer;
 #[cfg(feature = "train")]
@@ -14,6 +17,8 @@ use crate::failure::Outcome;
 pub(crate) fn run(args: &BenchArgs, format: Format) -> Outcome {
     match &args.what {
         BenchCommand::Arrays(args) => arrays::run(args, format),
+        BenchCommand::Kernels(args) => kernels::run(args, format),
+        BenchCommand::Latency(args) => latency::run(args, format),
         #[cfg(feature = "train")]
         BenchCommand::Train(args) => train::run(args, format),
         #[cfg(not(feature = "train"))]

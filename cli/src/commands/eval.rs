@@ -11,7 +11,7 @@ use heartbit_cosim::{Accelerator, Toolchain};
 use heartbit_ir::interp::{Interpreter, predicted_class};
 use heartbit_ir::network::Network;
 use heartbit_ir::program::Program;
-use heartbit_sim::Simulator;
+use heartbit_sim::{Simulator, fast};
 use rayon::prelude::*;
 use serde_json::json;
 use std::time::Instant;
@@ -34,6 +34,7 @@ pub(crate) fn run(args: &EvalArgs, format: Format) -> Outcome {
         Engine::Float => return float(args, &images, format, started),
         Engine::Network => interpret(args, &images)?,
         Engine::Sim => simulate(args, &images)?,
+        Engine::Exact => simulate_cycles(args, &images)?,
         Engine::Rtl => cosimulate(args, &images)?,
     };
     let rate = rate(images.len(), started.elapsed().as_secs_f64());
@@ -120,14 +121,32 @@ fn interpret(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
         .collect()
 }
 
+/// The fast engine, layer by layer.
 fn simulate(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
     let build = compile(network(args, images)?, args.array, &LimitArgs::default(), None, None)?;
     simulated_logits(&build.compiled.program, images)
 }
 
-/// The simulator's logits of all images.
+/// The fast engine's logits of all images.
 pub(crate) fn simulated_logits(program: &Program, images: &Images) -> Outcome<Vec<Vec<i32>>> {
-    let simulator = Simulator::new(program)?;
+    let engine = fast::Engine::new(program)?;
+    let bar = progress("simulate", images.len());
+    (0..images.len())
+        .into_par_iter()
+        .map_init(
+            || engine.clone(),
+            |engine, index| {
+                bar.inc(1);
+                Ok(engine.run_logits(&images.image(index)?)?.logits)
+            },
+        )
+        .collect()
+}
+
+/// The simulator, cycle by cycle.
+fn simulate_cycles(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
+    let build = compile(network(args, images)?, args.array, &LimitArgs::default(), None, None)?;
+    let simulator = Simulator::new(&build.compiled.program)?;
     let bar = progress("simulate", images.len());
     (0..images.len())
         .into_par_iter()

@@ -137,7 +137,7 @@ impl Results {
 }
 
 /// Returns the 8-bit level of a value or a sum: `q`.
-pub(super) fn level(value: i64, shift: u32) -> u8 {
+pub(crate) fn level(value: i64, shift: u32) -> u8 {
     let q = ((value >> shift) + LEVEL_OFFSET).clamp(0, 255);
     u8::try_from(q).expect("bug: clamped")
 }

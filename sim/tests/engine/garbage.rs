@@ -1,11 +1,13 @@
 //! Programs of drawn numbers: each is rejected, or ends. Most are repaired in part, so that many
-//! run.
+//! run; those that the fast engine takes have the simulator's results there.
 
+use crate::network::Numbers;
 use heartbit_ir::program::{
     ArrayConfig, Header, Join, LaneMemory, LayerDescriptor, MemoryDepths, Parameter, PortSlots,
     Program, Shortcut, WeightRing, WeightStream,
 };
 use heartbit_sim::Simulator;
+use heartbit_sim::fast::Engine;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::cell::Cell;
@@ -267,9 +269,22 @@ fn accepted(program: &Program) -> bool {
     true
 }
 
+/// Runs a program on the fast engine if it takes it: every tensor of two images is the simulator's.
+fn is_the_same_layer_by_layer(program: &Program) -> bool {
+    let Ok(mut engine) = Engine::new(program) else { return false };
+    let mut simulator = Simulator::new(program).expect("the engine takes no other programs");
+    let header = program.header;
+    let bytes = usize::from(header.image_height) * usize::from(header.image_width) * 3;
+    for image in [Numbers(1).bytes(bytes), Numbers(2).bytes(bytes)] {
+        let expected = simulator.run(&image).expect("the image is valid");
+        assert_eq!(engine.run(&image).expect("the image is valid"), expected, "{program:?}");
+    }
+    true
+}
+
 #[test]
 fn garbage_is_rejected_or_ends() {
-    let (runs, folded) = (Cell::new(0), Cell::new(0));
+    let (runs, folded, fast) = (Cell::new(0), Cell::new(0), Cell::new(0));
     let (bands, streamed) = (Cell::new(0), Cell::new(0));
     let mut runner = TestRunner::new(ProptestConfig::with_cases(6000));
     let result = runner.run(&program(), |program| {
@@ -281,10 +296,12 @@ fn garbage_is_rejected_or_ends() {
             bands.set(bands.get() + usize::from(kept));
             let streams = program.layers.iter().any(|d| d.flags.stream_weights);
             streamed.set(streamed.get() + usize::from(streams));
+            fast.set(fast.get() + usize::from(is_the_same_layer_by_layer(&program)));
         }
         Ok(())
     });
     assert_eq!(result, Ok(()));
+    assert!(fast.get() > 200, "only {} of {} programs ran layer by layer", fast.get(), runs.get());
     assert!(runs.get() > 400, "only {} programs ran", runs.get());
     assert!(folded.get() > 200, "only {} programs with tiles of several lines ran", folded.get());
     assert!(bands.get() > 8, "only {} programs that read the image again ran", bands.get());

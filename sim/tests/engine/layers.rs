@@ -8,6 +8,8 @@ use heartbit_ir::program::{
     ArrayConfig, ArrayShape, Execution, LayerDescriptor, LayerOutput, Program,
 };
 use heartbit_sim::Simulator;
+use heartbit_sim::fast::Engine;
+use heartbit_sim::kernels::{Isa, Kernels};
 use proptest::prelude::*;
 
 pub(crate) fn array(shape: &str, taps: usize, extended: bool) -> ArrayConfig {
@@ -79,6 +81,10 @@ pub(crate) fn check(
 ) {
     let Compiled { program, offsets } = compile(net, array, copies, lines);
     let mut simulator = Simulator::new(&program).expect("the program is valid");
+    let kernels = Isa::ALL.into_iter().filter_map(Kernels::new);
+    let mut engines: Vec<Engine> = kernels
+        .map(|kernels| Engine::with_kernels(&program, kernels).expect("the program is valid"))
+        .collect();
     for _ in 0..2 {
         let image = numbers.bytes(net.height * net.width * net.channels);
         let mut expected = run(net, &image);
@@ -94,6 +100,11 @@ pub(crate) fn check(
         assert_eq!(execution.logits.iter().map(|&l| l.into()).collect::<Vec<i64>>(), logits);
         let best = logits.iter().max().expect("classes");
         assert_eq!(Some(execution.class), logits.iter().position(|l| l == best));
+        for engine in &mut engines {
+            let lean = engine.clone().run_logits(&image).expect("the image is valid");
+            assert_eq!(lean, Execution { layers: vec![], ..execution.clone() });
+            assert_eq!(engine.run(&image).expect("the image is valid"), execution);
+        }
         let lean = simulator.clone().run_logits(&image).expect("the image is valid");
         assert_eq!(lean, Execution { layers: vec![], ..execution });
     }

@@ -6,6 +6,7 @@ use heartbit_ir::program::{
     Execution, ImageStep, Join, LaneMemory, Parameter, Program, Shortcut, Step,
 };
 use heartbit_sim::Simulator;
+use heartbit_sim::fast::Engine;
 
 /// What the first layer writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +92,21 @@ fn run(program: &Program) -> Execution {
     simulator.run(&[200]).expect("one byte")
 }
 
+/// The fast engine refuses a program that reads what is not written, and runs all others.
+#[track_caller]
+fn check_fast(program: &Program, expected: &Execution, stale: bool) {
+    match Engine::new(program) {
+        Ok(mut engine) => {
+            assert!(!stale, "layer by layer nothing is read too early");
+            assert_eq!(&engine.run(&[200]).expect("one byte"), expected);
+        }
+        Err(error) => {
+            assert!(stale, "{error}");
+            assert!(error.to_string().starts_with("layer 1: it reads a map before"), "{error}");
+        }
+    }
+}
+
 /// Gaps of `low..=high` cycles: a step sees the map from cycle `written` of the gap on, the first
 /// one is in cycle `gap`.
 #[track_caller]
@@ -99,6 +115,7 @@ fn check_gaps(kind: Kind, size: (usize, usize), written: u16, (low, high): (u16,
     for gap in low..=high {
         let program = two_layers(kind, size, gap);
         let execution = run(&program);
+        check_fast(&program, &execution, gap < written);
         let stale = i32::from(written.saturating_sub(gap).min(STEPS));
         let sum = i32::from(STEPS) - 2 * stale;
         assert_eq!(execution.logits, [sum], "{kind:?} after a gap of {gap} cycles");

@@ -1,0 +1,146 @@
+//! One layer on one image: chunks of lines, and the results of every line and block.
+
+use super::lines::Want;
+use super::plan::{Layer, Source};
+use super::record::record_line;
+use super::stream::ReadShortcut;
+use super::{Memory, Scratch};
+use crate::kernels::{Kernels, LANES};
+use crate::post::result::level;
+use heartbit_ir::program::LayerOutput;
+use std::ops::Range;
+
+/// A layer, and what it works on.
+pub(super) struct Run<'a> {
+    pub(super) layer: &'a Layer,
+    /// Bits of a sum beyond those that an accumulator and a sign keep.
+    pub(super) unused: u32,
+    pub(super) kernels: Kernels,
+    pub(super) memory: &'a mut Memory,
+    pub(super) scratch: &'a mut Scratch,
+    pub(super) record: Option<&'a mut LayerOutput>,
+}
+
+impl Run<'_> {
+    /// Executes the layer.
+    pub(super) fn run(mut self) {
+        let (height, _) = self.layer.size();
+        self.scratch.pools[..self.layer.blocks.len()].fill([0; LANES]);
+        for (chunk, first) in (0..height).step_by(self.layer.lines).enumerate() {
+            let lines = first..height.min(first + self.layer.lines);
+            self.multiply(chunk, lines.clone());
+            for block in 0..self.layer.blocks.len() {
+                for y in lines.clone() {
+                    self.make_line(block, y, y - first);
+                    self.write_line(block, y);
+                }
+            }
+        }
+        if self.layer.d.flags.pool {
+            self.end_pooling();
+        }
+    }
+
+    /// Computes `x` of a chunk.
+    fn multiply(&mut self, chunk: usize, lines: Range<usize>) {
+        let layer = self.layer;
+        let Scratch { words, pairs, sums, .. } = &mut *self.scratch;
+        let pixels = layer.pixels;
+        let sums = &mut sums[..layer.blocks.len() * pixels];
+        match &layer.source {
+            Source::Map(map) => {
+                let words = &mut words[..map.words() * pixels];
+                let pairs = &mut pairs[..map.pairs() * pixels];
+                map.gather(chunk, &self.memory.activation, words, pairs);
+                map.multiply(self.kernels, words, pairs, sums);
+            }
+            Source::Image(stem) => {
+                let panel = &mut pairs[..stem.pairs() * pixels];
+                stem.gather(&self.memory.image, lines, layer.size().1, panel);
+                stem.multiply(self.kernels, panel, sums);
+            }
+        }
+    }
+
+    /// Makes the results of line `y` of a block, the `line`-th of its chunk.
+    fn make_line(&mut self, block: usize, y: usize, line: usize) {
+        let (layer, tables) = (self.layer, &self.layer.tables);
+        let (_, width) = layer.size();
+        let first = tables.at(y, block);
+        let at = first..first + width;
+        let Scratch { sums, lines, .. } = &mut *self.scratch;
+        let x = &sums[block * layer.pixels + line * width..][..width];
+        let memory = &self.memory.stream;
+        let mut words = None;
+        if let Some(source) = &layer.shortcut {
+            words = source.words(memory, (block, y), width).filter(|_| self.record.is_none());
+            if words.is_none() {
+                let flip = tables.flip.as_ref().map(|flip| &flip[at.clone()]);
+                let to = &mut lines.shortcut[..width];
+                self.kernels.vectorise(ReadShortcut { source, memory, block, y, flip, to });
+            }
+        }
+        let (flags, recorded) = (&layer.d.flags, self.record.is_some());
+        let want = Want {
+            logits: flags.logits || recorded,
+            bits: flags.write_bits || recorded,
+            levels: flags.write_levels,
+        };
+        self.kernels.vectorise(lines.task(layer, (x, at.clone()), words, &want, self.unused));
+        if let Some(record) = self.record.as_deref_mut() {
+            let base = &tables.base[at];
+            record_line(layer, record, (block, y), lines, (x, base, self.unused));
+        }
+    }
+
+    /// Writes the results of a line of a block.
+    fn write_line(&mut self, block: usize, y: usize) {
+        let (layer, flags) = (self.layer, &self.layer.d.flags);
+        let (_, width) = layer.size();
+        let lines = &mut self.scratch.lines;
+        if let Some(map) = &layer.map {
+            if flags.write_bits {
+                map.write(&mut self.memory.activation, (block, y), &lines.bits[..width]);
+            }
+            if flags.write_levels {
+                let levels = lines.levels[..width].as_flattened_mut();
+                for q in levels {
+                    *q >>= 8 - layer.d.level_bits;
+                }
+                map.write(&mut self.memory.activation, (block, y), &lines.levels[..width]);
+            }
+        }
+        let values = &lines.values(layer)[..width];
+        if let Some(stream) = &layer.stream {
+            self.memory.stream.write(stream.line(block, y), values.as_flattened());
+        }
+        if flags.pool {
+            let pool = &mut self.scratch.pools[block];
+            for value in values {
+                pool.iter_mut().zip(value).for_each(|(sum, &v)| *sum += i64::from(v));
+            }
+        }
+        if flags.logits && y == layer.last_pixel.0 {
+            let live = layer.blocks.live(block);
+            let logits = &mut self.memory.logit[layer.blocks.channel(block)..][..live];
+            logits.copy_from_slice(&lines.logits[layer.last_pixel.1][..live]);
+        }
+    }
+
+    /// Writes the levels of the sums.
+    fn end_pooling(&mut self) {
+        let (layer, d) = (self.layer, &self.layer.d);
+        for block in 0..layer.blocks.len() {
+            let levels = self.scratch.pools[block].map(|sum| level(sum, d.level_shift));
+            if let Some(record) = self.record.as_deref_mut() {
+                let live = layer.blocks.live(block);
+                let pooled = &mut record.pooled[layer.blocks.channel(block)..][..live];
+                pooled.copy_from_slice(&levels[..live]);
+            }
+            let codes = levels.map(|q| q >> (8 - d.level_bits));
+            if let Some(map) = &layer.map {
+                map.write(&mut self.memory.activation, (block, 0), &[codes]);
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Kernels for AVX-512 with VPOPCNTDQ: a block is one register.
+//!
+//! `PIXELS` times up to four blocks are computed in registers; a count takes three instructions for
+//! 512 bits.
+
+use super::avx2::multiply_blocks;
+use super::{PIXELS, PairBlock, Segment, SumBlock, Task, WordBlock, ranges, rows};
+use std::arch::x86_64::{
+    __m256i, __m512i, _mm_set_epi64x, _mm256_storeu_si256, _mm512_add_epi64, _mm512_cvtepi64_epi32,
+    _mm512_loadu_si512, _mm512_popcnt_epi64, _mm512_set1_epi64, _mm512_setzero_si512,
+    _mm512_sll_epi64, _mm512_xor_si512,
+};
+
+/// See [`super::Kernels::count`].
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+pub(super) fn count(
+    panel: &[u64],
+    weights: &[WordBlock],
+    segments: &[Segment],
+    out: &mut [SumBlock],
+) {
+    let words = super::words(segments);
+    let pixels = panel.len() / words;
+    let (mut weights, mut out) = (weights, out);
+    while !weights.is_empty() {
+        let blocks = blocks_at_once(weights.len() / words);
+        let (some, rest) = weights.split_at(blocks * words);
+        let (sums, left) = out.split_at_mut(blocks * pixels);
+        match blocks {
+            1 => count_blocks::<1>(panel, some, segments, sums),
+            2 => count_blocks::<2>(panel, some, segments, sums),
+            _ => count_blocks::<4>(panel, some, segments, sums),
+        }
+        (weights, out) = (rest, left);
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+fn count_blocks<const B: usize>(
+    panel: &[u64],
+    weights: &[WordBlock],
+    segments: &[Segment],
+    out: &mut [SumBlock],
+) {
+    let words = super::words(segments);
+    let pixels = panel.len() / words;
+    for (first, group) in panel.chunks_exact(PIXELS * words).enumerate() {
+        let mut counts = [[_mm512_setzero_si512(); B]; PIXELS];
+        for (segment, doublings) in ranges(segments) {
+            let blocks = rows(weights, words, &segment);
+            counts = count_segment(rows(group, words, &segment), blocks, counts);
+            if doublings > 0 {
+                let doublings = _mm_set_epi64x(0, doublings.into());
+                for blocks in &mut counts {
+                    for count in blocks {
+                        *count = _mm512_sll_epi64(*count, doublings);
+                    }
+                }
+            }
+        }
+        for b in 0..B {
+            let sums = &mut out[b * pixels + first * PIXELS..][..PIXELS];
+            for p in 0..PIXELS {
+                store(&mut sums[p], _mm512_cvtepi64_epi32(counts[p][b]));
+            }
+        }
+    }
+}
+
+/// Counts on with the words of a segment.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+fn count_segment<const B: usize>(
+    rows: [&[u64]; PIXELS],
+    blocks: [&[WordBlock]; B],
+    mut counts: [[__m512i; B]; PIXELS],
+) -> [[__m512i; B]; PIXELS] {
+    for k in 0..rows[0].len() {
+        let mut loaded = [_mm512_setzero_si512(); B];
+        for b in 0..B {
+            loaded[b] = load(&blocks[b][k]);
+        }
+        for p in 0..PIXELS {
+            let word = _mm512_set1_epi64(rows[p][k].cast_signed());
+            for b in 0..B {
+                let ones = _mm512_popcnt_epi64(_mm512_xor_si512(word, loaded[b]));
+                counts[p][b] = _mm512_add_epi64(counts[p][b], ones);
+            }
+        }
+    }
+    counts
+}
+
+/// See [`super::Kernels::multiply`]: that of AVX2, with twice as many registers.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+pub(super) fn multiply(
+    panel: &[[i16; 2]],
+    weights: &[PairBlock],
+    pairs: usize,
+    out: &mut [SumBlock],
+) {
+    let pixels = panel.len() / pairs;
+    let (mut weights, mut out) = (weights, out);
+    while !weights.is_empty() {
+        let blocks = blocks_at_once(weights.len() / pairs);
+        let (some, rest) = weights.split_at(blocks * pairs);
+        let (sums, left) = out.split_at_mut(blocks * pixels);
+        match blocks {
+            1 => multiply_blocks::<1>(panel, some, pairs, sums),
+            2 => multiply_blocks::<2>(panel, some, pairs, sums),
+            _ => multiply_blocks::<4>(panel, some, pairs, sums),
+        }
+        (weights, out) = (rest, left);
+    }
+}
+
+/// Blocks that are computed together, of so many that are left.
+fn blocks_at_once(left: usize) -> usize {
+    match left {
+        1 => 1,
+        2 | 3 => 2,
+        _ => 4,
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load(words: &WordBlock) -> __m512i {
+    // SAFETY: the array has the 64 bytes that are read, at any alignment.
+    unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store(sums: &mut SumBlock, values: __m256i) {
+    // SAFETY: the array has the 32 bytes that are written, at any alignment.
+    unsafe { _mm256_storeu_si256(sums.as_mut_ptr().cast(), values) }
+}
+
+/// See [`super::Kernels::vectorise`].
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+pub(super) fn vectorise(task: impl Task) {
+    task.run();
+}
