@@ -50,8 +50,8 @@ Rungs, each compared with the integer network, which is normative:
   float     the checkpoint in real arithmetic: accuracy, and how many images get another class
   snapped   the trainer's evaluation on the deployed grid: every logit (binary with the trainer)
   network   the interpreter: accuracy
-  sim       the simulator: every logit
-  cycle-sim the cycle-exact simulator: every tensor, every layer's cycles
+  sim       the simulator, layer by layer: every logit
+  cycle-sim the simulator, cycle by cycle: every tensor, every layer's cycles
   rtl       the Verilog under Verilator: every tensor, every layer's cycles; of a BUILD, its files
 
 Examples:
