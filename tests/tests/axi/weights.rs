@@ -100,7 +100,7 @@ fn streamed_weights_change_no_result() {
 /// A network all of whose layers are streamed that fit.
 fn setup(axi: AxiConfig) -> (Bench<ModelPins>, Loaded) {
     let mut bench = bench(&GROUPS, WHOLE, axi);
-    let problems = some_problems(8, false);
+    let problems = some_problems(40, false);
     let loaded = problems.iter().map(|p| Loaded::streamed(p, &GROUPS, WHOLE, u32::MAX));
     let loaded = loaded.max_by_key(|loaded| loaded.weights.len()).expect("bug: a network");
     assert!(loaded.weights.len() > 64 * 8, "{} bytes of weights", loaded.weights.len());
