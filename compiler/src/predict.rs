@@ -129,8 +129,17 @@ pub fn predict_images(program: &Program, starts: &[u64]) -> Vec<CyclePrediction>
 /// # Panics
 /// As [`predict`].
 pub fn back_to_back(program: &Program) -> BackToBack {
+    // What the ring holds in the beginning decides only how soon the rhythm is kept: a port that is
+    // a little too slow takes hundreds of images to empty a full ring, and none to an empty one.
+    let full = Predictor::new(program).filled_at();
+    let rhythm = repeated(program, full);
+    let rhythm = rhythm.or_else(|measured| repeated(program, 0).map_err(|_| measured));
+    rhythm.unwrap_or_else(|measured| measured)
+}
+
+/// Follows images from a cycle on until all repeats, or returns what the last ones took.
+fn repeated(program: &Program, mut start: u64) -> Result<BackToBack, BackToBack> {
     let mut predictor = Predictor::new(program);
-    let mut start = predictor.filled_at();
     let (mut since, mut state) = (start, predictor.state(start));
     let (mut images, mut power) = (0, 1);
     // Brent's search for a cycle: the state to meet again is moved on at powers of two.
@@ -138,8 +147,12 @@ pub fn back_to_back(program: &Program) -> BackToBack {
         start += predictor.image(start).total().0 + IDLE_CYCLES;
         images += 1;
         let now = predictor.state(start);
-        if now == state || images == MOST_IMAGES {
-            return BackToBack { images, cycles: start - since };
+        let rhythm = BackToBack { images, cycles: start - since };
+        if now == state {
+            return Ok(rhythm);
+        }
+        if images == MOST_IMAGES {
+            return Err(rhythm);
         }
         if images == power {
             (since, state) = (start, now);
