@@ -19,7 +19,7 @@ use heartbit_cosim::{
     time_of,
 };
 use heartbit_ir::interp::{Interpreter, Map};
-use heartbit_ir::program::{ArrayShape, Execution, PeTrace, Program};
+use heartbit_ir::program::{Execution, PeTrace, Program};
 use heartbit_sim::Simulator;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -106,16 +106,7 @@ pub(crate) fn find(
 /// What the compiler makes of the network for the same array and memories.
 fn expected<'a>(build: &'a Build, notes: &mut Vec<String>) -> Cow<'a, Compiled> {
     let loaded = &build.compiled.program;
-    let array = &loaded.array;
-    let shape = ArrayShape { rows: array.rows, cols: array.cols, lanes: array.lanes };
-    let target = Target {
-        taps: Some(array.taps),
-        lines: Some(array.lines),
-        extended: Some(array.extended),
-        acc_bits: Some(array.acc_bits),
-        depths: Some(loaded.depths),
-        ..Target::sized_for_network(shape)
-    };
+    let target = Target::for_hardware(&loaded.array, loaded.depths);
     let sequence = &build.compiled.sequence;
     let compiled = match sequence.bands {
         Some(bands) => compile_in_bands(&build.network, &target, bands),

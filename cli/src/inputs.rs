@@ -45,11 +45,19 @@ pub(crate) fn checkpoint(path: &Path) -> Outcome<Checkpoint> {
 
 /// Reads a network, folding it first where the file is a checkpoint.
 pub(crate) fn network(path: &Path) -> Outcome<Network> {
+    Ok(model(path)?.0)
+}
+
+/// Reads a network, and the checkpoint that it is folded from where the file is one.
+pub(crate) fn model(path: &Path) -> Outcome<(Network, Option<Checkpoint>)> {
+    let in_file = |failure: Failure| failure.context(format!("in `{}`", path.display()));
     if path.extension().is_some_and(|e| e == "safetensors") {
-        let network = fold(&checkpoint(path)?);
-        return network.map_err(|e| Failure::from(e).context(format!("in `{}`", path.display())));
+        let checkpoint = checkpoint(path)?;
+        let network = fold(&checkpoint).map_err(|error| in_file(error.into()))?;
+        return Ok((network, Some(checkpoint)));
     }
-    Network::read(path).map_err(|e| Failure::from(e).context(format!("in `{}`", path.display())))
+    let network = Network::read(path).map_err(|error| in_file(error.into()))?;
+    Ok((network, None))
 }
 
 /// Reads a build.

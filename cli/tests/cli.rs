@@ -6,7 +6,9 @@ use heartbit_ir::network::{Extreme, Network, Op, OpKind};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::{build, bundled_network, data, fail, heartbit, names, succeed, temporary, text};
+use support::{
+    build, bundled_network, data, fail, flip_weight, heartbit, names, succeed, temporary, text,
+};
 use tempfile::TempDir;
 
 #[test]
@@ -216,12 +218,7 @@ fn flipped_weight_bit_fails_and_names_the_layer() {
     let sim = ["sim", text(&build), "--data", text(&data), "--images", "2"];
     assert_eq!(succeed(&directory, &sim)["verdict"], "pass");
     // Word 64 · 2 of a column is the first of `layer1.0.conv1`: after two tiles of the stem.
-    let path = build.join("mem/weights_000.hex");
-    let image = std::fs::read_to_string(&path).expect("readable");
-    let mut lines: Vec<String> = image.lines().map(str::to_owned).collect();
-    let word = u64::from_str_radix(&lines[128], 16).expect("hexadecimal") ^ 1;
-    lines[128] = format!("{word:04x}");
-    std::fs::write(&path, lines.join("\n") + "\n").expect("writable");
+    flip_weight(&build, 128);
     let output = heartbit(&directory, &sim);
     assert_eq!(output.status.code(), Some(1));
     let report = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -5,7 +5,7 @@ mod support;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
-use support::{bundled_network, data, heartbit, succeed, temporary, text};
+use support::{bundled_network, data, flip_weight, heartbit, succeed, temporary, text};
 use tempfile::TempDir;
 
 /// Compiles the bundled network for a small array.
@@ -30,18 +30,6 @@ fn differ(directory: &TempDir, args: &[&str]) -> Value {
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
     serde_json::from_slice(&output.stdout).expect("JSON")
-}
-
-/// Flips the lowest bit of a weight word of column 0.
-fn flip_weight(build: &Path, address: usize) -> [String; 2] {
-    let path = build.join("mem/weights_000.hex");
-    let text = fs::read_to_string(&path).expect("readable");
-    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    let old = lines[address].clone();
-    let word = u64::from_str_radix(&old, 16).expect("hexadecimal") ^ 1;
-    lines[address] = format!("{word:04x}");
-    fs::write(&path, lines.join("\n") + "\n").expect("writable");
-    [old, lines[address].clone()].map(|word| format!("0x{word}"))
 }
 
 #[test]

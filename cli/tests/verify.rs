@@ -5,7 +5,9 @@ mod support;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use support::{build, bundled_network, data, fail, heartbit, succeed, temporary, text};
+use support::{
+    build, bundled_network, data, fail, flip_weight, heartbit, succeed, temporary, text,
+};
 use tempfile::TempDir;
 
 /// Arguments that verify the bundled network on a few images, one of them in the RTL.
@@ -126,12 +128,7 @@ fn checkpoint_has_the_rungs_above_the_integer_network() {
 fn flipped_weight_bit_is_found_on_every_rung_below() {
     let directory = temporary();
     let (build, data) = (build(&directory), data());
-    let path = build.join("mem/weights_000.hex");
-    let mut lines: Vec<String> =
-        fs::read_to_string(&path).expect("readable").lines().map(str::to_owned).collect();
-    let word = u64::from_str_radix(&lines[128], 16).expect("hexadecimal") ^ 1;
-    lines[128] = format!("{word:04x}");
-    fs::write(&path, lines.join("\n") + "\n").expect("writable");
+    flip_weight(&build, 128);
     let output = heartbit(&directory, &verify(text(&build), text(&data), &["--format", "json"]));
     assert_eq!(output.status.code(), Some(1));
     let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");

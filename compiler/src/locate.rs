@@ -229,17 +229,7 @@ mod tests {
             lines,
             ..LayerDescriptor::default()
         };
-        let depths = MemoryDepths {
-            image: 1,
-            activation: 1,
-            weight: 1,
-            parameter: 1,
-            stream: 1,
-            logit: 1,
-            step: 1,
-            program: 1,
-            ring: None,
-        };
+        let depths = MemoryDepths::uniform(1);
         let header = Header {
             image_height: 1,
             image_width: 1,

@@ -68,9 +68,6 @@ pub struct MemoryWords {
     pub stream: Option<usize>,
 }
 
-/// Words that 16-bit addresses reach.
-const REACH: usize = ADDRESSES;
-
 impl Target {
     /// An array whose accumulators and memories are sized for the network.
     pub fn sized_for_network(shape: ArrayShape) -> Self {
@@ -86,18 +83,26 @@ impl Target {
         }
     }
 
+    /// Hardware that is there already.
+    pub fn for_hardware(array: &ArrayConfig, depths: MemoryDepths) -> Self {
+        let ArrayConfig { rows, cols, lanes, taps, lines, acc_bits, extended } = *array;
+        Self {
+            taps: Some(taps),
+            lines: Some(lines),
+            extended: Some(extended),
+            acc_bits: Some(acc_bits),
+            depths: Some(depths),
+            ..Self::sized_for_network(ArrayShape { rows, cols, lanes })
+        }
+    }
+
     /// The most words that each memory may have.
     fn most_words(&self) -> MemoryDepths {
         self.depths.unwrap_or(MemoryDepths {
-            image: REACH,
-            activation: self.words.activation.unwrap_or(REACH),
-            weight: self.words.weight.unwrap_or(REACH),
-            parameter: REACH,
-            stream: self.words.stream.unwrap_or(REACH),
-            logit: REACH,
-            step: REACH,
-            program: REACH,
-            ring: None,
+            activation: self.words.activation.unwrap_or(ADDRESSES),
+            weight: self.words.weight.unwrap_or(ADDRESSES),
+            stream: self.words.stream.unwrap_or(ADDRESSES),
+            ..MemoryDepths::uniform(ADDRESSES)
         })
     }
 

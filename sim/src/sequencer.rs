@@ -36,6 +36,24 @@ pub(crate) enum Cycle {
     SendClass,
 }
 
+impl Cycle {
+    /// Adds the cycles that it stands for to those of the layer they belong to, or of `Send`, and
+    /// returns how many they are.
+    pub(crate) fn count(self, layer: usize, layers: &mut [u64], send: &mut u64) -> u64 {
+        let cycles = match self {
+            Cycle::Idle => return 0,
+            Cycle::ReadLogits | Cycle::SendLogit(_) | Cycle::SendClass => {
+                *send += 1;
+                return 1;
+            }
+            Cycle::Wait(cycles) => cycles,
+            Cycle::Fetch | Cycle::Issue(_) | Cycle::Gap | Cycle::End => 1,
+        };
+        layers[layer] += cycles;
+        cycles
+    }
+}
+
 /// A step on its way to the array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Issue {

@@ -139,21 +139,10 @@ impl Simulator {
         loop {
             let layer = sequencer.layer();
             let cycle = sequencer.tick(plan, Some(ring), now);
+            let Execution { layer_cycles, send_cycles, .. } = &mut execution;
+            let cycles = cycle.count(layer, layer_cycles, send_cycles);
             match cycle {
                 Cycle::Idle => break,
-                Cycle::Wait(cycles) => {
-                    execution.layer_cycles[layer] += cycles;
-                    now += cycles;
-                    continue;
-                }
-                Cycle::Fetch | Cycle::Issue(_) | Cycle::Gap | Cycle::End => {
-                    execution.layer_cycles[layer] += 1;
-                }
-                Cycle::ReadLogits | Cycle::SendLogit(_) | Cycle::SendClass => {
-                    execution.send_cycles += 1;
-                }
-            }
-            match cycle {
                 Cycle::Issue(at) => {
                     // The words are read in cycle `now + 1`, after the writes up to `now`, which
                     // may be those of the layer before.
@@ -168,7 +157,7 @@ impl Simulator {
                 Cycle::SendLogit(index) => send(&mut execution, index, memories.logit[index]),
                 _ => {}
             }
-            now += 1;
+            now += cycles;
         }
         if let Some(port) = &plan.port {
             ring.end(port, now);

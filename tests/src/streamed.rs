@@ -55,10 +55,10 @@ fn bit(memory: &LaneMemory, word: usize, lane: usize) -> bool {
 
 /// Appends a word of another memory; the step of a pass may have one that nobody wrote.
 fn push(from: &LaneMemory, word: usize, to: &mut LaneMemory) {
-    let at = to.len();
-    to.extend_ones(1);
     if word < from.len() {
-        (0..to.lanes()).for_each(|lane| to.set(at, lane, bit(from, word, lane)));
+        to.extend_from(from, word..word + 1);
+    } else {
+        to.extend_ones(1);
     }
 }
 

@@ -57,16 +57,8 @@ fn compile_for(
         ring: None,
         room: None,
     };
-    let shape = ArrayShape { rows: array.rows, cols: array.cols, lanes: array.lanes };
-    let target = Target {
-        taps: Some(array.taps),
-        lines: Some(array.lines),
-        extended: Some(array.extended),
-        acc_bits: Some(array.acc_bits),
-        depths: Some(depths),
-        weight_port: depths.ring.map(weight_port),
-        ..Target::sized_for_network(shape)
-    };
+    let target =
+        Target { weight_port: depths.ring.map(weight_port), ..Target::for_hardware(array, depths) };
     let compiled = compile(&network, &target).map_err(|e| e.to_string())?;
     Ok((network, compiled))
 }

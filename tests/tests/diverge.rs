@@ -6,6 +6,9 @@
 //!
 //! A missing Verilator fails these tests; it never skips them.
 
+#[path = "support/mutate.rs"]
+mod mutate;
+
 use heartbit_compiler::compare::{Difference, Place};
 use heartbit_compiler::diagnose::{Cause, Part, Programs, diagnose};
 use heartbit_compiler::locate::{Location, WeightSource, layer_starts, locate};
@@ -24,6 +27,7 @@ use heartbit_sim::Simulator;
 use heartbit_tests::ladder;
 use heartbit_tests::problem::{After, Block, Problem, Read, problems};
 use heartbit_tests::streamed::streamed;
+use mutate::mutate;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::collections::BTreeMap;
@@ -154,14 +158,7 @@ fn check_array(shape: &str, taps: usize, lines: usize, extended: bool, networks:
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     for _ in 0..networks {
         let problem = problems(18, extended).new_tree(&mut runner).expect("a problem").current();
-        let target = Target {
-            taps: Some(taps),
-            lines: Some(lines),
-            extended: Some(extended),
-            acc_bits: Some(24),
-            depths: Some(DEPTHS),
-            ..Target::sized_for_network(ArrayShape { rows, cols, lanes })
-        };
+        let target = Target::for_hardware(&array, DEPTHS);
         let compiled = compile(&problem.network(), &target).expect("fits");
         check_network(&mut accelerator, &compiled, &problem);
     }
@@ -332,15 +329,6 @@ fn shifted_threshold_is_found_in_the_parameters() {
     assert_eq!((difference.tensor.as_ref(), cause.part), ("stream", Part::Parameter));
     assert!(cause.note.contains("column 2") && cause.note.contains("image is wrong"), "{cause:?}");
     assert_eq!(cause.cycle, location.cycles.post + 1);
-}
-
-/// Replaces a text that occurs once in a file of the design.
-fn mutate(mut design: Design, file: &str, from: &str, to: &str) -> Design {
-    let (_, text) =
-        design.files.iter_mut().find(|(name, _)| name == file).expect("a file of the design");
-    assert_eq!(text.matches(from).count(), 1, "`{from}` in {file}");
-    *text = text.replace(from, to);
-    design
 }
 
 #[test]

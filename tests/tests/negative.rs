@@ -2,6 +2,9 @@
 //!
 //! Without these, agreement of the engines would prove nothing.
 
+#[path = "support/mutate.rs"]
+mod mutate;
+
 use heartbit_compiler::fold::fold;
 use heartbit_compiler::random;
 use heartbit_compiler::schedule::{Compiled, Target, compile};
@@ -11,6 +14,7 @@ use heartbit_ir::program::{Execution, Program};
 use heartbit_model::Arch;
 use heartbit_sim::Simulator;
 use heartbit_tests::ladder;
+use mutate::mutate;
 
 /// An untrained ResNet-20 on a small array, with one image.
 struct Fixture {
@@ -110,15 +114,6 @@ fn shifted_threshold_is_found_in_its_layer() {
         let execution = fixture.cosimulate(fixture.design(), &program);
         assert_eq!(fixture.first_difference(&execution), expected, "RTL");
     }
-}
-
-/// Replaces a text that occurs once in a file of the design.
-fn mutate(mut design: Design, file: &str, from: &str, to: &str) -> Design {
-    let (_, text) =
-        design.files.iter_mut().find(|(name, _)| name == file).expect("a file of the design");
-    assert_eq!(text.matches(from).count(), 1, "`{from}` in {file}");
-    *text = text.replace(from, to);
-    design
 }
 
 #[test]

@@ -106,8 +106,12 @@ fn network(args: &EvalArgs, images: &Images) -> Outcome<Network> {
 }
 
 fn interpret(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
-    let network = network(args, images)?;
-    let interpreter = Interpreter::new(&network).expect("bug: validated when it was read");
+    interpreted_logits(&network(args, images)?, images)
+}
+
+/// The interpreter's logits of all images.
+pub(crate) fn interpreted_logits(network: &Network, images: &Images) -> Outcome<Vec<Vec<i32>>> {
+    let interpreter = Interpreter::new(network).expect("bug: validated when it was read");
     let bar = progress("interpret", images.len());
     (0..images.len())
         .into_par_iter()

@@ -11,9 +11,8 @@ use crate::output::progress;
 use crate::verdict::{self, Divergence, Subject};
 use heartbit_compiler::build::Build;
 use heartbit_compiler::compare::Difference;
-use heartbit_compiler::fold::fold;
 use heartbit_cosim::{Toolchain, Trace, accelerator_design};
-use heartbit_ir::interp::{Interpreter, predicted_class};
+use heartbit_ir::interp::predicted_class;
 use heartbit_model::{Checkpoint, float};
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -38,12 +37,7 @@ impl Model {
             }
             return Ok(Self { build: inputs::build(path)?, checkpoint: None, is_on_disk: true });
         }
-        let is_checkpoint = path.extension().is_some_and(|e| e == "safetensors");
-        let checkpoint = if is_checkpoint { Some(inputs::checkpoint(path)?) } else { None };
-        let network = match &checkpoint {
-            Some(checkpoint) => fold(checkpoint)?,
-            None => inputs::network(path)?,
-        };
+        let (network, checkpoint) = inputs::model(path)?;
         let array = args.array.unwrap_or(DEFAULT_ARRAY);
         let build = compile::compile(network, array, &args.limits, None, None)?;
         Ok(Self { build, checkpoint, is_on_disk: false })
@@ -98,17 +92,7 @@ pub(crate) fn climb(args: &VerifyArgs) -> Outcome<Report> {
 /// The integer network's rung, and its logits.
 fn network(build: &Build, images: &Images) -> Outcome<(Rung, Vec<Vec<i32>>)> {
     let started = Instant::now();
-    let interpreter = Interpreter::new(&build.network).expect("bug: validated when it was read");
-    let bar = progress("interpret", images.len());
-    let logits: Vec<Vec<i32>> = (0..images.len())
-        .into_par_iter()
-        .map(|index| {
-            bar.inc(1);
-            let image = images.image(index)?;
-            Ok(interpreter.logits(&image).expect("bug: the size was checked"))
-        })
-        .collect::<Outcome<_>>()?;
-    bar.finish_and_clear();
+    let logits = eval::interpreted_logits(&build.network, images)?;
     let rung = Rung { logits: 0, ..compared(NETWORK, images, &logits, &logits, started) };
     Ok((rung, logits))
 }

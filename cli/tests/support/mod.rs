@@ -74,3 +74,15 @@ pub(crate) fn build(directory: &TempDir) -> PathBuf {
     succeed(directory, &["compile", text(&network), "--array", "4x8x16", "--out", text(&path)]);
     path
 }
+
+/// Flips the lowest bit of a weight word of column 0; returns the word before and after.
+pub(crate) fn flip_weight(build: &Path, address: usize) -> [String; 2] {
+    let path = build.join("mem/weights_000.hex");
+    let text = std::fs::read_to_string(&path).expect("readable");
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let old = lines[address].clone();
+    let word = u64::from_str_radix(&old, 16).expect("hexadecimal") ^ 1;
+    lines[address] = format!("{word:04x}");
+    std::fs::write(&path, lines.join("\n") + "\n").expect("writable");
+    [old, lines[address].clone()].map(|word| format!("0x{word}"))
+}

@@ -194,6 +194,25 @@ fn addresses<'m>(m: &'m Builder, load: Sig<'m>, issue: Sig<'m>, last: Sig<'m>, c
     m.output("weight_addr", *weight_addr, "word of the weight memories");
 }
 
+/// Sets the fields of a layer that say how its steps follow each other.
+#[cfg(test)]
+pub(super) fn set_layer(sim: &mut crate::Simulator, layer: &heartbit_ir::program::LayerDescriptor) {
+    for (name, value) in [
+        ("steps", layer.steps),
+        ("step_base", layer.step_base),
+        ("weight_base", layer.weight_base),
+        ("col_tiles", layer.col_tiles),
+        ("row_tiles", layer.row_tiles),
+        ("out_height", layer.out_height),
+        ("tile_gap", layer.tile_gap),
+        ("col_gap", layer.col_gap),
+        ("layer_gap", layer.layer_gap),
+        ("last_layer", u16::from(layer.flags.last_layer)),
+    ] {
+        sim.set(name, value.into());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::sizes::{Sizes, test_sizes};
@@ -205,21 +224,8 @@ mod tests {
         if sizes.lines > 1 {
             sim.set("lines", layer.lines.trailing_zeros().into());
         }
-        for (name, value) in [
-            ("steps", layer.steps),
-            ("step_base", layer.step_base),
-            ("weight_base", layer.weight_base),
-            ("col_tiles", layer.col_tiles),
-            ("row_tiles", layer.row_tiles),
-            ("out_height", layer.out_height),
-            ("tile_gap", layer.tile_gap),
-            ("col_gap", layer.col_gap),
-            ("layer_gap", layer.layer_gap),
-            ("last_layer", u16::from(layer.flags.last_layer)),
-            ("keep_image", u16::from(layer.flags.keep_image)),
-        ] {
-            sim.set(name, value.into());
-        }
+        super::set_layer(sim, layer);
+        sim.set("keep_image", layer.flags.keep_image.into());
     }
 
     /// One cycle of `state` in which no step is issued.

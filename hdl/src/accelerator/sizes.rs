@@ -187,17 +187,7 @@ pub(super) fn test_sizes_of(
     taps: usize,
     extended: bool,
 ) -> Sizes {
-    let depths = MemoryDepths {
-        image: 64,
-        activation: 64,
-        weight: 64,
-        parameter: 64,
-        stream: 64,
-        logit: 64,
-        step: 64,
-        program: 64,
-        ring: None,
-    };
+    let depths = MemoryDepths::uniform(64);
     Sizes::new(&ArrayConfig { rows, cols, lanes, taps, lines: 1, acc_bits: 20, extended }, &depths)
 }
 

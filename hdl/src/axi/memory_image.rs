@@ -100,17 +100,7 @@ mod tests {
             acc_bits: 9,
             extended: false,
         };
-        let depths = MemoryDepths {
-            image: 1,
-            activation: 1,
-            weight: 1,
-            parameter: 1,
-            stream: 1,
-            logit: 1,
-            step: 1,
-            program: 2,
-            ring: None,
-        };
+        let depths = MemoryDepths { program: 2, ..MemoryDepths::uniform(1) };
         let mut weights = LaneMemory::ones(70, 1);
         weights.set(0, 1, false);
         let parameter = Parameter { mul: 7, ..Parameter::default() };

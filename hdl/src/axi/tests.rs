@@ -88,17 +88,7 @@ fn program() -> Vec<u32> {
 pub(super) fn sizes() -> (ArrayConfig, MemoryDepths) {
     let array =
         ArrayConfig { rows: 1, cols: 1, lanes: 4, taps: 1, lines: 1, acc_bits: 9, extended: false };
-    let depths = MemoryDepths {
-        image: 1,
-        activation: 1,
-        weight: 1,
-        parameter: 1,
-        stream: 1,
-        logit: 1,
-        step: 1,
-        program: 23,
-        ring: None,
-    };
+    let depths = MemoryDepths { program: 23, ..MemoryDepths::uniform(1) };
     (array, depths)
 }
 

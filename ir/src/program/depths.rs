@@ -29,6 +29,21 @@ pub struct MemoryDepths {
 }
 
 impl MemoryDepths {
+    /// So many words of every memory, and no ring.
+    pub const fn uniform(words: usize) -> Self {
+        Self {
+            image: words,
+            activation: words,
+            weight: words,
+            parameter: words,
+            stream: words,
+            logit: words,
+            step: words,
+            program: words,
+            ring: None,
+        }
+    }
+
     /// Words of a weight column that belong to the ring, behind which the resident weights are.
     pub fn ring_words(&self) -> usize {
         self.ring.map_or(0, |ring| ring.words)

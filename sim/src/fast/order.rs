@@ -95,10 +95,11 @@ impl<'a> Trace<'a> {
         for now in 0.. {
             let layer = sequencer.layer();
             // Steps that wait only come later, so the order is decided without waiting.
-            match sequencer.tick(plan, None, now) {
-                Cycle::Idle | Cycle::Wait(_) => break,
+            let cycle = sequencer.tick(plan, None, now);
+            cycle.count(layer, &mut layers, &mut send);
+            match cycle {
+                Cycle::Idle => break,
                 Cycle::Issue(at) => {
-                    layers[layer] += 1;
                     commit(&mut maps, now, &mut self.activation);
                     let sum = self.read_step((at.layer, at.step), (at.t, at.xt));
                     let sums = &mut self.reads[layer].steps[at.ct];
@@ -107,8 +108,7 @@ impl<'a> Trace<'a> {
                         self.drain(now, &at, &mut maps, &mut streams);
                     }
                 }
-                Cycle::Fetch | Cycle::Gap | Cycle::End => layers[layer] += 1,
-                Cycle::ReadLogits | Cycle::SendLogit(_) | Cycle::SendClass => send += 1,
+                _ => {}
             }
         }
         commit(&mut maps, u64::MAX, &mut self.activation);

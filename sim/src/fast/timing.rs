@@ -33,14 +33,10 @@ impl Timing {
         sequencer.start();
         loop {
             let layer = sequencer.layer();
-            let (cycles, is_send) = match sequencer.tick(plan, Some(ring), now) {
+            match sequencer.tick(plan, Some(ring), now) {
                 Cycle::Idle => break,
-                Cycle::Wait(cycles) => (cycles, false),
-                Cycle::Fetch | Cycle::Issue(_) | Cycle::Gap | Cycle::End => (1, false),
-                Cycle::ReadLogits | Cycle::SendLogit(_) | Cycle::SendClass => (1, true),
-            };
-            *if is_send { &mut send } else { &mut layers[layer] } += cycles;
-            now += cycles;
+                cycle => now += cycle.count(layer, &mut layers, &mut send),
+            }
         }
         ring.end(port, now);
         Ok((start, (layers, send)))

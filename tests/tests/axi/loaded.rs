@@ -6,21 +6,12 @@ use heartbit_compiler::schedule::{Target, compile};
 use heartbit_hdl::axi::{memory_image, weight_image};
 use heartbit_ir::interp::{Interpreter, predicted_class};
 use heartbit_ir::network::Network;
-use heartbit_ir::program::{ArrayConfig, ArrayShape, MemoryDepths, PortSlots, Program, WeightRing};
+use heartbit_ir::program::{ArrayConfig, MemoryDepths, PortSlots, Program, WeightRing};
 use heartbit_tests::problem::Problem;
 use heartbit_tests::streamed::streamed;
 
 fn compile_for(network: &Network, array: &ArrayConfig, depths: MemoryDepths) -> Program {
-    let shape = ArrayShape { rows: array.rows, cols: array.cols, lanes: array.lanes };
-    let target = Target {
-        taps: Some(array.taps),
-        lines: Some(array.lines),
-        extended: Some(array.extended),
-        acc_bits: Some(array.acc_bits),
-        depths: Some(depths),
-        ..Target::sized_for_network(shape)
-    };
-    compile(network, &target).expect("it fits").program
+    compile(network, &Target::for_hardware(array, depths)).expect("it fits").program
 }
 
 /// An image, and the packet that is its result.

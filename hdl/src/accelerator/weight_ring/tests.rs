@@ -3,7 +3,7 @@
 
 use super::super::WEIGHTS;
 use super::super::memories::weights;
-use super::super::sequencer::sequencer;
+use super::super::sequencer::{sequencer, set_layer};
 use super::super::sizes::{Sizes, test_sizes};
 use super::{Ring, weight_ring};
 use crate::build::{Builder, Module};
@@ -98,22 +98,8 @@ impl Layer {
     }
 
     fn set(&self, sim: &mut Simulator) {
-        let layer = &self.fields;
-        for (name, value) in [
-            ("steps", layer.steps),
-            ("step_base", layer.step_base),
-            ("weight_base", layer.weight_base),
-            ("col_tiles", layer.col_tiles),
-            ("row_tiles", layer.row_tiles),
-            ("out_height", layer.out_height),
-            ("tile_gap", layer.tile_gap),
-            ("col_gap", layer.col_gap),
-            ("layer_gap", layer.layer_gap),
-            ("last_layer", layer.flags.last_layer.into()),
-            ("stream", self.stream.into()),
-        ] {
-            sim.set(name, value.into());
-        }
+        set_layer(sim, &self.fields);
+        sim.set("stream", self.stream.into());
     }
 }
 
