@@ -105,6 +105,11 @@ impl Fpga {
         )
     }
 
+    /// Whether an array fits.
+    pub(crate) fn fits(&self, array: &ArrayConfig, depths: &MemoryDepths) -> bool {
+        shortages(&self.model.area(array, depths), &self.capacity).is_empty()
+    }
+
     /// The area of an array, if it fits.
     pub(crate) fn fit(&self, array: &ArrayConfig, depths: &MemoryDepths) -> Outcome<Area> {
         let area = self.model.area(array, depths);

@@ -9,7 +9,7 @@ use crate::output;
 use heartbit_compiler::build::{self, Build};
 use heartbit_compiler::resources::Area;
 use heartbit_compiler::schedule::{self, MemoryWords, ScheduleError, Target, WeightPort};
-use heartbit_compiler::search::fit::{shortages, weight_room};
+use heartbit_compiler::search::fit::weight_room;
 use heartbit_hdl::axi::{self, AxiConfig};
 use heartbit_ir::network::Network;
 use heartbit_ir::program::{ArrayConfig, ArrayShape, MemoryDepths, Program};
@@ -70,7 +70,7 @@ fn compile_best(
     let build = compile(network, shape, &limits, port, Some(fpga))?;
     let (array, depths) = (&build.compiled.program.array, &build.compiled.program.depths);
     match super::search::none_fits(&found, fpga) {
-        Some(failure) if fpga.fit(array, depths).is_err() => Err(failure),
+        Some(failure) if !fpga.fits(array, depths) => Err(failure),
         _ => Ok(build),
     }
 }
@@ -82,9 +82,8 @@ fn give_room(target: &mut Target, network: &Network, fpga: &Fpga) -> Result<(), 
     }
     let plan = heartbit_compiler::plan::plan(network)?;
     let all = schedule::outline(network, &plan, target)?;
-    let short = shortages(&fpga.model.area(&all.array, &all.depths), &fpga.capacity);
     if let Some(port) = &mut target.weight_port
-        && !short.is_empty()
+        && !fpga.fits(&all.array, &all.depths)
     {
         // Without any room it is the whole that does not fit, which is said later.
         port.room = weight_room(fpga.model, &all.array, &all.depths, &fpga.capacity);
@@ -117,8 +116,7 @@ pub(crate) fn compile(
         give_room(&mut target, &network, fpga)?;
     }
     let fits = |array: &ArrayConfig, depths: &MemoryDepths| {
-        let area = |fpga: &Fpga| fpga.model.area(array, depths);
-        fpga.is_none_or(|fpga| shortages(&area(fpga), &fpga.capacity).is_empty())
+        fpga.is_none_or(|fpga| fpga.fits(array, depths))
     };
     let compiled = schedule::compile_to_fit(&network, &target, &fits)?;
     Ok(Build { network, compiled })

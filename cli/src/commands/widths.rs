@@ -5,7 +5,7 @@
 mod measure;
 mod report;
 
-use crate::args::{Format, FpgaArgs, WidthsArgs};
+use crate::args::{DEFAULT_ARRAY, Format, FpgaArgs, WidthsArgs};
 use crate::failure::{Code, Failure, Outcome};
 use crate::fpga::Fpga;
 use crate::inputs::{self, Images};
@@ -13,7 +13,6 @@ use crate::output::{self, progress};
 use heartbit_compiler::fold::{fold, fold_on};
 use heartbit_compiler::plan::plan;
 use heartbit_compiler::schedule::{ScheduleError, Target, outline};
-use heartbit_compiler::search::fit::shortages;
 use heartbit_compiler::widths::{self, SearchError, Space, SpaceError, Width};
 use heartbit_ir::grid::Grid;
 use heartbit_ir::network::Network;
@@ -22,9 +21,6 @@ use heartbit_model::Checkpoint;
 use measure::Measure;
 use report::Report;
 use std::path::Path;
-
-/// Array without `--array` and `--board`, as for the other commands that run a model.
-const ARRAY: ArrayShape = ArrayShape { rows: 8, cols: 8, lanes: 16 };
 
 pub(crate) fn run(args: &WidthsArgs, format: Format) -> Outcome {
     let checkpoint = checkpoint(&args.checkpoint)?;
@@ -132,7 +128,7 @@ impl Hardware {
                 let (taps, lines) = (Some(a.taps), Some(a.lines));
                 Target { taps, lines, ..Target::sized_for_network(shape) }
             }
-            (_, array) => Target::sized_for_network(array.unwrap_or(ARRAY)),
+            (_, array) => Target::sized_for_network(array.unwrap_or(DEFAULT_ARRAY)),
         };
         let outline = outline(own, &plan(own).map_err(ScheduleError::from)?, &target)?;
         fpga.as_ref().map(|f| f.fit(&outline.array, &outline.depths)).transpose()?;
@@ -142,9 +138,7 @@ impl Hardware {
     /// Cycles of an image, or `None` where the hardware does not execute the network.
     fn cycles(&self, network: &Network) -> Option<u64> {
         let outline = outline(network, &plan(network).ok()?, &self.target).ok()?;
-        let fits = self.fpga.as_ref().is_none_or(|fpga| {
-            shortages(&fpga.model.area(&outline.array, &outline.depths), &fpga.capacity).is_empty()
-        });
+        let fits = self.fpga.as_ref().is_none_or(|fpga| fpga.fits(&outline.array, &outline.depths));
         fits.then(|| outline.cycles().total().0)
     }
 }
