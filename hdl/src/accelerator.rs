@@ -95,6 +95,15 @@ pub fn accelerator(array: &ArrayConfig, depths: &MemoryDepths) -> Module {
     m.finish()
 }
 
+/// Describes the array alone, the module `array`, for designs that have memories and control of their
+/// own: the header of `accelerator/array.rs` is its data sheet.
+///
+/// # Panics
+/// As [`accelerator`].
+pub fn array(array: &ArrayConfig) -> Module {
+    array::array(&Sizes::new(array, &MemoryDepths::uniform(1)))
+}
+
 /// What most parts need.
 struct Top<'m> {
     m: &'m Builder,

@@ -13,7 +13,7 @@ mod rusthdl;
 mod sim;
 mod text;
 
-pub use accelerator::accelerator;
+pub use accelerator::{accelerator, array};
 pub use build::{
     Builder, DescriptionError, Direction, Instance, MAX_WIDTH, Memory, Module, Operand, Port,
     Problem, Reg, Sig, Wire,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What each crate may depend on, of this workspace.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("ir", &[]),
     ("model", &["ir"]),
     ("dataset", &[]),
@@ -21,6 +21,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
         "cli",
         &["ir", "model", "dataset", "hdl", "compiler", "sim", "cosim", "trainer", "boards", "plot"],
     ),
+    ("examples", &["ir"]),
     ("tests", &["ir", "model", "dataset", "hdl", "compiler", "sim", "cosim"]),
 ];
 
