@@ -2,7 +2,8 @@
 
 use super::{BUS_32, BUS_64, SMALL, some_problems};
 use crate::loaded::Loaded;
-use crate::pins::{DEPTHS, ModelPins, bench};
+use crate::pins::{DEPTHS, bench};
+use heartbit_tests::verilated::ModelPins;
 use heartbit_ir::program::DESCRIPTOR_WORDS;
 use heartbit_tests::bus::bench::Bench;
 use heartbit_tests::bus::lite::SLVERR;
