@@ -96,8 +96,8 @@ fn most_of(axi: Option<AxiConfig>, bits: usize) -> Rate {
 fn suited(shape: ArrayShape, bits: f64, axi: Option<AxiConfig>) -> (usize, Rate) {
     #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
     let share = |cols: usize| bits / (cols * shape.lanes) as f64;
-    let divisors = (1..=shape.cols).filter(|cols| shape.cols.is_multiple_of(*cols));
-    let cols = divisors.filter(|&cols| share(cols) <= 1.0).next().unwrap_or(shape.cols);
+    let mut divisors = (1..=shape.cols).filter(|cols| shape.cols.is_multiple_of(*cols));
+    let cols = divisors.find(|&cols| share(cols) <= 1.0).unwrap_or(shape.cols);
     let (rate, most) = (Rate::below(share(cols)), most_of(axi, cols * shape.lanes));
     (cols, if rate.is_faster_than(most) { most } else { rate })
 }
