@@ -114,6 +114,7 @@ fn rate_is_that_of_the_memory_port() {
     let network = bundled_network();
     let args = ["compile", text(&network), "--out", "b", "--axi=32", "--weight-port", "4"];
     let faster = ["--weight-rate", "2/3"];
-    let words = ["32 bits", "at a rate of 1/2", "--weight-rate 2/3", "help: give `--weight-rate 1/2`"];
+    let words =
+        ["32 bits", "at a rate of 1/2", "--weight-rate 2/3", "help: give `--weight-rate 1/2`"];
     fail(&directory, &[&args[..], &STREAMED, &faster].concat(), 2, &words);
 }

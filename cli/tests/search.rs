@@ -55,8 +55,8 @@ fn front_fits_and_is_a_front_and_can_be_compiled() {
     assert_eq!(best["area"], json["models"][0]["best"]["area"]);
 }
 
-/// Every third array of the front, and the last one, compiled with the flags that are printed for it,
-/// takes exactly the cycles, memories and area that were promised.
+/// Each array of the front, compiled with the flags that are printed for it, takes exactly the cycles,
+/// memories and area that were promised.
 #[track_caller]
 fn check_promises(args: &[&str]) -> Vec<Value> {
     let directory = tempfile::tempdir().expect("a directory");
@@ -64,8 +64,7 @@ fn check_promises(args: &[&str]) -> Vec<Value> {
     let network = network();
     let json = succeed(&[&["search", &network], args].concat());
     let front = json["front"].as_array().expect("a front").clone();
-    let some = front.iter().step_by(3).chain(front.last());
-    for promised in some {
+    for promised in &front {
         let flags = promised["compile"].as_array().expect("flags").iter();
         let flags: Vec<&str> = flags.map(|flag| flag.as_str().expect("a text")).collect();
         let own = ["compile", &network, "--out", build.to_str().expect("UTF-8")];
@@ -86,25 +85,28 @@ fn check_promises(args: &[&str]) -> Vec<Value> {
 
 #[test]
 fn arrays_in_bands_are_what_compile_makes() {
-    let limits = ["--family", "ecp5", "--lut", "12000", "--bram", "38"];
-    let front = check_promises(&limits);
+    let front = check_promises(&["--board", "ulx3s-25f"]);
     assert!(front.iter().any(|array| !array["bands"].is_null()), "{front:?}");
 }
 
 #[test]
 fn arrays_with_streamed_weights_are_what_compile_makes() {
-    let limits = ["--family", "ecp5", "--lut", "12000", "--bram", "30", "--clock", "50"];
+    let limits = ["--family", "ecp5", "--lut", "16000", "--bram", "44", "--clock", "50"];
     let memory = ["--weight-bandwidth", "200", "--weight-latency", "20"];
     let front = check_promises(&[&limits[..], &memory].concat());
     let streams = |array: &&Value| !array["weight_port"].is_null();
     assert!(front.iter().filter(streams).count() > 2, "{front:?}");
+    assert!(front.iter().filter(streams).any(|array| !array["bands"].is_null()), "{front:?}");
     let network = network();
     let text = heartbit(&[&["search", &network], &limits[..], &memory].concat());
     let text = String::from_utf8(text.stdout).expect("UTF-8");
-    for words in ["S layers with streamed weights", "more in bands or", "--weight-port", "the fastest:"] {
+    for words in
+        ["S layers with streamed weights", "more in bands or", "--weight-port", "the fastest:"]
+    {
         assert!(text.contains(words), "`{words}` is not in: {text}");
     }
-    assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+    let (_, command) = text.split_once("the fastest:").expect("seen");
+    assert!(command.lines().skip(2).all(|line| line.len() <= 80), "{text}");
 }
 
 #[test]

@@ -208,8 +208,7 @@ impl<'a> Predictor<'a> {
             let mut cycles = cycles_without_waits(index, layer);
             let streamed = self.ring.as_mut().filter(|_| layer.flags.stream_weights);
             let first = now + cycles.fetch;
-            cycles.wait =
-                streamed.map_or(0, |ring| wait(ring, layer, first, |w| waits(index, w)));
+            cycles.wait = streamed.map_or(0, |ring| wait(ring, layer, first, |w| waits(index, w)));
             now += cycles.total().0;
             layers.push(cycles);
         }
@@ -270,12 +269,7 @@ impl StepWaits {
 
 /// Cycles in which the steps of a layer wait, which could issue the first of them in a cycle; `so_far`
 /// is told them with each step of a first tile.
-fn wait(
-    ring: &mut Ring,
-    layer: &LayerDescriptor,
-    first: u64,
-    mut so_far: impl FnMut(u64),
-) -> u64 {
+fn wait(ring: &mut Ring, layer: &LayerDescriptor, first: u64, mut so_far: impl FnMut(u64)) -> u64 {
     let period = layer.tile_period();
     let later_tiles = layer.tiles().saturating_sub(1);
     let mut waited = 0;

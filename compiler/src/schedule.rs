@@ -312,8 +312,9 @@ pub fn compile_again(
     let plan = crate::plan::plan(network)?;
     let sequence = match bands {
         None => Sequence::whole(&plan),
-        Some(bands) => Sequence::in_bands(network, &plan, bands)
-            .ok_or(ScheduleError::Bands(bands))?,
+        Some(bands) => {
+            Sequence::in_bands(network, &plan, bands).ok_or(ScheduleError::Bands(bands))?
+        }
     };
     let ring = program.depths.ring.zip(program.weight_stream.as_ref());
     let port = ring.map(|(ring, stream)| WeightPort {
@@ -322,7 +323,8 @@ pub fn compile_again(
         ring: Some(ring.words),
         room: None,
     });
-    let target = Target { weight_port: port, ..Target::for_hardware(&program.array, program.depths) };
+    let target =
+        Target { weight_port: port, ..Target::for_hardware(&program.array, program.depths) };
     let streamed = program.layers.iter().map(|layer| layer.flags.stream_weights).collect();
     build(network, plan, &target, sequence, Some(streamed))
 }

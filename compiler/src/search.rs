@@ -21,9 +21,9 @@ use crate::resources::Area;
 use crate::schedule::{Misfit, Outline, Target, WeightPort, draft};
 use fit::Budget;
 use front::front;
-use open::Open;
 use heartbit_ir::network::Network;
 use heartbit_ir::program::{ArrayConfig, ArrayShape, MemoryDepths};
+use open::Open;
 use rayon::prelude::*;
 
 /// Arrays that are looked at.
@@ -187,9 +187,8 @@ pub fn search(
     let scheduled = drafts.iter().filter(|draft| draft.is_schedule).count();
     let (plain, rest): (Vec<_>, Vec<_>) = drafts.into_iter().partition(|draft| draft.fits);
     let closest = |draft: &Draft| fit::excess(&draft.whole.area, &budget.capacity);
-    let closest = rest.iter().filter(|d| d.is_schedule).min_by(|a, b| {
-        closest(a).total_cmp(&closest(b))
-    });
+    let closest =
+        rest.iter().filter(|d| d.is_schedule).min_by(|a, b| closest(a).total_cmp(&closest(b)));
     let closest = closest.map(|draft| draft.whole.clone());
     let open: Vec<Open> = rest.into_iter().filter_map(|draft| draft.open).collect();
     let plain = plain.into_iter().map(|draft| draft.whole).collect();

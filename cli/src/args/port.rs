@@ -71,9 +71,8 @@ impl PortArgs {
                 "a memory port of {bus} bits (`--axi={bus}`) brings beats of {cols} x {lanes} bits \
                  at a rate of {most}, which is less than `--weight-rate {rate}`"
             );
-            return Err(Failure::new(Code::Usage, message).help(format!(
-                "give `--weight-rate {most}` or a slower one, or leave it out"
-            )));
+            return Err(Failure::new(Code::Usage, message)
+                .help(format!("give `--weight-rate {most}` or a slower one, or leave it out")));
         }
         let slots = PortSlots::at_rate(self.latency, rate.beats, rate.cycles);
         Ok(Some(WeightPort { cols, slots, ring: self.ring, room: None }))
@@ -82,8 +81,9 @@ impl PortArgs {
 
 fn no_clock() -> Failure {
     let message = "`--weight-bandwidth` needs the clock of the array";
-    Failure::new(Code::Usage, message)
-        .help("give `--board`, or `--family` and `--clock`; or `--weight-port` with `--weight-rate`")
+    Failure::new(Code::Usage, message).help(
+        "give `--board`, or `--family` and `--clock`; or `--weight-port` with `--weight-rate`",
+    )
 }
 
 /// The fastest rate of a weight port of so many bits.
@@ -107,7 +107,8 @@ pub(crate) fn flags(port: &WeightPort) -> Vec<String> {
     let WeightPort { cols, slots, .. } = port;
     let beats = slots.pattern.iter().filter(|slot| **slot).count();
     let rate = format!("{beats}/{}", slots.pattern.len());
-    let mut flags = vec!["--weight-port".to_owned(), cols.to_string(), "--weight-rate".to_owned(), rate];
+    let mut flags =
+        vec!["--weight-port".to_owned(), cols.to_string(), "--weight-rate".to_owned(), rate];
     let latency = ["--weight-latency".to_owned(), slots.latency.to_string()];
     flags.extend(latency.into_iter().filter(|_| slots.latency > 0));
     let ring = port.ring.map(|words| ["--weight-ring".to_owned(), words.to_string()]);
@@ -133,9 +134,9 @@ impl Rate {
     fn below(share: f64) -> Self {
         let beats = |cycles: u32| (f64::from(cycles) * share.min(1.0)).floor() as u32;
         let rates = (1..=64).map(|cycles| Self { beats: beats(cycles), cycles });
-        let best = rates.filter(|rate| rate.beats > 0).reduce(|best, rate| {
-            if rate.is_faster_than(best) { rate } else { best }
-        });
+        let best = rates
+            .filter(|rate| rate.beats > 0)
+            .reduce(|best, rate| if rate.is_faster_than(best) { rate } else { best });
         let slow = (1.0 / share).ceil().clamp(1.0, 65_536.0) as u32;
         best.unwrap_or(Self { beats: 1, cycles: slow })
     }

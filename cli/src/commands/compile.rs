@@ -51,7 +51,8 @@ pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
 fn compile_best(network: Network, fpga: &Fpga, args: &CompileArgs) -> Outcome<Build> {
     let axi = args.axi.map(AxiBits::config);
     // A rate that the memory port does not reach with so many lanes is no port of theirs.
-    let port = |shape: &ArrayShape| args.port.port(*shape, Some(fpga.clock_mhz), axi).ok().flatten();
+    let port =
+        |shape: &ArrayShape| args.port.port(*shape, Some(fpga.clock_mhz), axi).ok().flatten();
     let found = super::search::search(&network, fpga, &port)?;
     let Some(best) = found.best() else { return Err(super::search::none_fits(&found, fpga)) };
     let a = best.array;

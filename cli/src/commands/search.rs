@@ -39,9 +39,8 @@ pub(crate) fn run(args: &SearchArgs, format: Format) -> Outcome {
             .help("give `--accuracy` one share for each MODEL, in their order"));
     }
     let fpga = Fpga::new(&args.fpga)?;
-    let port = |shape: &ArrayShape| {
-        args.port.port(*shape, Some(fpga.clock_mhz), None).ok().flatten()
-    };
+    let port =
+        |shape: &ArrayShape| args.port.port(*shape, Some(fpga.clock_mhz), None).ok().flatten();
     let mut searched = Vec::new();
     for (i, path) in args.models.iter().enumerate() {
         let network = inputs::network(path)?;
@@ -207,7 +206,7 @@ fn to_text(searched: &[Searched], points: &[Point<'_>], fpga: &Fpga) -> String {
     let marks = if points.iter().all(|p| p.candidate.is_plain()) {
         ""
     } else {
-        "B layers run in bands, S layers with streamed weights; "
+        "B layers in bands, S layers with streamed weights;\n"
     };
     format!(
         "{}, {} at {} MHz\n{}\n{}\nT lane groups, Q lines of a tile; {marks}LUT are {}, block RAM {};\n\
@@ -268,11 +267,8 @@ fn table(searched: &[Searched], points: &[Point<'_>]) -> Table {
 fn row(point: &Point<'_>, many: bool, known: bool, plain: bool) -> Vec<String> {
     let Candidate { array: a, cycles, area, bands, streamed, .. } = point.candidate;
     let Area { lut, ff, bram, dsp } = *area;
-    let mut cells = vec![
-        format!("{}x{}x{}", a.rows, a.cols, a.lanes),
-        a.taps.to_string(),
-        a.lines.to_string(),
-    ];
+    let mut cells =
+        vec![format!("{}x{}x{}", a.rows, a.cols, a.lanes), a.taps.to_string(), a.lines.to_string()];
     if many {
         cells.insert(0, point.of.name.clone());
     }

@@ -93,8 +93,7 @@ impl Choice<'_> {
             let quick = Effort::Quick;
             let attempt = self.task.attempt(&sequence, Contents::Counted, quick)?;
             let Attempt { outline, misfits, .. } = attempt;
-            let fits =
-                misfits.is_empty() && self.task.target.fits(&outline.array, &outline.depths);
+            let fits = misfits.is_empty() && self.task.target.fits(&outline.array, &outline.depths);
             let cycles = cycles(&outline);
             if fits && cycles < least {
                 least = cycles;

@@ -1,7 +1,7 @@
 //! The search against the compiler, and its order.
 
-use super::fit::{shortages, weight_room};
 use super::fit::{Budget, Capacity};
+use super::fit::{shortages, weight_room};
 use super::{Candidate, Found, Space, search};
 use crate::fold::fold;
 use crate::plan::plan;
@@ -153,9 +153,7 @@ fn arrays_fit_in_bands_and_with_streamed_weights_as_they_are_compiled() {
     let model = Model::of(Family::Ecp5);
     let slots = PortSlots::at_rate(20, 1, 2);
     let port = WeightPort { cols: 4, slots, ring: None, room: None };
-    for (stream, weight, has_port) in
-        [(1, 1, false), (2, 1, false), (2, 2, true), (4, 3, true)]
-    {
+    for (stream, weight, has_port) in [(1, 1, false), (2, 1, false), (2, 2, true), (4, 3, true)] {
         let depths = MemoryDepths {
             stream: whole.depths.stream / stream,
             weight: whole.depths.weight / weight,

@@ -136,9 +136,8 @@ mod tests {
             (65, (1, 2), (1, 4)),
             (256, (1, 4), (1, 8)),
         ] {
-            let rate = |data_bits| {
-                weight_rate(AxiConfig { data_bits, ..AxiConfig::default() }, port_bits)
-            };
+            let rate =
+                |data_bits| weight_rate(AxiConfig { data_bits, ..AxiConfig::default() }, port_bits);
             assert_eq!((rate(64), rate(32)), (at_64, at_32), "{port_bits} bits");
         }
     }

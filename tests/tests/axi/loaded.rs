@@ -85,6 +85,7 @@ impl Loaded {
 /// Units of 64 bits that hold the beats of an image side by side, or each beat by itself.
 fn sequence_units(program: &Program, ring: WeightRing) -> usize {
     let stream = program.weight_stream.as_ref().expect("bug: streamed");
-    let (beats, bits) = (stream.beats(ring.port_cols).count(), ring.port_cols * program.array.lanes);
+    let (beats, bits) =
+        (stream.beats(ring.port_cols).count(), ring.port_cols * program.array.lanes);
     if bits > 64 { beats * bits.div_ceil(64) } else { beats.div_ceil(64 / bits) }
 }

@@ -4,7 +4,6 @@
 use super::{BUS_32, BUS_64, GROUPS, SMALL, WIDE, settle_after_abort, some_problems, some_stalls};
 use crate::loaded::Loaded;
 use crate::pins::{DEPTHS, bench_of};
-use heartbit_tests::verilated::{ModelPins, toolchain};
 use heartbit_cosim::{axi_design, elaborate_icarus, elaborate_yosys, lint};
 use heartbit_hdl::axi::AxiConfig;
 use heartbit_hdl::axi::registers::REGISTERS;
@@ -13,6 +12,7 @@ use heartbit_tests::bus::Stalls;
 use heartbit_tests::bus::bench::Bench;
 use heartbit_tests::bus::memory::Fault;
 use heartbit_tests::regs;
+use heartbit_tests::verilated::{ModelPins, toolchain};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
