@@ -3,7 +3,7 @@
 mod bench;
 #[cfg(feature = "train")]
 mod landscape;
-mod port;
+pub(crate) mod port;
 mod search;
 #[cfg(feature = "train")]
 mod train;
@@ -310,21 +310,21 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 pub(crate) struct CompileArgs {
     /// Checkpoint or network.
     pub(crate) model: PathBuf,
-    /// Array as ROWSxCOLSxLANES; the fastest one that fits the board unless given.
-    #[arg(long, required_unless_present = "board")]
+    /// Array as ROWSxCOLSxLANES; the fastest one that fits the FPGA unless given.
+    #[arg(long, required_unless_present_any = ["board", "family"])]
     pub(crate) array: Option<ArrayShape>,
-    /// Board that the array has to fit, as `heartbit boards` names it, or a board file (.toml).
-    #[arg(long, value_name = "NAME")]
-    pub(crate) board: Option<String>,
+    #[command(flatten)]
+    pub(crate) fpga: FpgaArgs,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
     #[command(flatten)]
     pub(crate) port: PortArgs,
     /// Also writes the accelerator behind AXI (`rtl/heartbit_axi.v`), whose memory port has so many
-    /// bits, and for its host the program as one file and the registers for C and Rust (`host/`).
+    /// bits, and for its host the program as one file, streamed weights as another, and the registers
+    /// for C and Rust (`host/`).
     #[arg(
         long, value_enum, value_name = "BITS", num_args = 0..=1, require_equals = true,
-        default_missing_value = "64", conflicts_with = "weight_port"
+        default_missing_value = "64"
     )]
     pub(crate) axi: Option<AxiBits>,
     /// Directory to write.

@@ -12,8 +12,8 @@ use heartbit_compiler::build::Build;
 use heartbit_compiler::compare::{Difference, compare};
 use heartbit_compiler::diagnose::{Cause, Programs, diagnose};
 use heartbit_compiler::locate::{Location, layer_starts, locate};
-use heartbit_compiler::predict::predict;
-use heartbit_compiler::schedule::{Compiled, Target, compile, compile_in_bands};
+use heartbit_compiler::predict::{Predictor, predict};
+use heartbit_compiler::schedule::{Compiled, compile_again};
 use heartbit_cosim::{
     Design, Group, PeCycles, PeSignals, SaveFile, Toolchain, Trace, Waveform, output_groups,
     time_of,
@@ -58,6 +58,22 @@ struct Traced {
     fetch_cycle: u64,
     /// The same difference was seen.
     is_same: bool,
+    /// When it ran.
+    timing: Timing,
+}
+
+/// When an image ran: what the cycles of its steps depend on.
+struct Timing {
+    /// Its first cycle after the program was loaded, where weights are streamed.
+    start: u64,
+    /// The cycles that its layers took, as far as they ended.
+    layer_cycles: Vec<u64>,
+}
+
+impl Timing {
+    fn of(execution: &Execution) -> Self {
+        Self { start: execution.start, layer_cycles: execution.layer_cycles.clone() }
+    }
 }
 
 /// Locates a difference of an image; `tracer` if its waveform is wanted.
@@ -72,29 +88,33 @@ pub(crate) fn find(
     let mut notes = Vec::new();
     let expected = expected(build, &mut notes);
     let scene = Scene { build, image, divergence, values, expected };
-    let location = scene.location();
+    let mut location = scene.location(&scene.timing()?);
     let array = &build.compiled.program.array;
-    let signals = location.map(|location| PeSignals::new(array, &location.pe));
+    let signals = location.as_ref().map(|location| PeSignals::new(array, &location.pe));
     // The report on the difference must not be lost with the waveform.
     let mut traced = tracer.and_then(|tracer| {
         let traced = scene.trace(tracer, location.as_ref());
         traced.map_err(|failure| notes.push(format!("no waveform: {}", failure.message()))).ok()
     });
+    // What steps wait depends on when the image begins.
+    if let Some(traced) = traced.as_ref().filter(|_| scene.streams()) {
+        location = scene.location(&traced.timing);
+    }
     let cause = match (&location, &signals) {
         (Some(location), Some(signals)) => {
             scene.cause(location, signals, traced.as_mut(), &mut notes)?
         }
         _ => None,
     };
-    let sum = location.map(|location| location.cycles.sum);
+    let sum = location.as_ref().map(|location| location.cycles.sum);
     let marker = cause.as_ref().map(|cause| cause.cycle).or(sum);
     let marker = marker.unwrap_or_else(|| scene.send_start());
     let groups = signals.map_or_else(output_groups, |signals| signals.groups());
     let tensor = &divergence.difference.tensor;
     let named = |cause: &Cause| Some(signal(cause.part, tensor, signals.as_ref()?));
     Ok(Located {
-        pe: location.map(|location| location.pe),
-        cycles: location.map(|location| location.cycles),
+        pe: location.as_ref().map(|location| location.pe),
+        cycles: location.as_ref().map(|location| location.cycles),
         module: signals.map_or("heartbit.sender".to_owned(), |signals| signals.module()),
         signal: cause.as_ref().and_then(named),
         cause,
@@ -103,16 +123,11 @@ pub(crate) fn find(
     })
 }
 
-/// What the compiler makes of the network for the same array and memories.
+/// What the compiler makes of the network for the same array, memories, bands and weight port.
 fn expected<'a>(build: &'a Build, notes: &mut Vec<String>) -> Cow<'a, Compiled> {
     let loaded = &build.compiled.program;
-    let target = Target::for_hardware(&loaded.array, loaded.depths);
     let sequence = &build.compiled.sequence;
-    let compiled = match sequence.bands {
-        Some(bands) => compile_in_bands(&build.network, &target, bands),
-        None => compile(&build.network, &target),
-    };
-    match compiled {
+    match compile_again(&build.network, loaded, sequence.bands) {
         Ok(fresh) if fresh.program.layers == loaded.layers => Cow::Owned(fresh),
         Ok(fresh) => {
             let pairs = fresh.program.layers.iter().zip(&loaded.layers);
@@ -133,15 +148,31 @@ fn expected<'a>(build: &'a Build, notes: &mut Vec<String>) -> Cow<'a, Compiled> 
 }
 
 impl Scene<'_> {
+    /// Whether steps may wait for their weights.
+    fn streams(&self) -> bool {
+        self.program().layers.iter().any(|layer| layer.flags.stream_weights)
+    }
+
+    /// When the image ran; where weights are streamed, when it runs first, so that it does not
+    /// depend on the images before.
+    fn timing(&self) -> Outcome<Timing> {
+        if !self.streams() {
+            let layer_cycles = self.divergence.layer_cycles.clone();
+            return Ok(Timing { start: 0, layer_cycles });
+        }
+        Ok(Timing::of(&Simulator::new(self.program())?.run(self.image)?))
+    }
+
     /// Tile, processing element and cycles.
-    fn location(&self) -> Option<Location> {
+    fn location(&self, timing: &Timing) -> Option<Location> {
         let place = self.divergence.difference.place?;
-        let program = &self.build.compiled.program;
+        let program = self.program();
+        let (predicted, waits) = Predictor::new(program).image_with_waits(timing.start);
         // What an engine that stopped early did not say is predicted.
-        let mut cycles = self.divergence.layer_cycles.clone();
-        let predicted = predict(program).layers;
-        cycles.extend(predicted.iter().skip(cycles.len()).map(|layer| layer.total().0));
-        Some(locate(program, layer_starts(&cycles)[place.layer], &place))
+        let mut cycles = timing.layer_cycles.clone();
+        let rest = predicted.layers.iter().skip(cycles.len());
+        cycles.extend(rest.map(|layer| layer.total().0));
+        Some(locate(program, layer_starts(&cycles)[place.layer], &waits, &place))
     }
 
     fn first_difference(&self, compiled: &Compiled, execution: &Execution) -> Option<Difference> {
@@ -165,6 +196,7 @@ impl Scene<'_> {
             file,
             fetch_cycle: run.fetch_cycle,
             is_same: again.as_ref() == Some(&self.divergence.difference),
+            timing: Timing::of(&run.execution),
         })
     }
 
@@ -193,8 +225,7 @@ impl Scene<'_> {
     fn pe_cycles(&self, location: &Location, fetch: u64) -> PeCycles {
         let cycles = &location.cycles;
         PeCycles {
-            operands: fetch + cycles.operands,
-            steps: self.program().layers[location.pe.layer].steps.into(),
+            operands: location.operands.iter().map(|cycle| fetch + cycle).collect(),
             sum: fetch + cycles.sum,
             post: fetch + cycles.post,
         }

@@ -4,7 +4,7 @@
 
 use heartbit_compiler::build::BuildError;
 use heartbit_compiler::fold::FoldError;
-use heartbit_compiler::schedule::{Misfit, ScheduleError};
+use heartbit_compiler::schedule::{LAYERS, Misfit, ScheduleError};
 use heartbit_ir::file::FileError;
 use heartbit_model::CheckpointError;
 use heartbit_model::import::{ContainerError, ImportError};
@@ -101,7 +101,9 @@ fn remedies(misfits: &[Misfit]) -> String {
     let steps: Vec<String> = misfits
         .iter()
         .map(|misfit| {
-            if misfit.resource.starts_with("--") && misfit.needed <= 1 << 16 {
+            if misfit.resource == LAYERS {
+                "a network of fewer layers".to_owned()
+            } else if misfit.resource.starts_with("--") && misfit.needed <= 1 << 16 {
                 format!("{} {}", misfit.resource, misfit.needed)
             } else {
                 "more columns or lanes (`--array`)".to_owned()

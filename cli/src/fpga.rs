@@ -5,7 +5,7 @@ use crate::failure::{Code, Failure, Outcome};
 use crate::output::grouped;
 use heartbit_boards::board::{Board, BoardError};
 use heartbit_compiler::resources::{Area, Family, Model};
-use heartbit_compiler::search::fit::{Capacity, Shortage, culprit, shortages};
+use heartbit_compiler::search::fit::{Budget, Capacity, Shortage, culprit, shortages};
 use heartbit_ir::program::{ArrayConfig, MemoryDepths};
 use serde_json::{Value, json};
 
@@ -21,6 +21,8 @@ pub(crate) struct Fpga {
     pub(crate) model: &'static Model,
     pub(crate) capacity: Capacity,
     pub(crate) clock_mhz: f64,
+    /// What it was given by on the command line.
+    pub(crate) flags: Vec<String>,
 }
 
 impl Fpga {
@@ -52,7 +54,7 @@ impl Fpga {
             dsp: args.dsp.or(capacity.dsp),
         };
         let clock_mhz = args.clock.unwrap_or(clock_mhz);
-        Ok(Self { name, model: Model::of(family), capacity, clock_mhz })
+        Ok(Self { name, model: Model::of(family), capacity, clock_mhz, flags: args.flags() })
     }
 
     pub(crate) fn family(&self) -> Family {
@@ -64,6 +66,11 @@ impl Fpga {
             "name": self.name, "family": self.family().name(), "capacity": self.capacity,
             "clock_mhz": self.clock_mhz,
         })
+    }
+
+    /// What an array may take.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget { family: self.family(), capacity: self.capacity }
     }
 
     /// How far the estimates are from synthesis, in a sentence.
@@ -107,7 +114,7 @@ impl Fpga {
 
     /// Whether an array fits.
     pub(crate) fn fits(&self, array: &ArrayConfig, depths: &MemoryDepths) -> bool {
-        shortages(&self.model.area(array, depths), &self.capacity).is_empty()
+        self.budget().fits(array, depths)
     }
 
     /// The area of an array, if it fits.

@@ -5,7 +5,7 @@ mod support;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
-use support::{bundled_network, data, flip_weight, heartbit, succeed, temporary, text};
+use support::{bundled_network, data, flip_weight, flip_word, heartbit, succeed, temporary, text};
 use tempfile::TempDir;
 
 /// Compiles the bundled network for a small array.
@@ -71,6 +71,53 @@ fn flipped_weight_bit_is_named_with_its_address_by_sim_and_cosim() {
     let location = &cosim["first_divergence"]["location"]["cycles"];
     assert_eq!(cycles[0] + 16, location["first_step"].as_u64().expect("a number"));
     assert!(cycles[1] > location["end"].as_u64().expect("a number") && cycles[1] - cycles[0] < 300);
+}
+
+/// A network that waits for streamed weights: the cycles are those in which the steps are issued.
+#[test]
+fn flipped_bit_of_a_streamed_weight_is_named_in_its_cycle() {
+    let directory = temporary();
+    let path = directory.path().join("build");
+    let (network, data) = (bundled_network(), data());
+    let array = ["--array", "4x4x16", "--weight-words", "600", "--weight-port", "1"];
+    let slow = ["--weight-rate", "1/8", "--weight-latency", "9"];
+    let compile = ["compile", text(&network), "--out", text(&path)];
+    let compiled = succeed(&directory, &[&compile[..], &array, &slow].concat());
+    // A word of the first layer that waits for its weights.
+    let layers = compiled["layers"].as_array().expect("layers");
+    let waits = |layer: &Value| layer["of_which"]["wait"].as_u64().expect("a number");
+    let number = layers.iter().position(|layer| waits(layer) > 0).expect("a layer waits");
+    let streamed = layers[..number].iter().filter(|layer| layer["streamed"] == true);
+    let file = fs::read_to_string(path.join("program.json")).expect("readable");
+    let program: Value = serde_json::from_str(&file).expect("JSON");
+    let words = |layer: &Value| {
+        let at = layers.iter().position(|l| l["name"] == layer["name"]).expect("a layer");
+        let steps = program["layers"][at]["steps"].as_u64().expect("a number");
+        steps * layer["shape"][2].as_u64().expect("channels").div_ceil(4)
+    };
+    let word = usize::try_from(streamed.map(words).sum::<u64>()).expect("small") + 2;
+    let [old, new] = flip_word(&path.join("mem/weight_stream_000.hex"), word);
+    let run = |engine: &'static str, more: &[&str]| {
+        let args = [engine, text(&path), "--data", text(&data), "--images", "2"];
+        differ(&directory, &args.into_iter().chain(more.iter().copied()).collect::<Vec<_>>())
+    };
+    let sim = run("sim", &[]);
+    let cosim = run("cosim", &["--trace", "first-mismatch"]);
+    for json in [&sim, &cosim] {
+        let location = &json["first_divergence"]["location"];
+        let cause = &location["cause"];
+        assert_eq!((&location["pe"]["layer"], &cause["part"]), (&json!(number), &json!("weight")));
+        assert_eq!((&cause["expected"], &cause["actual"]), (&json!(old), &json!(new)), "{json}");
+        let note = cause["note"].as_str().expect("a note");
+        let place = format!("word {word} of the weight stream: the memory image is wrong");
+        assert!(note.contains(&place), "{note}");
+        assert_eq!(location["notes"], json!([]));
+        // The tile is the first one of its column tile: step 2 has waited.
+        let cycles = &location["cycles"];
+        let step = cause["step"]["index"].as_u64().expect("a step");
+        let first = cycles["operands"].as_u64().expect("a cycle");
+        assert!(step == 2 && cause["cycle"].as_u64().expect("a cycle") >= first + step, "{cause}");
+    }
 }
 
 #[test]

@@ -55,6 +55,86 @@ fn front_fits_and_is_a_front_and_can_be_compiled() {
     assert_eq!(best["area"], json["models"][0]["best"]["area"]);
 }
 
+/// Each array of the front, compiled with the flags that are printed for it, takes exactly the cycles,
+/// memories and area that were promised.
+#[track_caller]
+fn check_promises(args: &[&str]) -> Vec<Value> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let build = directory.path().join("build");
+    let network = network();
+    let json = succeed(&[&["search", &network], args].concat());
+    let front = json["front"].as_array().expect("a front").clone();
+    for promised in &front {
+        let flags = promised["compile"].as_array().expect("flags").iter();
+        let flags: Vec<&str> = flags.map(|flag| flag.as_str().expect("a text")).collect();
+        let own = ["compile", &network, "--out", build.to_str().expect("UTF-8")];
+        let compiled = succeed(&[&own[..], &flags].concat());
+        let cycles = &compiled["cycles"];
+        assert_eq!(cycles["total"], promised["cycles"], "{promised}");
+        assert_eq!(cycles["back_to_back"], promised["cycles_back_to_back"], "{promised}");
+        assert_eq!(compiled["memories"], promised["memories"]);
+        assert_eq!(compiled["area"], promised["area"]);
+        assert_eq!(compiled.get("bands").is_some(), !promised["bands"].is_null(), "{promised}");
+        let layers = compiled["layers"].as_array().expect("layers").iter();
+        let streamed = layers.filter(|layer| layer["streamed"] == true).count();
+        assert_eq!(promised["streamed_layers"], streamed, "{promised}");
+        assert_eq!(compiled["weight_port"].is_null(), promised["weight_port"].is_null());
+    }
+    front
+}
+
+#[test]
+fn arrays_in_bands_are_what_compile_makes() {
+    let front = check_promises(&["--board", "ulx3s-25f"]);
+    assert!(front.iter().any(|array| !array["bands"].is_null()), "{front:?}");
+}
+
+#[test]
+fn arrays_with_streamed_weights_are_what_compile_makes() {
+    let limits = ["--family", "ecp5", "--lut", "16000", "--bram", "44", "--clock", "50"];
+    let memory = ["--weight-bandwidth", "200", "--weight-latency", "20"];
+    let front = check_promises(&[&limits[..], &memory].concat());
+    let streams = |array: &&Value| !array["weight_port"].is_null();
+    assert!(front.iter().filter(streams).count() > 2, "{front:?}");
+    assert!(front.iter().filter(streams).any(|array| !array["bands"].is_null()), "{front:?}");
+    let network = network();
+    let text = heartbit(&[&["search", &network], &limits[..], &memory].concat());
+    let text = String::from_utf8(text.stdout).expect("UTF-8");
+    for words in
+        ["S layers with streamed weights", "more in bands or", "--weight-port", "the fastest:"]
+    {
+        assert!(text.contains(words), "`{words}` is not in: {text}");
+    }
+    let (_, command) = text.split_once("the fastest:").expect("seen");
+    assert!(command.lines().skip(2).all(|line| line.len() <= 80), "{text}");
+}
+
+#[test]
+fn board_with_a_weight_port_is_compiled_for() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (board, build, network) = (path("small.toml"), path("build"), network());
+    // Not even the bundled network's weights fit, with an array of this size.
+    let text = "title = \"small\"\ndevice = \"none\"\nfamily = \"ecp5\"\nclock_mhz = 50\n\
+                [capacity]\nlut = 40000\nff = 40000\nbram = 60\ndsp = 32\n\
+                [source]\ncapacity = \"made up\"\nclock = \"made up\"\n";
+    std::fs::write(&board, text).expect("writable");
+    let array = ["--array", "8x8x16"];
+    let own = ["compile", &network, "--board", &board, "--out", &build];
+    fail(&[&own[..], &array].concat(), 4, &["does not fit small", "--weight-port"]);
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/cifar10-mini");
+    let data = data.to_str().expect("UTF-8");
+    let port = ["--weight-port", "2", "--weight-rate", "1/2"];
+    for array in [&array[..], &[]] {
+        let compiled = succeed(&[&own[..], &port, array].concat());
+        assert!(compiled["area"]["bram"].as_u64().is_some_and(|bram| bram <= 60), "{compiled}");
+        let is_streamed = !compiled["weight_port"].is_null();
+        assert!(is_streamed || array.is_empty(), "{compiled}");
+        let sim = succeed(&["sim", &build, "--data", data, "--images", "2"]);
+        assert_eq!(sim["verdict"], "pass");
+    }
+}
+
 #[test]
 fn what_does_not_fit_says_by_how_much_and_what_to_change() {
     let network = network();

@@ -280,6 +280,7 @@ pub fn read(path: &Path) -> Result<Build, BuildError> {
         weight_stream,
         parameters,
     };
+    program.validate().map_err(malformed(&program_path))?;
     let stem = stem_offsets(&network, &plan, &program.array);
     Ok(Build { network, compiled: Compiled { plan, sequence, program, stem } })
 }

@@ -2,14 +2,14 @@
 //! its operands, its sum and its results are where.
 //!
 //! Microarchitecture.md, sections 4.1 and 5.1 to 5.3, as arithmetic. Cycles are counted from the
-//! first one of `Fetch`. When a layer begins is an argument, so that it can be what was observed;
-//! within a layer no step may wait for its weights (section 2.2).
+//! first one of `Fetch`. When a layer begins is an argument, so that it can be what was observed, and
+//! so is how long its steps wait for their weights (section 2.2).
 //!
 //! Not here: what the words should be (`sim`), what they were (`cosim`), and which of them is
 //! wrong ([`crate::diagnose`]).
 
 use crate::compare::Place;
-use crate::predict::FETCH_CYCLES;
+use crate::predict::{FETCH_CYCLES, StepWaits};
 use heartbit_ir::program::{LayerDescriptor, PePlace, Program, Step};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -20,13 +20,14 @@ const TO_ARRAY: u64 = 3;
 const TO_WRITE: u64 = 4;
 
 /// Where and when an element is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
     /// Tile and processing element.
     pub pe: PePlace,
     /// When.
     pub cycles: TileCycles,
+    /// For each step of the tile, the cycle in which its words are at the element.
+    pub operands: Vec<u64>,
 }
 
 /// The cycles of an element, counted from the first one of `Fetch`.
@@ -60,8 +61,8 @@ pub fn layer_starts(layer_cycles: &[u64]) -> Vec<u64> {
     layer_cycles.iter().enumerate().map(start).collect()
 }
 
-/// Locates an element of a layer whose first step is issued in cycle `start`.
-pub fn locate(program: &Program, start: u64, place: &Place) -> Location {
+/// Locates an element of a layer whose first step is issued in cycle `start`, if it does not wait.
+pub fn locate(program: &Program, start: u64, waits: &StepWaits, place: &Place) -> Location {
     let (array, d) = (&program.array, &program.layers[place.layer]);
     let (column_tile, tile_row, tile) = order(program, place);
     let (lines, pitch) = lines(program, d);
@@ -72,8 +73,11 @@ pub fn locate(program: &Program, start: u64, place: &Place) -> Location {
 
     let tiles_before = tile_row as u64 * u64::from(d.row_tiles) + tile as u64;
     let column_period = d.tiles() * d.tile_period() + u64::from(d.col_gap);
-    let first_step = start + column_tile as u64 * column_period + tiles_before * d.tile_period();
-    let last_step = first_step + u64::from(d.steps.max(1)) - 1;
+    let begin = start + column_tile as u64 * column_period + tiles_before * d.tile_period();
+    let waits = waits.of_tile(place.layer, d, column_tile, tiles_before == 0);
+    let issued: Vec<u64> = (begin..).zip(waits).map(|(cycle, waited)| cycle + waited).collect();
+    let first_step = issued.first().copied().unwrap_or(begin);
+    let last_step = issued.last().copied().unwrap_or(begin);
     let (rows, cols) = (array.rows as u64, array.cols as u64);
     let latency = array.popcount_latency() as u64;
     let skew = (row + col) as u64;
@@ -94,7 +98,8 @@ pub fn locate(program: &Program, start: u64, place: &Place) -> Location {
         written,
         end: if d.flags.pool { written + pooled } else { written + writes - 1 },
     };
-    Location { pe, cycles }
+    let operands = issued.into_iter().map(|cycle| cycle + TO_ARRAY + skew).collect();
+    Location { pe, cycles, operands }
 }
 
 /// Column tile, row of tiles and tile of an element: the order in which elements are computed.
@@ -254,7 +259,8 @@ mod tests {
     fn cycles_are_those_of_the_page() {
         // P = 2, beats = 1; the second column tile begins after 3·2 tiles of 6 cycles and its gap.
         let place = Place { layer: 0, y: 2, x: 5, channel: 3 };
-        let Location { pe, cycles } = locate(&program(1), 100, &place);
+        let none = StepWaits::default();
+        let Location { pe, cycles, operands } = locate(&program(1), 100, &none, &place);
         let expected = PePlace { layer: 0, column_tile: 1, tile_row: 2, tile: 1, row: 1, col: 1 };
         assert_eq!(pe, expected);
         let first_step = 100 + (6 * 6 + 7) + 5 * 6;
@@ -273,6 +279,7 @@ mod tests {
                 end: written,
             }
         );
+        assert_eq!(operands, (first_step + 5..first_step + 10).collect::<Vec<_>>());
         assert_eq!(pixel(&program(1), &pe), (2, 5));
     }
 
@@ -280,7 +287,8 @@ mod tests {
     fn folded_tiles_have_lines_one_above_the_other() {
         let program = program(2);
         for (y, x, row) in [(0, 0, 0), (0, 1, 1), (1, 0, 2), (2, 1, 1)] {
-            let pe = locate(&program, 0, &Place { layer: 0, y, x, channel: 0 }).pe;
+            let place = Place { layer: 0, y, x, channel: 0 };
+            let pe = locate(&program, 0, &StepWaits::default(), &place).pe;
             assert_eq!((pe.tile_row, pe.tile, pe.row), (y / 2, 0, row));
             assert_eq!(pixel(&program, &pe), (y, x));
         }

@@ -184,6 +184,22 @@ impl<'a> Predictor<'a> {
     /// # Panics
     /// If the program has no layers.
     pub fn image(&mut self, start: u64) -> CyclePrediction {
+        self.follow(start, |_, _| {})
+    }
+
+    /// Like [`Predictor::image`], and says which steps wait.
+    ///
+    /// # Panics
+    /// As [`Predictor::image`].
+    pub fn image_with_waits(&mut self, start: u64) -> (CyclePrediction, StepWaits) {
+        let mut layers = vec![Vec::new(); self.program.layers.len()];
+        let prediction = self.follow(start, |layer, waited| layers[layer].push(waited));
+        (prediction, StepWaits { layers })
+    }
+
+    /// Predicts an image; `waits` is told of each step of a first tile in a streamed layer, and for
+    /// how many cycles steps of the layer have waited up to it.
+    fn follow(&mut self, start: u64, mut waits: impl FnMut(usize, u64)) -> CyclePrediction {
         let last = self.program.layers.last().expect("bug: a program has layers");
         let send = u64::from(last.col_tiles) + u64::from(self.program.header.classes) + 1;
         let mut now = start;
@@ -191,15 +207,17 @@ impl<'a> Predictor<'a> {
         for (index, layer) in self.program.layers.iter().enumerate() {
             let mut cycles = cycles_without_waits(index, layer);
             let streamed = self.ring.as_mut().filter(|_| layer.flags.stream_weights);
-            cycles.wait = streamed.map_or(0, |ring| wait(ring, layer, now + cycles.fetch));
+            let first = now + cycles.fetch;
+            cycles.wait = streamed.map_or(0, |ring| wait(ring, layer, first, |w| waits(index, w)));
             now += cycles.total().0;
             layers.push(cycles);
         }
         CyclePrediction { layers, send: CycleCount(send) }
     }
 
-    /// The first cycle in which the ring is full, before the first image.
-    fn filled_at(&self) -> u64 {
+    /// The first cycle in which the ring is full, before the first image; 0 where no weights are
+    /// streamed.
+    pub fn filled_at(&self) -> u64 {
         self.ring.as_ref().map_or(0, Ring::filled_at)
     }
 
@@ -220,8 +238,38 @@ fn cycles_without_waits(index: usize, layer: &LayerDescriptor) -> LayerCycles {
     }
 }
 
-/// Cycles in which the steps of a layer wait, which could issue the first of them in a cycle.
-fn wait(ring: &mut Ring, layer: &LayerDescriptor, first: u64) -> u64 {
+/// The cycles in which steps of an image wait for their weights.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StepWaits {
+    /// Of each layer: for each column tile and each step of its first tile, the cycles that steps
+    /// of the layer have waited when it is issued; nothing of layers whose weights are resident.
+    layers: Vec<Vec<u64>>,
+}
+
+impl StepWaits {
+    /// Cycles that steps of a layer have waited when the last step of a tile is issued, and before
+    /// it each other one: those of the first tile of a column tile may differ, those of later ones
+    /// do not.
+    pub(crate) fn of_tile(
+        &self,
+        layer: usize,
+        d: &LayerDescriptor,
+        column_tile: usize,
+        is_first: bool,
+    ) -> Vec<u64> {
+        let steps = usize::from(d.steps);
+        let first_tile = column_tile * steps..(column_tile + 1) * steps;
+        match self.layers.get(layer).and_then(|waits| waits.get(first_tile)) {
+            None => vec![0; steps],
+            Some(waits) if is_first => waits.to_vec(),
+            Some(waits) => vec![waits.last().copied().unwrap_or(0); steps],
+        }
+    }
+}
+
+/// Cycles in which the steps of a layer wait, which could issue the first of them in a cycle; `so_far`
+/// is told them with each step of a first tile.
+fn wait(ring: &mut Ring, layer: &LayerDescriptor, first: u64, mut so_far: impl FnMut(u64)) -> u64 {
     let period = layer.tile_period();
     let later_tiles = layer.tiles().saturating_sub(1);
     let mut waited = 0;
@@ -232,6 +280,7 @@ fn wait(ring: &mut Ring, layer: &LayerDescriptor, first: u64) -> u64 {
             let (address, arrived) = ring.receive();
             let issued = now.max(arrived);
             waited += issued - now;
+            so_far(waited);
             now = issued + 1;
             steps.push((address, issued));
         }

@@ -25,15 +25,19 @@ pub use stem::StemOffsets;
 use crate::plan::bands::{Bands, Sequence};
 use crate::plan::{Plan, PlanError, Source, WrittenMap};
 use crate::predict::{BackToBack, CyclePrediction, back_to_back, predict};
+use crate::search::fit::Budget;
 use heartbit_ir::network::{Element, Network, OpKind};
 use heartbit_ir::program::{
     ArrayConfig, ArrayShape, DESCRIPTOR_WORDS, HEADER_WORDS, Header, LaneMemory, LayerDescriptor,
-    LayerFlags, MemoryDepths, Parameter, PortSlots, Program, WeightStream,
+    LayerFlags, MAX_LAYERS, MemoryDepths, Parameter, PortSlots, Program, WeightStream,
 };
 use layer::{Scheduled, Scheduler};
 use port::ADDRESSES;
 use stem::Stem;
 use streaming::{Choice, Streaming};
+
+/// What is short where a program has more layers than the sequencer counts.
+pub const LAYERS: &str = "the number of layers";
 
 /// What to compile for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +59,18 @@ pub struct Target {
     pub words: MemoryWords,
     /// Where the weights come from that do not fit; all have to fit if `None`.
     pub weight_port: Option<WeightPort>,
+    /// The FPGA that array and memories have to fit, which decides what runs in bands and what is
+    /// streamed. It is no error if nothing does.
+    pub budget: Option<Budget>,
+}
+
+/// How long to look for layers to stream and for bands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// What fits first, in a hundredth of the time; for searches over many targets.
+    Quick,
+    /// As long as [`compile`] does.
+    Thorough,
 }
 
 /// Words of the memories that can be chosen one by one; the smallest that fit where `None`.
@@ -80,6 +96,7 @@ impl Target {
             depths: None,
             words: MemoryWords::default(),
             weight_port: None,
+            budget: None,
         }
     }
 
@@ -94,6 +111,22 @@ impl Target {
             depths: Some(depths),
             ..Self::sized_for_network(ArrayShape { rows, cols, lanes })
         }
+    }
+
+    /// Whether an array with its memories fits the FPGA, if there is one.
+    fn fits(&self, array: &ArrayConfig, depths: &MemoryDepths) -> bool {
+        self.budget.is_none_or(|budget| budget.fits(array, depths))
+    }
+
+    /// Words of the weight memory, where they are given.
+    fn weight_words(&self) -> Option<usize> {
+        let room = self.weight_port.as_ref().and_then(|port| port.room);
+        self.depths.map(|depths| depths.weight).or(self.words.weight).or(room)
+    }
+
+    /// Whether as many weights stay on the chip as the FPGA has room for.
+    fn has_open_room(&self) -> bool {
+        self.budget.is_some() && self.weight_port.is_some() && self.weight_words().is_none()
     }
 
     /// The most words that each memory may have.
@@ -204,6 +237,14 @@ impl Outline {
         back_to_back(&self.clone().into_program(Contained::default()))
     }
 
+    /// Cycles in which the weight port brings the words of an image, in the mean; 0 without one.
+    fn port_cycles(&self) -> u64 {
+        let (Some(ring), Some(slots)) = (self.depths.ring, &self.slots) else { return 0 };
+        let streamed = self.layers.iter().filter(|layer| layer.flags.stream_weights);
+        let words = streamed.map(|d| u64::from(d.col_tiles) * u64::from(d.steps)).sum();
+        port::cycles_of_words(words, self.array.cols, ring.port_cols, slots)
+    }
+
     fn into_program(self, contained: Contained) -> Program {
         let Self { array, depths, layers, header, slots } = self;
         let Contained { steps, weights, streamed, parameters } = contained;
@@ -231,31 +272,15 @@ enum Contents {
 }
 
 /// Compiles a network for a target; layers run in bands where the memories of activations and
-/// streams are too small for whole maps.
+/// streams are too small for whole maps, or the FPGA is.
 ///
 /// # Errors
 /// [`ScheduleError::Plan`] if the array cannot execute it at all; [`ScheduleError::DoesNotFit`]
 /// with every accumulator or memory that is too small; [`ScheduleError::Division`].
 pub fn compile(network: &Network, target: &Target) -> Result<Compiled, ScheduleError> {
-    compile_to_fit(network, target, &|_, _| true)
-}
-
-/// Does what [`compile`] does, and has layers run in bands also where an array with its memories
-/// does not fit otherwise. If it never fits, no layer does.
-///
-/// # Errors
-/// Those of [`compile`].
-pub fn compile_to_fit(
-    network: &Network,
-    target: &Target,
-    fits: &dyn Fn(&ArrayConfig, &MemoryDepths) -> bool,
-) -> Result<Compiled, ScheduleError> {
     let plan = crate::plan::plan(network)?;
-    let task = Task { network, plan: &plan, target };
-    let whole = Sequence::whole(&plan);
-    let attempt = task.attempt(&whole, Contents::Counted)?;
-    let sequence = bands::choose(&task, &attempt, fits)?.unwrap_or(whole);
-    build(network, plan, target, sequence)
+    let sequence = Task::new(network, &plan, target).sequence(Effort::Thorough)?;
+    build(network, plan, target, sequence, None)
 }
 
 /// Compiles a network for a target with these layers in bands, whether they need it or not.
@@ -270,7 +295,38 @@ pub fn compile_in_bands(
     let plan = crate::plan::plan(network)?;
     let sequence = Sequence::in_bands(network, &plan, bands);
     let sequence = sequence.ok_or(ScheduleError::Bands(bands))?;
-    build(network, plan, target, sequence)
+    build(network, plan, target, sequence, None)
+}
+
+/// Compiles a network for the array and the memories of a program, with the same bands and the same
+/// layers streamed through its port: what the program should be.
+///
+/// # Errors
+/// Those of [`compile_in_bands`]; [`ScheduleError::DoesNotFit`] too if a layer whose weights the
+/// program streams cannot be streamed.
+pub fn compile_again(
+    network: &Network,
+    program: &Program,
+    bands: Option<Bands>,
+) -> Result<Compiled, ScheduleError> {
+    let plan = crate::plan::plan(network)?;
+    let sequence = match bands {
+        None => Sequence::whole(&plan),
+        Some(bands) => {
+            Sequence::in_bands(network, &plan, bands).ok_or(ScheduleError::Bands(bands))?
+        }
+    };
+    let ring = program.depths.ring.zip(program.weight_stream.as_ref());
+    let port = ring.map(|(ring, stream)| WeightPort {
+        cols: ring.port_cols,
+        slots: stream.slots.clone(),
+        ring: Some(ring.words),
+        room: None,
+    });
+    let target =
+        Target { weight_port: port, ..Target::for_hardware(&program.array, program.depths) };
+    let streamed = program.layers.iter().map(|layer| layer.flags.stream_weights).collect();
+    build(network, plan, &target, sequence, Some(streamed))
 }
 
 fn build(
@@ -278,25 +334,55 @@ fn build(
     plan: Plan,
     target: &Target,
     sequence: Sequence,
+    streamed: Option<Vec<bool>>,
 ) -> Result<Compiled, ScheduleError> {
-    let task = Task { network, plan: &plan, target };
-    let (outline, scheduled) = task.attempt(&sequence, Contents::Built)?.fitting()?;
+    let task = Task { streamed, ..Task::new(network, &plan, target) };
+    let attempt = task.attempt(&sequence, Contents::Built, Effort::Thorough)?;
+    let (outline, scheduled) = attempt.fitting()?;
     let Scheduled { contained, stem, .. } = scheduled;
     let program = outline.into_program(contained);
     Ok(Compiled { plan, sequence, program, stem })
 }
 
-/// Does what [`compile`] does but for bands and the contents of the memories, which take most of
-/// the time; for searches over many targets.
+/// Does what [`compile`] does but for the contents of the memories, which take most of the time;
+/// returns the layers that run in bands, too.
 ///
-/// Where weights are streamed it also looks less long for the best layers, so that the program may
-/// take fewer cycles than are said here.
+/// # Errors
+/// Those of [`compile`].
+pub fn outline_to_fit(
+    network: &Network,
+    plan: &Plan,
+    target: &Target,
+    effort: Effort,
+) -> Result<(Outline, Option<Bands>), ScheduleError> {
+    let task = Task::new(network, plan, target);
+    let sequence = task.sequence(effort)?;
+    let (outline, _) = task.attempt(&sequence, Contents::Counted, effort)?.fitting()?;
+    Ok((outline, sequence.bands))
+}
+
+/// The quick outline of a network whose layers all run whole.
 ///
 /// # Errors
 /// Those of [`compile`].
 pub fn outline(network: &Network, plan: &Plan, target: &Target) -> Result<Outline, ScheduleError> {
-    let task = Task { network, plan, target };
-    Ok(task.attempt(&Sequence::whole(plan), Contents::Counted)?.fitting()?.0)
+    let (outline, misfits) = draft(network, plan, target)?;
+    if misfits.is_empty() { Ok(outline) } else { Err(ScheduleError::DoesNotFit(misfits)) }
+}
+
+/// As [`outline`], and returns what does not fit beside it. Where that is a memory only, layers in
+/// bands or streamed weights may help.
+///
+/// # Errors
+/// Those of [`compile`] but for [`ScheduleError::DoesNotFit`].
+pub fn draft(
+    network: &Network,
+    plan: &Plan,
+    target: &Target,
+) -> Result<(Outline, Vec<Misfit>), ScheduleError> {
+    let task = Task::new(network, plan, target);
+    let attempt = task.attempt(&Sequence::whole(plan), Contents::Counted, Effort::Quick)?;
+    Ok((attempt.outline, attempt.misfits))
 }
 
 /// Cycles of an image without bands, on the array of a compiled network with memories of any size.
@@ -309,8 +395,8 @@ pub fn cycles_without_bands(network: &Network, compiled: &Compiled) -> CyclePred
         ..Target::sized_for_network(ArrayShape { rows, cols, lanes })
     };
     let plan = &compiled.plan;
-    let task = Task { network, plan, target: &target };
-    let attempt = task.attempt(&Sequence::whole(plan), Contents::Counted);
+    let task = Task::new(network, plan, &target);
+    let attempt = task.attempt(&Sequence::whole(plan), Contents::Counted, Effort::Quick);
     attempt.expect("bug: the array has been compiled for").outline.cycles()
 }
 
@@ -319,11 +405,15 @@ struct Task<'a> {
     network: &'a Network,
     plan: &'a Plan,
     target: &'a Target,
+    /// Which of the program's layers stream their weights; the best if `None`.
+    streamed: Option<Vec<bool>>,
 }
 
 /// A schedule that may not fit.
 struct Attempt {
     outline: Outline,
+    /// Words of all weights, wherever they are.
+    all_weights: usize,
     scheduled: Scheduled,
     misfits: Vec<Misfit>,
 }
@@ -338,9 +428,25 @@ impl Attempt {
     }
 }
 
-impl Task<'_> {
-    fn attempt(&self, sequence: &Sequence, contents: Contents) -> Result<Attempt, ScheduleError> {
-        let Self { network, plan, target } = *self;
+impl<'a> Task<'a> {
+    fn new(network: &'a Network, plan: &'a Plan, target: &'a Target) -> Self {
+        Self { network, plan, target, streamed: None }
+    }
+
+    /// The program's layers, in bands where that is needed.
+    fn sequence(&self, effort: Effort) -> Result<Sequence, ScheduleError> {
+        let whole = Sequence::whole(self.plan);
+        let attempt = self.attempt(&whole, Contents::Counted, Effort::Quick)?;
+        Ok(bands::choose(self, &attempt, effort)?.unwrap_or(whole))
+    }
+
+    fn attempt(
+        &self,
+        sequence: &Sequence,
+        contents: Contents,
+        effort: Effort,
+    ) -> Result<Attempt, ScheduleError> {
+        let Self { network, plan, target, .. } = *self;
         let mut misfits = Vec::new();
         let mut array = array(network, plan, target, &mut misfits);
         check_divisions(target.shape, &array)?;
@@ -349,6 +455,10 @@ impl Task<'_> {
         array.acc_bits = acc_bits(plan, &stem, target, &mut misfits);
         let mut scheduler = Scheduler::new(network, plan, sequence, array, &stem, contents);
         let n_layers = sequence.layers.len();
+        if n_layers > MAX_LAYERS {
+            let (needed, available) = (n_layers as u64, MAX_LAYERS as u64);
+            misfits.push(Misfit { resource: LAYERS, layer: None, needed, available });
+        }
         let mut layers: Vec<_> = (0..n_layers).map(|index| scheduler.layer(index)).collect();
         scheduler.set_layer_gaps(&mut layers);
         let needed = MemoryDepths {
@@ -358,8 +468,9 @@ impl Task<'_> {
             ..scheduler.depths()
         };
         let header = header(network, &stem);
+        let all_weights = needed.weight;
         let mut outline = Outline { array, depths: needed, layers, header, slots: None };
-        match streaming(&outline, &scheduler, target, contents) {
+        match streaming(&outline, &scheduler, self, effort) {
             Ok(streaming) => scheduler.place_weights(&mut outline, &streaming),
             Err(misfit) => {
                 misfits.push(misfit);
@@ -374,7 +485,7 @@ impl Task<'_> {
         misfits.append(&mut scheduled.oversize);
         misfits.extend(too_small(&outline.depths, &target.most_words()));
         outline.depths = target.chosen_words(outline.depths);
-        Ok(Attempt { outline, scheduled, misfits })
+        Ok(Attempt { outline, all_weights, scheduled, misfits })
     }
 }
 
@@ -382,19 +493,23 @@ impl Task<'_> {
 fn streaming(
     outline: &Outline,
     scheduler: &Scheduler<'_>,
-    target: &Target,
-    contents: Contents,
+    task: &Task<'_>,
+    effort: Effort,
 ) -> Result<Streaming, Misfit> {
+    let target = task.target;
     let words = scheduler.weight_words();
     let resident = Streaming { ring: None, streamed: vec![false; outline.layers.len()] };
     let Some(port) = &target.weight_port else { return Ok(resident) };
-    let fixed = target.depths.map(|depths| depths.weight).or(target.words.weight);
-    let room = fixed.or(port.room).unwrap_or(ADDRESSES);
+    let room = match (target.weight_words(), target.budget) {
+        (Some(words), _) => words,
+        (None, Some(budget)) => room_for_weights(outline, target, &budget),
+        (None, None) => ADDRESSES,
+    };
     let hardware = target.depths.and_then(|depths| depths.ring);
     if hardware.is_none() && outline.depths.weight <= room {
         return Ok(resident);
     }
-    let is_thorough = contents == Contents::Built;
+    let is_thorough = effort == Effort::Thorough;
     let choice = Choice {
         outline,
         words: &words,
@@ -404,12 +519,25 @@ fn streaming(
         hardware,
         is_thorough,
     };
-    choice.best().map_err(|shortage| Misfit {
+    let chosen = match (hardware, &task.streamed) {
+        (Some(ring), Some(streamed)) => choice.given(ring, streamed),
+        _ => choice.best(),
+    };
+    chosen.map_err(|shortage| Misfit {
         resource: "--weight-words",
         layer: shortage.layer.map(|layer| scheduler.name(layer)),
         needed: shortage.words as u64,
         available: room as u64,
     })
+}
+
+/// Words of the weight memory for which an FPGA has room beside all else. Where it has none, and where
+/// all weights fit, any number: it is the whole that does not fit, or nothing is to be streamed.
+fn room_for_weights(outline: &Outline, target: &Target, budget: &Budget) -> usize {
+    let (array, depths) = (&outline.array, target.chosen_words(outline.depths));
+    let short = !budget.fits(array, &depths);
+    let room = short.then(|| budget.weight_room(array, &depths)).flatten();
+    room.unwrap_or(ADDRESSES)
 }
 
 /// What the array's sums of a network's stem lack, as [`compile`] says it.

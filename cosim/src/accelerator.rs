@@ -202,9 +202,10 @@ impl Accelerator {
     /// streamed, if any are.
     ///
     /// # Errors
-    /// [`Error::Stopped`]; [`Error::UnknownPort`] if the program streams weights and the design has
-    /// no port for them.
+    /// [`Error::Program`]; [`Error::Stopped`]; [`Error::UnknownPort`] if the program streams weights
+    /// and the design has no port for them.
     pub fn load(&mut self, program: &Program) -> Result<(), Error> {
+        program.validate()?;
         self.model.set_source(None);
         let work: u64 = program
             .layers

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::VerilatorVersion;
+use heartbit_ir::program::ProgramError;
 
 /// How to get Verilator and a compiler on Debian and Ubuntu.
 pub(crate) const INSTALL_LINE: &str = "apt-get install verilator g++";
@@ -77,6 +78,9 @@ pub enum Error {
         /// All problems, in the order of the description.
         problems: Vec<String>,
     },
+    /// It is no program for any array.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
     /// The port table disagrees with the Verilog text.
     #[error("the port table of `{top}` disagrees with its verilog in {} place(s)", .problems.len())]
     PortMismatch {
@@ -233,6 +237,7 @@ impl Error {
             Self::ToolFailed { tool, step, .. } => {
                 format!("the first error in the text of {tool} says what it could not {step}")
             }
+            Self::Program(_) => "compile a network of fewer layers".to_owned(),
             Self::InvalidDesign { .. } => "correct the names and widths listed".to_owned(),
             Self::PortMismatch { .. } => {
                 "emit the port table and the module header from the same description".to_owned()
@@ -286,6 +291,7 @@ impl Error {
             | Self::Hang { .. }
             | Self::Halted { .. } => 1,
             Self::InvalidDesign { .. }
+            | Self::Program(_)
             | Self::Image { .. }
             | Self::Io { .. }
             | Self::NoCacheDirectory

@@ -15,12 +15,10 @@ use heartbit_ir::program::{ArrayConfig, PePlace, PeTrace, StepTrace, Tokens};
 const TOP: &str = "heartbit";
 
 /// In which cycles of the model the words of a tile are at a processing element.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeCycles {
-    /// The words of the first step.
-    pub operands: u64,
-    /// Steps.
-    pub steps: usize,
+    /// The words of each step.
+    pub operands: Vec<u64>,
     /// The drain register holds the sum.
     pub sum: u64,
     /// The sum is at the post-processing.
@@ -163,9 +161,10 @@ impl PeSignals {
         let narrow = |n: usize| u32::try_from(n).expect("bug: a few lanes");
         let skip_delay = u64::from(gated_popcount(narrow(lanes), narrow(taps)).gate) + 1;
         let latency = self.array.popcount_latency() as u64;
-        let steps = (0..cycles.steps as u64)
-            .map(|step| {
-                let words = cycles.operands + step;
+        let steps = cycles
+            .operands
+            .iter()
+            .map(|&words| {
                 let skip = number(2, words + skip_delay)?;
                 let tokens = number(3, words + latency)?;
                 Ok(StepTrace {

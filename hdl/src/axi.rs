@@ -51,7 +51,7 @@ use crate::build::{Builder, Direction, Instance, Module};
 pub use host::{c_header, register_page, rust_module};
 pub use memory_image::memory_image;
 pub use results::CUT;
-pub use weight_image::weight_image;
+pub use weight_image::{weight_image, weight_rate};
 
 /// Sizes of the AXI4 port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

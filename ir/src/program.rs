@@ -12,6 +12,7 @@ mod descriptor;
 mod execution;
 mod header;
 mod lane_memory;
+mod limits;
 mod parameter;
 mod pe_trace;
 mod step;
@@ -24,6 +25,7 @@ pub use descriptor::{DESCRIPTOR_WORDS, FRONT_WORDS, LayerDescriptor, LayerFlags}
 pub use execution::{Execution, LayerOutput};
 pub use header::{HEADER_WORDS, Header};
 pub use lane_memory::LaneMemory;
+pub use limits::{MAX_LAYERS, ProgramError};
 pub use parameter::Parameter;
 pub use pe_trace::{PePlace, PeTrace, StepTrace, Tokens};
 pub use step::{ImageStep, Step};

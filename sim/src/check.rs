@@ -50,6 +50,7 @@ pub(crate) struct Extent {
 
 /// Checks a whole program and returns the memory that it needs.
 pub(crate) fn check(program: &Program) -> Result<Extent, Error> {
+    program.validate()?;
     check_array(&program.array)?;
     check_tables(program)?;
     ring::check(program)?;
@@ -130,7 +131,6 @@ fn check_tables(program: &Program) -> Result<(), Error> {
     at_most("depths.logit", depths.logit, MAX_DEPTH)?;
     at_most("depths.step", depths.step, MAX_DEPTH)?;
     at_most("depths.program", depths.program, MAX_DEPTH)?;
-    at_least("number of layers", program.layers.len(), 1)?;
     exactly("number of step memories", program.steps.len(), program.array.taps)?;
     for steps in &program.steps {
         at_most("number of steps", steps.len(), depths.step)?;

@@ -3,10 +3,15 @@
 //! Every variant names the place, the value and the rule of `docs/microarchitecture.md` that it
 //! breaks. Broken invariants of the simulator itself are panics that begin with "bug:".
 
+use heartbit_ir::program::ProgramError;
+
 /// Why a program or an image was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// It is no program for any array.
+    #[error(transparent)]
+    Contract(#[from] ProgramError),
     /// A size of the array, a memory or a table breaks a rule.
     #[error("program: {field} is {value}, must be {rule} {limit}")]
     Program {

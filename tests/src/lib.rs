@@ -4,7 +4,9 @@
 
 pub mod bus;
 pub mod ladder;
+pub mod packet;
 pub mod problem;
 #[path = "../../hdl/tests/golden/heartbit_regs.rs"]
 pub mod regs;
 pub mod streamed;
+pub mod verilated;

@@ -13,6 +13,7 @@ use heartbit_compiler::compare::{Difference, Place};
 use heartbit_compiler::diagnose::{Cause, Part, Programs, diagnose};
 use heartbit_compiler::locate::{Location, WeightSource, layer_starts, locate};
 use heartbit_compiler::plan::bands::Bands;
+use heartbit_compiler::predict::{Predictor, predict};
 use heartbit_compiler::schedule::{Compiled, Target, compile, compile_in_bands};
 use heartbit_cosim::{
     Accelerator, Build, Design, Initial, Optimization, PeCycles, PeSignals, SaveFile, Toolchain,
@@ -73,15 +74,16 @@ impl Run {
     }
 
     fn location(&self, program: &Program, place: &Place) -> Location {
-        locate(program, layer_starts(&self.result.execution.layer_cycles)[place.layer], place)
+        let execution = &self.result.execution;
+        let (_, waits) = Predictor::new(program).image_with_waits(execution.start);
+        locate(program, layer_starts(&execution.layer_cycles)[place.layer], &waits, place)
     }
 
     /// What the element met.
     fn trace(&self, program: &Program, location: &Location) -> PeTrace {
         let (cycles, fetch) = (&location.cycles, self.result.fetch_cycle);
         let at = PeCycles {
-            operands: fetch + cycles.operands,
-            steps: program.layers[location.pe.layer].steps.into(),
+            operands: location.operands.iter().map(|cycle| fetch + cycle).collect(),
             sum: fetch + cycles.sum,
             post: fetch + cycles.post,
         };
@@ -219,17 +221,25 @@ fn pixels_of_bands_are_where_they_are_located() {
     check_network(&mut traced(design), &compiled, &problem);
 }
 
-#[test]
-fn pixels_with_streamed_weights_are_where_they_are_located_while_no_step_waits() {
+/// All layers but one are streamed; returns the cycles in which steps wait.
+fn check_streamed(ring: WeightRing, slots: PortSlots) -> u64 {
     let problem = small_problem();
     let mut compiled = compile(&problem.network(), &small_target()).expect("fits");
-    // A whole word in every cycle, and room for the next column tile behind this one.
-    let ring = WeightRing { words: 512, port_cols: 4 };
-    compiled.program =
-        streamed(&compiled.program, ring, PortSlots::at_rate(0, 1, 1), |layer| layer != 1);
+    compiled.program = streamed(&compiled.program, ring, slots, |layer| layer != 1);
     assert!(compiled.program.layers.iter().any(|layer| !layer.flags.stream_weights));
     let design = accelerator_design(&compiled.program.array, &compiled.program.depths);
     check_network(&mut traced(design), &compiled, &problem);
+    predict(&compiled.program).weight_wait().0
+}
+
+#[test]
+fn pixels_with_streamed_weights_are_where_they_are_located() {
+    // A whole word in every cycle, and room for the next column tile behind this one.
+    let fast = WeightRing { words: 512, port_cols: 4 };
+    assert_eq!(check_streamed(fast, PortSlots::at_rate(0, 1, 1)), 0);
+    // One word in 80 cycles, several times as many as it is used for.
+    let slow = WeightRing { words: 64, port_cols: 2 };
+    assert!(check_streamed(slow, PortSlots::at_rate(3, 1, 40)) > 1000);
 }
 
 /// The layer whose program is broken: its input comes from another one.

@@ -1,15 +1,16 @@
 //! Every network of the specification at its full size: interpreter, cycle model, simulator, and
-//! the emitted Verilog under Verilator, on every tensor of an image.
+//! the emitted Verilog under Verilator, on every tensor of an image. One of them also with memories that
+//! are too small for its maps and for its weights.
 //!
 //! The weights are random with realistic statistics.
 
 use heartbit_compiler::fold::fold;
-use heartbit_compiler::predict::Predictor;
+use heartbit_compiler::predict::{Predictor, predict};
 use heartbit_compiler::random;
-use heartbit_compiler::schedule::{Compiled, Target, compile};
+use heartbit_compiler::schedule::{Compiled, MemoryWords, Target, WeightPort, compile};
 use heartbit_cosim::{Accelerator, Toolchain};
 use heartbit_ir::network::{Network, OpKind};
-use heartbit_ir::program::Execution;
+use heartbit_ir::program::{Execution, PortSlots};
 use heartbit_model::Arch;
 use heartbit_sim::Simulator;
 use heartbit_tests::ladder;
@@ -23,10 +24,28 @@ struct Case {
 
 impl Case {
     fn new(arch: Arch, shape: &str) -> Self {
+        Self::of(arch, &Target::sized_for_network(shape.parse().expect("an array")))
+    }
+
+    /// Layers run in bands, and half of the weights are streamed, for which steps wait.
+    fn in_small_memories() -> Self {
+        let words = MemoryWords { activation: None, weight: Some(8192), stream: Some(8192) };
+        let slots = PortSlots::at_rate(40, 1, 2);
+        let weight_port = Some(WeightPort { cols: 8, slots, ring: None, room: None });
+        let shape = "7x32x64".parse().expect("an array");
+        let target = Target { words, weight_port, ..Target::sized_for_network(shape) };
+        let case = Self::of(Arch::ResNet18ImageNet, &target);
+        let program = &case.compiled.program;
+        assert!(case.compiled.sequence.bands.is_some());
+        assert!(program.layers.iter().filter(|layer| layer.flags.stream_weights).count() > 5);
+        assert!(predict(program).weight_wait().0 > 10_000);
+        case
+    }
+
+    fn of(arch: Arch, target: &Target) -> Self {
         let checkpoint = random::checkpoint(arch, &arch.published(), 1).expect("valid sizes");
         let network = fold(&checkpoint).expect("complete");
-        let target = Target::sized_for_network(shape.parse().expect("an array"));
-        let compiled = compile(&network, &target).expect("fits");
+        let compiled = compile(&network, target).expect("fits");
         let OpKind::Image { height, width, channels } = network.ops[0].kind else {
             panic!("bug: a network begins with its image");
         };
@@ -89,4 +108,14 @@ networks! {
     resnet18_imagenet: ResNet18ImageNet on "7x32x64",
     resnet34_imagenet: ResNet34ImageNet on "7x32x64",
     reactnet18: ReActNet18 on "7x32x64",
+}
+
+#[test]
+fn simulator_agrees_in_bands_with_streamed_weights() {
+    Case::in_small_memories().simulate();
+}
+
+#[test]
+fn verilog_agrees_in_bands_with_streamed_weights() {
+    Case::in_small_memories().cosimulate();
 }

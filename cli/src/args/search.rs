@@ -24,11 +24,12 @@ pub(crate) struct SearchArgs {
     pub(crate) plot: Option<PathBuf>,
 }
 
-/// The FPGA: a board, or a family with limits. A limit given beside a board replaces the board's.
+/// The FPGA that the array has to fit: a board, or a family with limits. A limit given beside a board
+/// replaces the board's.
 #[derive(Args, Debug, Default)]
 pub(crate) struct FpgaArgs {
     /// Board, as `heartbit boards` names it, or a board file (.toml).
-    #[arg(long, value_name = "NAME", required_unless_present = "family")]
+    #[arg(long, value_name = "NAME")]
     pub(crate) board: Option<String>,
     /// Family of the FPGA instead of a board: ice40, ecp5, gowin or xc7.
     #[arg(long, value_name = "FAMILY", conflicts_with = "board")]
@@ -54,13 +55,44 @@ pub(crate) struct FpgaArgs {
     pub(crate) clock: Option<f64>,
 }
 
+impl FpgaArgs {
+    /// Whether any of them is there.
+    pub(crate) fn is_given(&self) -> bool {
+        let Self { board, family, lut, ff, bram, dsp, fill, clock } = self;
+        let limits = [lut, ff, bram, dsp].into_iter().any(Option::is_some);
+        limits || board.is_some() || family.is_some() || fill.is_some() || clock.is_some()
+    }
+
+    /// The flags as they were given.
+    pub(crate) fn flags(&self) -> Vec<String> {
+        let Self { board, family, lut, ff, bram, dsp, fill, clock } = self;
+        let flag = |name: &str, value: Option<String>| value.map(|v| [format!("--{name}"), v]);
+        let number = |name: &str, value: Option<u64>| flag(name, value.map(|n| n.to_string()));
+        let all = [
+            flag("board", board.clone()),
+            flag("family", family.map(|family| family.name().to_owned())),
+            number("lut", *lut),
+            number("ff", *ff),
+            number("bram", *bram),
+            number("dsp", *dsp),
+            flag("fill", fill.map(|share| share.to_string())),
+            flag("clock", clock.map(|mhz| mhz.to_string())),
+        ];
+        all.into_iter().flatten().flatten().collect()
+    }
+}
+
 const SEARCH_HELP: &str = "\
 Looks at every array of 1 to 16 rows, 1 to 64 columns and 4 to 128 lanes in steps of 4, with every
-number of lane groups and lines that the network makes use of. Cycles are exact; look-up tables and
-flip-flops are a model's, with its measured error beside them; block memories and multipliers
-follow from the rules of synthesis. With `--weight-port` the arrays whose columns it divides also
-count where weights have to be streamed (`heartbit compile --help` says how); the layers are then
-chosen in short time, and compiling may find fewer cycles. Speed is that of images back to back.
+number of lane groups and lines that the network makes use of. Look-up tables and flip-flops are a
+model's, with its measured error beside them; block memories and multipliers follow from the rules
+of synthesis. Speed is that of images back to back.
+
+Arrays whose maps do not fit count with layers in bands of rows, and, if it is said what the memory
+beside the FPGA delivers, arrays whose weights do not fit with streamed weights (`heartbit compile
+--help` says how): `--weight-bandwidth` gives each array the port that suits it, `--weight-port` all
+of them the same one. Cycles on the front are exactly those that `heartbit compile` reaches with the
+flags of the array, which are printed for the fastest one, and for all as JSON.
 
 `heartbit widths` makes networks of fewer bits from a checkpoint, with their measured accuracy; give
 them here as several MODELs, with `--accuracy`.
@@ -69,6 +101,7 @@ Examples:
   heartbit search resnet20.hbn --board ulx3s-85f
   heartbit search a.hbn b.hbn --accuracy 0.702,0.684 --board ulx3s-25f --plot front.svg
   heartbit search resnet20.hbn --family ecp5 --lut 20000 --bram 100 --clock 80
+  heartbit search resnet18.hbn --board ulx3s-85f --weight-bandwidth 200
 
 Exit codes: 0 ok, 2 usage, 3 bad input file or unwritable output, 4 no array fits.";
 

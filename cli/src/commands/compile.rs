@@ -1,6 +1,6 @@
 //! `compile`: a model onto an array.
 
-use crate::args::{AxiBits, CompileArgs, Format, FpgaArgs, LimitArgs};
+use crate::args::{AxiBits, CompileArgs, Format, LimitArgs};
 use crate::failure::{Code, Failure, Outcome};
 use crate::fpga::Fpga;
 use crate::inputs;
@@ -8,27 +8,28 @@ use crate::layers::CompiledView;
 use crate::output;
 use heartbit_compiler::build::{self, Build};
 use heartbit_compiler::resources::Area;
-use heartbit_compiler::schedule::{self, MemoryWords, ScheduleError, Target, WeightPort};
-use heartbit_compiler::search::fit::weight_room;
+use heartbit_compiler::schedule::{self, MemoryWords, Target, WeightPort};
 use heartbit_hdl::axi::{self, AxiConfig};
 use heartbit_ir::network::Network;
-use heartbit_ir::program::{ArrayConfig, ArrayShape, MemoryDepths, Program};
+use heartbit_ir::program::{ArrayShape, Program};
 use std::path::Path;
 
 pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
     let network = inputs::network(&args.model)?;
-    let board = || Some(FpgaArgs { board: Some(args.board.clone()?), ..FpgaArgs::default() });
-    let fpga = board().map(|args| Fpga::new(&args)).transpose()?;
-    let port = args.port.port();
+    let fpga = args.fpga.is_given().then(|| Fpga::new(&args.fpga)).transpose()?;
+    let axi = args.axi.map(AxiBits::config);
     let build = match (&fpga, args.array) {
-        (fpga, Some(array)) => compile(network, array, &args.limits, port, fpga.as_ref())?,
-        (Some(fpga), None) => compile_best(network, fpga, &args.limits, port)?,
+        (fpga, Some(array)) => {
+            let port = args.port.port(array, fpga.as_ref().map(|fpga| fpga.clock_mhz), axi)?;
+            compile(network, array, &args.limits, port, fpga.as_ref())?
+        }
+        (Some(fpga), None) => compile_best(network, fpga, args)?,
         (None, None) => unreachable!("bug: the command line asks for one of both"),
     };
     let program = &build.compiled.program;
     let fit = |fpga: &Fpga| fpga.fit(&program.array, &program.depths);
     let area = fpga.as_ref().map(fit).transpose()?;
-    write(&args.out, &build, args.axi.map(AxiBits::config))?;
+    write(&args.out, &build, axi)?;
     let view = CompiledView::new(&build.network, &build.compiled);
     let mut json = view.json();
     if let (Some(fpga), Some(area)) = (&fpga, area) {
@@ -46,49 +47,22 @@ pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
     })
 }
 
-/// Compiles a network for the fastest array that fits, with the sizes that are given as they are. If
-/// none does, the one that comes closest may fit with layers in bands.
-fn compile_best(
-    network: Network,
-    fpga: &Fpga,
-    limits: &LimitArgs,
-    port: Option<WeightPort>,
-) -> Outcome<Build> {
-    let found = super::search::search(&network, fpga, port.as_ref())?;
-    let Some(best) = found.best().or(found.closest.as_ref()) else {
-        return Err(Failure::new(Code::DoesNotFit, "no array has a schedule for the network"));
-    };
+/// Compiles a network for the fastest array that fits, with the sizes that are given as they are.
+fn compile_best(network: Network, fpga: &Fpga, args: &CompileArgs) -> Outcome<Build> {
+    let axi = args.axi.map(AxiBits::config);
+    // A rate that the memory port does not reach with so many lanes is no port of theirs.
+    let port =
+        |shape: &ArrayShape| args.port.port(*shape, Some(fpga.clock_mhz), axi).ok().flatten();
+    let found = super::search::search(&network, fpga, &port)?;
+    let Some(best) = found.best() else { return Err(super::search::none_fits(&found, fpga)) };
     let a = best.array;
     let limits = LimitArgs {
-        taps: limits.taps.or(Some(a.taps)),
-        lines: limits.lines.or(Some(a.lines)),
-        ..*limits
+        taps: args.limits.taps.or(Some(a.taps)),
+        lines: args.limits.lines.or(Some(a.lines)),
+        ..args.limits
     };
-    // The port may be of other columns, where all weights fit.
-    let port = port.filter(|_| best.depths.ring.is_some());
     let shape = ArrayShape { rows: a.rows, cols: a.cols, lanes: a.lanes };
-    let build = compile(network, shape, &limits, port, Some(fpga))?;
-    let (array, depths) = (&build.compiled.program.array, &build.compiled.program.depths);
-    match super::search::none_fits(&found, fpga) {
-        Some(failure) if !fpga.fits(array, depths) => Err(failure),
-        _ => Ok(build),
-    }
-}
-
-/// Limits the weight memory to what a board has left for it, if weights can be streamed.
-fn give_room(target: &mut Target, network: &Network, fpga: &Fpga) -> Result<(), ScheduleError> {
-    if target.words.weight.is_some() {
-        return Ok(());
-    }
-    let plan = heartbit_compiler::plan::plan(network)?;
-    let all = schedule::outline(network, &plan, target)?;
-    if let Some(port) = &mut target.weight_port
-        && !fpga.fits(&all.array, &all.depths)
-    {
-        // Without any room it is the whole that does not fit, which is said later.
-        port.room = weight_room(fpga.model, &all.array, &all.depths, &fpga.capacity);
-    }
-    Ok(())
+    compile(network, shape, &limits, best.port.clone(), Some(fpga))
 }
 
 /// Compiles a network for an array of this shape, on an FPGA that it may have to fit.
@@ -99,7 +73,7 @@ pub(crate) fn compile(
     weight_port: Option<WeightPort>,
     fpga: Option<&Fpga>,
 ) -> Outcome<Build> {
-    let mut target = Target {
+    let target = Target {
         taps: limits.taps,
         lines: limits.lines,
         extended: limits.extended.then_some(true),
@@ -110,15 +84,10 @@ pub(crate) fn compile(
             stream: limits.stream_words,
         },
         weight_port,
+        budget: fpga.map(Fpga::budget),
         ..Target::sized_for_network(shape)
     };
-    if let (Some(fpga), Some(_)) = (fpga, &target.weight_port) {
-        give_room(&mut target, &network, fpga)?;
-    }
-    let fits = |array: &ArrayConfig, depths: &MemoryDepths| {
-        fpga.is_none_or(|fpga| fpga.fits(array, depths))
-    };
-    let compiled = schedule::compile_to_fit(&network, &target, &fits)?;
+    let compiled = schedule::compile(&network, &target)?;
     Ok(Build { network, compiled })
 }
 

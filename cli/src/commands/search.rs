@@ -1,22 +1,24 @@
 //! `search`: every array for a network and an FPGA, and the Pareto front of them.
 
-use crate::args::{Format, SearchArgs};
+use crate::args::{Format, SearchArgs, port};
 use crate::failure::{Code, Failure, Outcome};
 use crate::fpga::Fpga;
 use crate::inputs;
 use crate::output::{self, Table, grouped, percent, progress};
 use heartbit_compiler::resources::Area;
-use heartbit_compiler::schedule::{ScheduleError, WeightPort};
+use heartbit_compiler::schedule::ScheduleError;
 use heartbit_compiler::search::fit::shortages;
 use heartbit_compiler::search::front::front;
-use heartbit_compiler::search::{Candidate, Found, Space, search as search_space};
+use heartbit_compiler::search::{Candidate, Found, PortOf, Space, search as search_space};
 use heartbit_ir::network::Network;
+use heartbit_ir::program::ArrayShape;
 use heartbit_plot::front::{FrontPlot, Series};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A network with what was found for it.
 struct Searched {
+    path: PathBuf,
     name: String,
     arch: String,
     accuracy: Option<f64>,
@@ -37,14 +39,17 @@ pub(crate) fn run(args: &SearchArgs, format: Format) -> Outcome {
             .help("give `--accuracy` one share for each MODEL, in their order"));
     }
     let fpga = Fpga::new(&args.fpga)?;
+    let port =
+        |shape: &ArrayShape| args.port.port(*shape, Some(fpga.clock_mhz), None).ok().flatten();
     let mut searched = Vec::new();
     for (i, path) in args.models.iter().enumerate() {
         let network = inputs::network(path)?;
         searched.push(Searched {
+            path: path.clone(),
             name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             arch: network.arch.clone(),
             accuracy: args.accuracy.get(i).copied(),
-            found: search(&network, &fpga, args.port.port().as_ref())?,
+            found: search(&network, &fpga, &port)?,
         });
     }
     if let Some(failure) = nothing_fits(&searched, &fpga) {
@@ -64,21 +69,19 @@ pub(crate) fn run(args: &SearchArgs, format: Format) -> Outcome {
 }
 
 /// Looks at the whole space for a network.
-pub(crate) fn search(network: &Network, fpga: &Fpga, port: Option<&WeightPort>) -> Outcome<Found> {
+pub(crate) fn search(network: &Network, fpga: &Fpga, port: &PortOf<'_>) -> Outcome<Found> {
     let space = Space::default();
     let bar = progress("arrays", space.shapes().len());
-    let found = search_space(network, &space, fpga.model, &fpga.capacity, port, || bar.inc(1));
+    let found = search_space(network, &space, &fpga.budget(), port, || bar.inc(1));
     bar.finish_and_clear();
     Ok(found.map_err(ScheduleError::from)?)
 }
 
-/// The fastest array for a network that fits.
+/// The fastest array for a network that fits with all layers whole, or else any that fits.
 pub(crate) fn best(network: &Network, fpga: &Fpga) -> Outcome<Candidate> {
-    let found = search(network, fpga, None)?;
-    found.best().cloned().ok_or_else(|| {
-        let none = "no array has a schedule for the network";
-        none_fits(&found, fpga).unwrap_or_else(|| Failure::new(Code::DoesNotFit, none))
-    })
+    let found = search(network, fpga, &|_| None)?;
+    let best = found.fitting.iter().find(|c| c.is_plain()).or(found.best());
+    best.cloned().ok_or_else(|| none_fits(&found, fpga))
 }
 
 /// The error where no array fits for any of the networks.
@@ -86,16 +89,33 @@ fn nothing_fits(searched: &[Searched], fpga: &Fpga) -> Option<Failure> {
     if searched.iter().any(|s| !s.found.fitting.is_empty()) {
         return None;
     }
-    searched.iter().find_map(|s| none_fits(&s.found, fpga))
+    searched.first().map(|s| none_fits(&s.found, fpga))
 }
 
 /// The error of a search without a result: the array that comes closest, and what it lacks.
-pub(crate) fn none_fits(found: &Found, fpga: &Fpga) -> Option<Failure> {
-    let closest = found.closest.as_ref()?;
+pub(crate) fn none_fits(found: &Found, fpga: &Fpga) -> Failure {
+    let Some(closest) = &found.closest else {
+        return Failure::new(Code::DoesNotFit, "no array has a schedule for the network")
+            .help("the layers that the array supports are listed in docs/semantics.md");
+    };
     let short = shortages(&closest.area, &fpga.capacity);
-    let help = "no array of the space fits, this one comes closest: take a larger board or a \
-                smaller network, or stream the weights that do not fit (`--weight-port`)";
-    Some(fpga.does_not_fit(&closest.array, &closest.depths, &short, help))
+    let help = "no array of the space fits, in bands neither, and with all layers whole this one \
+                comes closest: take a larger board or a smaller network, or stream the weights that do \
+                not fit (`--weight-bandwidth`)";
+    fpga.does_not_fit(&closest.array, &closest.depths, &short, help)
+}
+
+/// The flags with which `compile` makes an array.
+fn flags(c: &Candidate, fpga: &Fpga) -> Vec<String> {
+    let Candidate { array: a, port, .. } = c;
+    let own = [
+        ("--array", format!("{}x{}x{}", a.rows, a.cols, a.lanes)),
+        ("--taps", a.taps.to_string()),
+        ("--lines", a.lines.to_string()),
+    ];
+    let own = own.into_iter().flat_map(|(name, value)| [name.to_owned(), value]);
+    let port = port.iter().flat_map(port::flags);
+    own.chain(port).chain(fpga.flags.iter().cloned()).collect()
 }
 
 /// The front over all networks, in their order and fastest first.
@@ -131,6 +151,7 @@ fn to_json(searched: &[Searched], points: &[Point<'_>], fpga: &Fpga) -> Value {
             json!({
                 "name": s.name, "arch": s.arch, "accuracy": s.accuracy,
                 "arrays": s.found.scheduled, "fitting": s.found.fitting.len(),
+                "beaten": s.found.beaten,
                 "best": s.found.best().map(|c| candidate_json(c, fpga)),
             })
         })
@@ -155,54 +176,114 @@ fn candidate_json(c: &Candidate, fpga: &Fpga) -> Value {
         "array": c.array, "memories": c.depths, "cycles": c.cycles,
         "cycles_back_to_back": c.rhythm.cycles_per_image(),
         "images_per_second": c.images_per_second(fpga.clock_mhz * 1e6), "area": c.area,
+        "bands": c.bands, "streamed_layers": c.streamed,
+        "weight_port": c.port.as_ref().map(|port| json!({
+            "cols": port.cols, "latency": port.slots.latency,
+            "slots": port.slots.pattern.iter().filter(|slot| **slot).count(),
+            "pattern_cycles": port.slots.pattern.len(),
+        })),
+        "compile": flags(c, fpga),
     })
 }
 
 fn to_text(searched: &[Searched], points: &[Point<'_>], fpga: &Fpga) -> String {
+    let looked = searched.iter().map(|s| {
+        let count = |n: usize| grouped(n as u64);
+        let Found { scheduled, fitting, beaten, .. } = &s.found;
+        let (all, fit) = (count(*scheduled), count(fitting.iter().filter(|c| c.is_plain()).count()));
+        let more = fitting.iter().filter(|c| !c.is_plain()).count();
+        let more = match (more, beaten) {
+            (0, 0) => String::new(),
+            (more, beaten) => format!(
+                ", {} more in bands or\nwith streamed weights, {} left alone that others beat at their best",
+                count(more),
+                count(*beaten)
+            ),
+        };
+        format!("{} ({}): {fit} of {all} arrays fit{more}\n", s.name, s.arch)
+    });
+    let fastest = points.first().map(|point| command(point, fpga));
+    let marks = if points.iter().all(|p| p.candidate.is_plain()) {
+        ""
+    } else {
+        "B layers in bands, S layers with streamed weights;\n"
+    };
+    format!(
+        "{}, {} at {} MHz\n{}\n{}\nT lane groups, Q lines of a tile; {marks}LUT are {}, block RAM {};\n\
+         {}\n{}",
+        fpga.name,
+        fpga.family(),
+        fpga.clock_mhz,
+        looked.collect::<String>(),
+        table(searched, points).render(),
+        fpga.family().logic_unit(),
+        fpga.family().bram_unit(),
+        fpga.model_note(),
+        fastest.unwrap_or_default(),
+    )
+}
+
+/// The command that makes the array of a point.
+fn command(point: &Point<'_>, fpga: &Fpga) -> String {
+    let mut lines = vec![format!("  heartbit compile {}", point.of.path.display())];
+    for flag in flags(point.candidate, fpga).chunks(2) {
+        let flag = flag.join(" ");
+        let last = lines.last_mut().expect("bug: a line");
+        if last.len() + flag.len() + 3 > LINE {
+            last.push_str(" \\");
+            lines.push(format!("      {flag}"));
+        } else {
+            *last = format!("{last} {flag}");
+        }
+    }
+    format!("the fastest:\n{} --out BUILD\n", lines.join("\n"))
+}
+
+/// Columns of a terminal.
+const LINE: usize = 80;
+
+fn table(searched: &[Searched], points: &[Point<'_>]) -> Table {
     let many = searched.len() > 1;
     let known = searched.iter().any(|s| s.accuracy.is_some());
-    let mut titles = vec!["array", "T", "Q", "cycles", "images/s", "LUT", "FF", "block RAM", "DSP"];
+    let plain = points.iter().all(|p| p.candidate.is_plain());
+    let mut titles = vec!["array", "T", "Q"];
     if many {
         titles.insert(0, "model");
     }
+    if !plain {
+        titles.extend(["B", "S"]);
+    }
+    titles.extend(["cycles", "images/s", "LUT", "FF", "block RAM", "DSP"]);
     if known {
         titles.push("accuracy");
     }
     let mut table = Table::new(&titles);
     for point in points {
-        let Candidate { array: a, cycles, area, .. } = point.candidate;
-        let Area { lut, ff, bram, dsp } = *area;
-        let mut cells = vec![
-            format!("{}x{}x{}", a.rows, a.cols, a.lanes),
-            a.taps.to_string(),
-            a.lines.to_string(),
-            grouped(*cycles),
-            format!("{:.1}", point.images_per_second),
-        ];
-        cells.extend([lut, ff, bram, dsp].map(grouped));
-        if many {
-            cells.insert(0, point.of.name.clone());
-        }
-        if known {
-            cells.push(point.of.accuracy.map_or_else(|| "-".to_owned(), percent));
-        }
-        table.row(cells);
+        table.row(row(point, many, known, plain));
     }
-    let looked = searched.iter().map(|s| {
-        let (all, fit) = (s.found.scheduled as u64, s.found.fitting.len() as u64);
-        format!("{} ({}): {} of {} arrays fit\n", s.name, s.arch, grouped(fit), grouped(all))
-    });
-    format!(
-        "{}, {} at {} MHz\n{}\n{}\nT lane groups, Q lines of a tile; LUT are {}, block RAM {};\n{}\n",
-        fpga.name,
-        fpga.family(),
-        fpga.clock_mhz,
-        looked.collect::<String>(),
-        table.render(),
-        fpga.family().logic_unit(),
-        fpga.family().bram_unit(),
-        fpga.model_note(),
-    )
+    table
+}
+
+fn row(point: &Point<'_>, many: bool, known: bool, plain: bool) -> Vec<String> {
+    let Candidate { array: a, cycles, area, bands, streamed, .. } = point.candidate;
+    let Area { lut, ff, bram, dsp } = *area;
+    let mut cells =
+        vec![format!("{}x{}x{}", a.rows, a.cols, a.lanes), a.taps.to_string(), a.lines.to_string()];
+    if many {
+        cells.insert(0, point.of.name.clone());
+    }
+    if !plain {
+        // Nothing rather than 0, so that the exceptions stand out.
+        let in_bands = bands.map_or(0, |bands| bands.last + 1 - bands.first);
+        let count = |n: usize| if n == 0 { String::new() } else { n.to_string() };
+        cells.extend([count(in_bands), count(*streamed)]);
+    }
+    cells.extend([grouped(*cycles), format!("{:.1}", point.images_per_second)]);
+    cells.extend([lut, ff, bram, dsp].map(grouped));
+    if known {
+        cells.push(point.of.accuracy.map_or_else(|| "-".to_owned(), percent));
+    }
+    cells
 }
 
 #[expect(clippy::cast_precision_loss, reason = "cells are far below 2^53")]

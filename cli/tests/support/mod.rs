@@ -77,12 +77,16 @@ pub(crate) fn build(directory: &TempDir) -> PathBuf {
 
 /// Flips the lowest bit of a weight word of column 0; returns the word before and after.
 pub(crate) fn flip_weight(build: &Path, address: usize) -> [String; 2] {
-    let path = build.join("mem/weights_000.hex");
-    let text = std::fs::read_to_string(&path).expect("readable");
+    flip_word(&build.join("mem/weights_000.hex"), address)
+}
+
+/// Flips the lowest bit of a word of 16 lanes in a file; returns the word before and after.
+pub(crate) fn flip_word(path: &Path, index: usize) -> [String; 2] {
+    let text = std::fs::read_to_string(path).expect("readable");
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    let old = lines[address].clone();
+    let old = lines[index].clone();
     let word = u64::from_str_radix(&old, 16).expect("hexadecimal") ^ 1;
-    lines[address] = format!("{word:04x}");
-    std::fs::write(&path, lines.join("\n") + "\n").expect("writable");
-    [old, lines[address].clone()].map(|word| format!("0x{word}"))
+    lines[index] = format!("{word:04x}");
+    std::fs::write(path, lines.join("\n") + "\n").expect("writable");
+    [old, lines[index].clone()].map(|word| format!("0x{word}"))
 }

@@ -71,7 +71,7 @@ impl Steps<'_> {
         Some(Cause {
             part: found.part,
             step: Some(self.place(index, found.group)),
-            cycle: self.location.cycles.operands + index as u64 + late,
+            cycle: self.location.operands[index] + late,
             note: self.note(index, &found),
             expected: found.expected,
             actual: found.actual,

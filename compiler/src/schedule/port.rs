@@ -36,6 +36,13 @@ impl WeightPort {
     }
 }
 
+/// Cycles in which a source sends so many words of all columns, one beat in each slot.
+pub(super) fn cycles_of_words(words: u64, cols: usize, port_cols: usize, slots: &PortSlots) -> u64 {
+    let n_slots = slots.pattern.iter().filter(|slot| **slot).count() as u64;
+    let beats = words * (cols / port_cols) as u64;
+    (beats * slots.pattern.len() as u64).div_ceil(n_slots.max(1))
+}
+
 /// What is wrong with the slots of a source, and the rule that it breaks.
 pub(crate) fn slot_error(slots: &PortSlots) -> Option<(usize, &'static str)> {
     let n_slots = slots.pattern.iter().filter(|&&slot| slot).count();

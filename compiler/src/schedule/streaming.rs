@@ -10,7 +10,7 @@
 //! Not here: addresses and contents ([`super::layer`], [`super::weights`]).
 
 use super::Outline;
-use super::port::{ADDRESSES, WeightPort};
+use super::port::{ADDRESSES, WeightPort, cycles_of_words};
 use heartbit_ir::program::{LayerDescriptor, WeightRing};
 
 /// Where the weights of each layer are.
@@ -76,6 +76,19 @@ impl Choice<'_> {
         best.map(|(_, streaming)| streaming).ok_or_else(|| self.shortage(&sizes))
     }
 
+    /// Takes the layers that are given, if they can be streamed through a ring and the others fit.
+    ///
+    /// # Errors
+    /// What it would take.
+    pub(super) fn given(&self, ring: WeightRing, streamed: &[bool]) -> Result<Streaming, Shortage> {
+        let can = self.longest_used(ring.words);
+        let possible = (0..streamed.len()).all(|i| !streamed[i] || can.contains(&i));
+        if possible && streamed.len() == self.words.len() && self.fits(ring.words, streamed) {
+            return Ok(Streaming { ring: Some(ring), streamed: streamed.to_vec() });
+        }
+        Err(self.shortage(&[ring.words]))
+    }
+
     /// Finds the layers to be streamed through a ring, if all then fits.
     fn through(&self, ring: usize) -> Option<(impl Ord + Copy + use<>, Vec<bool>)> {
         let starts = [self.longest_used(ring), self.smallest(ring)];
@@ -107,10 +120,9 @@ impl Choice<'_> {
         for (layer, streamed) in outline.layers.iter_mut().zip(streamed) {
             layer.flags.stream_weights = *streamed;
         }
-        let pattern = &self.port.slots.pattern;
-        let slots = pattern.iter().filter(|slot| **slot).count();
-        let beats = self.words_of(streamed, true) * (outline.array.cols / self.port.cols);
-        let port = (beats * pattern.len()).div_ceil(slots) as u64;
+        let words = self.words_of(streamed, true) as u64;
+        let WeightPort { cols, slots, .. } = self.port;
+        let port = cycles_of_words(words, outline.array.cols, *cols, slots);
         outline.cycles().total().0.max(port)
     }
 

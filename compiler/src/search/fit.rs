@@ -18,6 +18,32 @@ pub struct Capacity {
     pub dsp: Option<u64>,
 }
 
+/// An FPGA that an array has to fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// The family, whose model says what an array takes.
+    pub family: Family,
+    /// What there is.
+    pub capacity: Capacity,
+}
+
+impl Budget {
+    /// What an array takes.
+    pub fn area(&self, array: &ArrayConfig, depths: &MemoryDepths) -> Area {
+        Model::of(self.family).area(array, depths)
+    }
+
+    /// Whether an array fits.
+    pub fn fits(&self, array: &ArrayConfig, depths: &MemoryDepths) -> bool {
+        shortages(&self.area(array, depths), &self.capacity).is_empty()
+    }
+
+    /// As [`weight_room`].
+    pub fn weight_room(&self, array: &ArrayConfig, depths: &MemoryDepths) -> Option<usize> {
+        weight_room(Model::of(self.family), array, depths, &self.capacity)
+    }
+}
+
 /// A resource of an FPGA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

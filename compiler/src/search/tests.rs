@@ -1,7 +1,8 @@
 //! The search against the compiler, and its order.
 
+use super::fit::{Budget, Capacity};
 use super::fit::{shortages, weight_room};
-use super::{Candidate, Capacity, Space, search};
+use super::{Candidate, Found, Space, search};
 use crate::fold::fold;
 use crate::plan::plan;
 use crate::predict::{back_to_back, predict};
@@ -53,13 +54,14 @@ fn outline_is_the_program_without_its_memories() {
 fn search_finds_the_compilers_cycles_in_a_fixed_order() {
     let network = network(Arch::ResNet20);
     let space = Space { rows: vec![2, 4, 7, 8], cols: vec![4, 8, 16], lanes: vec![8, 16, 32, 64] };
-    let model = Model::of(Family::Ecp5);
     let capacity = Capacity { lut: Some(40_000), bram: Some(208), ..Capacity::default() };
-    let find = || search(&network, &space, model, &capacity, None, || ()).expect("a plan");
+    let budget = Budget { family: Family::Ecp5, capacity };
+    let find = || search(&network, &space, &budget, &|_| None, || ()).expect("a plan");
     let found = find();
     assert!(found.scheduled > 48 && !found.fitting.is_empty(), "{found:?}");
     assert_eq!(found.fitting, find().fitting);
     assert!(found.fitting.is_sorted_by_key(|c| c.cycles));
+    assert!(found.fitting.iter().all(Candidate::is_plain));
     assert!(found.fitting.iter().all(|c| c.area.lut <= 40_000 && c.area.bram <= 208));
     for Candidate { array, depths, cycles, .. } in found.front().into_iter().cloned() {
         let shape = ArrayShape { rows: array.rows, cols: array.cols, lanes: array.lanes };
@@ -82,7 +84,8 @@ fn nothing_that_fits_leaves_the_closest() {
     let network = network(Arch::ResNet20);
     let space = Space { rows: vec![1, 2], cols: vec![4], lanes: vec![16] };
     let capacity = Capacity { bram: Some(10), ..Capacity::default() };
-    let found = search(&network, &space, Model::of(Family::Ecp5), &capacity, None, || ());
+    let budget = Budget { family: Family::Ecp5, capacity };
+    let found = search(&network, &space, &budget, &|_| None, || ());
     let found = found.expect("a plan");
     assert!(found.best().is_none());
     let closest = found.closest.expect("something is closest");
@@ -101,24 +104,71 @@ fn weight_port_makes_arrays_fit_whose_weights_do_not() {
     let capacity = Capacity { bram: Some(bram), ..Capacity::default() };
     let slots = PortSlots::at_rate(0, 1, 2);
     let port = WeightPort { cols: 4, slots, ring: None, room: None };
-    let find = |port| search(&network, &space, model, &capacity, port, || ()).expect("a plan");
+    let budget = Budget { family: Family::Ecp5, capacity };
+    let find = |port: Option<WeightPort>| {
+        search(&network, &space, &budget, &|_| port.clone(), || ()).expect("a plan")
+    };
     assert!(find(None).fitting.is_empty());
-    let found = find(Some(&port));
+    let found = find(Some(port.clone()));
     // Beats of 4 columns do not divide 6.
     assert!(!found.fitting.is_empty() && found.fitting.iter().all(|c| c.array.cols == 4));
-    for Candidate { array, depths, cycles, rhythm, area } in found.fitting {
-        assert!(depths.ring.is_some() && area.bram <= bram);
+    assert!(found.fitting.iter().all(|c| c.depths.ring.is_some() && c.port.is_some()));
+    check_promises(&network, &budget, &found);
+}
+
+/// Compiling an array of the front for the same FPGA gives exactly what the search says.
+#[track_caller]
+fn check_promises(network: &Network, budget: &Budget, found: &Found) {
+    let front = found.front();
+    assert!(!front.is_empty());
+    for Candidate { array, depths, bands, port, streamed, cycles, rhythm, area } in
+        front.into_iter().cloned()
+    {
+        let shape = ArrayShape { rows: array.rows, cols: array.cols, lanes: array.lanes };
         let target = Target {
             taps: Some(array.taps),
             lines: Some(array.lines),
-            weight_port: Some(WeightPort { room: Some(depths.weight), ..port.clone() }),
+            weight_port: port,
+            budget: Some(*budget),
             ..Target::sized_for_network(shape)
         };
-        let program = compile(&network, &target).expect("it was found").program;
-        assert!(program.depths.ring.is_some());
-        let compiled = back_to_back(&program).cycles_per_image();
-        assert!(predict(&program).total().0 <= cycles, "{cycles} cycles");
-        assert!(compiled <= rhythm.cycles_per_image(), "{compiled} cycles, not {rhythm:?}");
+        let compiled = compile(network, &target).expect("it was found");
+        let program = &compiled.program;
+        assert_eq!((program.array, program.depths), (array, depths));
+        assert_eq!(compiled.sequence.bands, bands);
+        assert_eq!(program.layers.iter().filter(|l| l.flags.stream_weights).count(), streamed);
+        assert_eq!((predict(program).total().0, back_to_back(program)), (cycles, rhythm));
+        assert_eq!(budget.area(&array, &depths), area);
+        assert!(budget.fits(&array, &depths));
+    }
+}
+
+/// Block memories for all weights, but for less than whole maps; then for less than both.
+#[test]
+fn arrays_fit_in_bands_and_with_streamed_weights_as_they_are_compiled() {
+    let network = network(Arch::ResNet20);
+    let space = Space { rows: vec![4, 8], cols: vec![8, 16], lanes: vec![16, 32] };
+    let shape: ArrayShape = "4x8x32".parse().expect("a shape");
+    let whole = compile(&network, &Target::sized_for_network(shape)).expect("fits").program;
+    let model = Model::of(Family::Ecp5);
+    let slots = PortSlots::at_rate(20, 1, 2);
+    let port = WeightPort { cols: 4, slots, ring: None, room: None };
+    for (stream, weight, has_port) in [(1, 1, false), (2, 1, false), (2, 2, true), (4, 3, true)] {
+        let depths = MemoryDepths {
+            stream: whole.depths.stream / stream,
+            weight: whole.depths.weight / weight,
+            ..whole.depths
+        };
+        let bram = Some(model.area(&whole.array, &depths).bram);
+        let capacity = Capacity { bram, ..Capacity::default() };
+        let budget = Budget { family: Family::Ecp5, capacity };
+        let ports = |_: &ArrayShape| has_port.then(|| port.clone());
+        let found = search(&network, &space, &budget, &ports, || ()).expect("a plan");
+        check_promises(&network, &budget, &found);
+        let front = found.front();
+        let in_bands = front.iter().any(|c| c.bands.is_some());
+        let streams = front.iter().any(|c| c.port.is_some());
+        assert_eq!((in_bands, streams), (stream == 2 && !has_port, has_port), "{front:#?}");
     }
 }
 

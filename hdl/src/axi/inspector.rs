@@ -11,6 +11,7 @@
 //! | `address`, `data` | in  | 16, 32 | which, and the word                          |
 //! | `height`, `width` | out | 16    | of the image, as the header says              |
 //! | `legal`           | out | 1     | what was written since word 0 can run         |
+//! | `stream_words`    | out | 40    | weight words that it streams, from the last word of the program on; only with a weight ring |
 //!
 //! Not here: what only the sequencer can see, in the words and at the time that it reads them.
 
@@ -27,6 +28,9 @@ const OUT_FLAT: u32 = 3;
 const WRITE_BITS: u32 = 4;
 const POOL: u32 = 6;
 const WRITE_LEVELS: u32 = 10;
+
+/// Bits of the number of words that a program of 256 layers may stream.
+pub(super) const STREAM_WORDS_BITS: u32 = 40;
 
 /// Describes the module `axi_inspector`, for hardware with a weight ring of so many words.
 pub(super) fn inspector(extended: bool, ring_words: Option<u32>) -> Module {
@@ -63,7 +67,38 @@ pub(super) fn inspector(extended: bool, ring_words: Option<u32>) -> Module {
     m.output("width", width, "columns of the image");
     let legal = *ordered & !*bad & *last & !slot.any();
     m.output("legal", legal, "it can run");
+    if ring_words.is_some() {
+        let words = stream_words(&m, data, enable, [first, in_descriptor], here);
+        m.output("stream_words", words, "weight words that it streams");
+    }
     m.finish()
+}
+
+/// Counts the words of the layers that stream weights: the steps of each, times its column tiles.
+///
+/// They are multiplied bit by bit. The sum is there 17 cycles after the word of the column tiles was
+/// written, when at the earliest the last word of the descriptor is.
+fn stream_words<'m>(
+    m: &'m Builder,
+    data: Sig<'m>,
+    enable: Sig<'m>,
+    [first, in_descriptor]: [Sig<'m>; 2],
+    slot: Sig<'m>,
+) -> Sig<'m> {
+    let low = data.slice(0, 16);
+    let now = (enable & in_descriptor).named("descriptor_now");
+    let streams = m.pipe_when("streams", now & slot.eq(0), data.bit(STREAM_WEIGHTS));
+    let steps = m.pipe_when("layer_steps", now & slot.eq(1), low);
+    let begin = (now & slot.eq(3)).named("begin_product");
+    let clear = enable & first;
+    let factor = m.reg("factor", 16, 0);
+    factor.next(m.mux(clear, 0, m.mux(begin & streams, low, *factor >> 1)));
+    let term = m.reg_without_reset("term", 32);
+    term.next(m.mux(begin, steps.zero_extend(32), *term << 1));
+    let words = m.reg("words", STREAM_WORDS_BITS, 0);
+    let sum = *words + term.zero_extend(STREAM_WORDS_BITS);
+    words.next_when(clear | factor.bit(0), m.mux(clear, 0, sum));
+    *words
 }
 
 /// Neither half may be 0.
@@ -222,6 +257,29 @@ mod tests {
                 assert_eq!(is_legal(&mut sim, &words, None), fits, "{steps} steps");
                 words[2] &= !(1 << 8);
             }
+        }
+    }
+
+    #[test]
+    fn streamed_words_are_counted_by_the_last_word() {
+        let mut sim = Simulator::new(&inspector(false, Some(65_536)));
+        let mut words = program();
+        let layer = |index: usize| 2 + 21 * index;
+        for (streams, steps, tiles, expected) in [
+            ([0, 0], [7, 9], [3, 5], 0),
+            ([1, 0], [7, 9], [3, 5], 21),
+            ([0, 1], [7, 9], [3, 5], 45),
+            ([1, 1], [7, 9], [3, 5], 66),
+            ([1, 1], [0xffff, 0xffff], [0xffff, 0x8000], 0xffff * 0x1_7fff),
+        ] {
+            for i in [0, 1] {
+                let at = layer(i);
+                words[at] = words[at] & !(1 << 8) | streams[i] << 8;
+                words[at + 1] = words[at + 1] & !0xffff | steps[i];
+                words[at + 3] = words[at + 3] & !0xffff | tiles[i];
+            }
+            assert!(is_legal(&mut sim, &words, None));
+            assert_eq!(sim.get("stream_words"), expected, "{streams:?} {steps:?} {tiles:?}");
         }
     }
 

@@ -77,7 +77,7 @@ pub struct Register {
 /// `HBIT` in ASCII, the first letter in the lowest byte.
 pub const ID: u32 = 0x5449_4248;
 /// Version of the register map: major in the upper half.
-pub const VERSION: u32 = 0x0001_0001;
+pub const VERSION: u32 = 0x0001_0002;
 /// `HBM1` in ASCII: the first word of a memory image.
 pub const MAGIC: u32 = 0x314d_4248;
 /// Address bits of the AXI4-Lite port.
@@ -278,6 +278,12 @@ pub const REGISTERS: &[Register] = &[
                 13,
                 1,
                 "no beat of a memory image for `TIMEOUT` cycles, or none of the weights that a step waits for",
+            ),
+            field(
+                "WEIGHTS_SHORT",
+                14,
+                1,
+                "the program streams more weights than `WEIGHT_LENGTH` bytes hold; it is not used",
             ),
         ],
     ),

@@ -4,7 +4,9 @@
 
 use heartbit_ir::program::{ArrayConfig, MemoryDepths};
 
+use super::inspector::STREAM_WORDS_BITS;
 use super::share::share_pins;
+use super::weight_image::words_by_units;
 use super::{
     AxiConfig, Hardware, inspector, loader, pass_pins, pixels, register_file, registers, results,
     small, supervisor, weights,
@@ -47,13 +49,26 @@ pub(super) fn wrap(
     }
     pass_pins(&m, top.pixels, &pixels, "s_axis_");
     pass_pins(&m, top.results, &results, "m_axis_");
-    let state = top.state();
+    let state = top.state(&hardware);
     let illegal = top.accelerator(core, &state);
     top.load(&state, axi);
     top.stream(&state, axi);
     top.supervise(&state, illegal);
     top.report(&state, illegal);
     m.finish()
+}
+
+/// Bits of a product with what an array's sizes give.
+const PRODUCT_BITS: u32 = STREAM_WORDS_BITS + FACTOR_BITS;
+/// Bits of those: units that a word of 256 columns of 1024 lanes takes.
+const FACTOR_BITS: u32 = 13;
+
+/// So many times a value.
+fn multiple(value: Sig<'_>, times: u64) -> Sig<'_> {
+    let wide = value.zero_extend(PRODUCT_BITS);
+    let bits = (0..FACTOR_BITS).filter(|bit| times >> bit & 1 == 1);
+    let sum = bits.map(|bit| wide << bit).reduce(|a, b| a + b);
+    sum.expect("bug: times 0")
 }
 
 struct Top<'m> {
@@ -79,6 +94,8 @@ struct State<'m> {
     commit: Sig<'m>,
     /// It cannot run.
     unfit: Sig<'m>,
+    /// Its streamed weights are not all there.
+    short: Sig<'m>,
     kill: Sig<'m>,
     abort: Sig<'m>,
 }
@@ -115,7 +132,7 @@ impl<'m> Top<'m> {
         inst.out("error")
     }
 
-    fn state(&self) -> State<'m> {
+    fn state(&self, hardware: &Hardware) -> State<'m> {
         let m = self.m;
         let (pixels, loader) = (self.pixels, self.loader);
         let in_the_way = pixels.out("receiving")
@@ -124,7 +141,9 @@ impl<'m> Top<'m> {
             | self.supervisor.out("image_waiting")
             | self.core.out("busy")
             | loader.out("active");
-        let fit = self.inspector.out("legal") & !loader.out("failed");
+        let whole = self.inspector.out("legal") & !loader.out("failed");
+        let short = self.weights_short(hardware).named("weights_short");
+        let fit = whole & !short;
         let commit = (loader.out("done") | self.command("COMMIT")).named("commit");
         let written = ["load_select_write", "load_data_write"].map(|name| self.registers.out(name));
         let fresh = self.start() | written[0] | written[1];
@@ -141,9 +160,22 @@ impl<'m> Top<'m> {
             loaded: *loaded,
             commit,
             unfit: commit & !self.inspector.out("legal") & !loader.out("failed"),
+            short: commit & whole & short,
             kill: self.supervisor.out("kill"),
             abort: self.command("ABORT"),
         }
+    }
+
+    /// Whether `WEIGHT_LENGTH` is less than the weights of an image that the program streams.
+    fn weights_short(&self, hardware: &Hardware) -> Sig<'m> {
+        let m = self.m;
+        let Some(ring) = hardware.depths.ring else { return m.lit(1, 0) };
+        let array = &hardware.array;
+        let [by_words, by_units] =
+            words_by_units(small(array.cols), small(ring.port_cols), small(array.lanes));
+        let needed = multiple(self.inspector.out("stream_words"), by_words);
+        let units = multiple(self.registers.out("weight_length").keep(3, 29), by_units);
+        units.lt(needed)
     }
 
     fn start(&self) -> Sig<'m> {
@@ -284,6 +316,7 @@ impl<'m> Top<'m> {
             ("input_stall", timed_out & pixels.out("starved")),
             ("output_stall", timed_out & results.out("waiting")),
             ("memory_stall", timed_out & wants_memory),
+            ("weights_short", state.short),
         ];
         for (name, value) in errors {
             registers.set(&format!("error_{name}"), value);

@@ -13,7 +13,7 @@
 
 use heartbit_ir::program::Program;
 
-use super::{UNIT_BITS, beats_of_unit, small};
+use super::{AxiConfig, UNIT_BITS, beats_of_unit, small};
 
 /// Returns the bytes of the weights that a program streams; none if it does not stream any.
 pub fn weight_image(program: &Program) -> Vec<u8> {
@@ -35,6 +35,30 @@ pub fn weight_image(program: &Program) -> Vec<u8> {
     limbs.into_iter().flat_map(u64::to_le_bytes).collect()
 }
 
+/// The beats that an AXI4 port brings at most to a weight port of so many bits, and the cycles that
+/// it needs for them.
+///
+/// # Panics
+/// If the weight port has no bits.
+pub fn weight_rate(axi: AxiConfig, port_bits: usize) -> (u32, u32) {
+    let beats = beats_of_unit(small(port_bits));
+    let chunks = chunks_of_beat(axi.data_bits, small(port_bits));
+    if beats == 1 || chunks == 1 { (1, chunks) } else { (beats, beats + chunks - 1) }
+}
+
+/// Beats of an AXI4 port of so many bits that hold a beat of the weight port, or several.
+pub(super) fn chunks_of_beat(data_bits: u32, port_bits: u32) -> u32 {
+    port_bits.div_ceil(UNIT_BITS) * (UNIT_BITS / data_bits)
+}
+
+/// Units of memory that so many words of all columns take at least, in a fraction: so many times the
+/// words, by so many times the units.
+pub(super) fn words_by_units(cols: u32, port_cols: u32, lanes: u32) -> [u64; 2] {
+    let port_bits = port_cols * lanes;
+    let units_of_beat = port_bits.div_ceil(UNIT_BITS);
+    [cols / port_cols * units_of_beat, beats_of_unit(port_bits)].map(u64::from)
+}
+
 /// Beats side by side, the first one in the low bits.
 fn pack(beats: &[u64], port_bits: u32) -> u64 {
     (0..).zip(beats).fold(0, |unit, (at, beat)| unit | beat << (at * port_bits))
@@ -42,7 +66,7 @@ fn pack(beats: &[u64], port_bits: u32) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tests::sizes, weight_image};
+    use super::{super::tests::sizes, AxiConfig, weight_image, weight_rate};
     use heartbit_ir::program::{
         ArrayConfig, Header, LaneMemory, MemoryDepths, PortSlots, Program, WeightRing, WeightStream,
     };
@@ -101,5 +125,20 @@ mod tests {
         check(33, 2, &wide, &[0x5_0000_0001, 0]);
         check(64, 1, &wide, &[0x1_0000_0001, 2]);
         check(4, 1, &[&[]], &[]);
+    }
+    #[test]
+    fn rate_is_what_the_bus_brings() {
+        for (port_bits, at_64, at_32) in [
+            (20, (1, 1), (3, 4)),
+            (32, (1, 1), (2, 3)),
+            (33, (1, 1), (1, 2)),
+            (64, (1, 1), (1, 2)),
+            (65, (1, 2), (1, 4)),
+            (256, (1, 4), (1, 8)),
+        ] {
+            let rate =
+                |data_bits| weight_rate(AxiConfig { data_bits, ..AxiConfig::default() }, port_bits);
+            assert_eq!((rate(64), rate(32)), (at_64, at_32), "{port_bits} bits");
+        }
     }
 }

@@ -20,6 +20,7 @@
 //! While beats that were cancelled still come, nothing is asked for.
 
 use super::reader::{AHEAD, BEATS_BITS, BURST, weight_reader};
+use super::weight_image::chunks_of_beat;
 use super::{Hardware, UNIT_BITS, beats_of_unit, bits_for, pass_pins, small};
 use crate::build::{Builder, Instance, Module, Sig};
 use heartbit_ir::program::WeightRing;
@@ -116,7 +117,7 @@ impl<'m> Head<'m> {
     /// Units to beats of the weight port; returns whether the first beat of the queue is used up.
     fn split(self, m: &'m Builder, bits: u32, port_bits: u32) -> Sig<'m> {
         let Self { valid, data, pop, clear } = self;
-        let chunks = port_bits.div_ceil(UNIT_BITS) * (UNIT_BITS / bits);
+        let chunks = chunks_of_beat(bits, port_bits);
         if chunks == 1 {
             return self.port(m, valid, data, port_bits);
         }

@@ -9,7 +9,7 @@
 
 /* Version of this register map; the same major version stays compatible. (constant) */
 #define HEARTBIT_VERSION 0x004u
-#define HEARTBIT_VERSION_VALUE 0x00010001u
+#define HEARTBIT_VERSION_VALUE 0x00010002u
 #define HEARTBIT_VERSION_MINOR 0x0000ffffu /* minor version */
 #define HEARTBIT_VERSION_MINOR_SHIFT 0u
 #define HEARTBIT_VERSION_MAJOR 0xffff0000u /* major version */
@@ -109,6 +109,7 @@
 #define HEARTBIT_ERROR_INPUT_STALL 0x00000800u /* no pixel within an image for `TIMEOUT` cycles */
 #define HEARTBIT_ERROR_OUTPUT_STALL 0x00001000u /* no beat of a result was taken for `TIMEOUT` cycles */
 #define HEARTBIT_ERROR_MEMORY_STALL 0x00002000u /* no beat of a memory image for `TIMEOUT` cycles, or none of the weights that a step waits for */
+#define HEARTBIT_ERROR_WEIGHTS_SHORT 0x00004000u /* the program streams more weights than `WEIGHT_LENGTH` bytes hold; it is not used */
 
 /* What has happened. (write 1 to clear) */
 #define HEARTBIT_EVENTS 0x04cu

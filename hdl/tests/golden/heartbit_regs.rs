@@ -12,7 +12,7 @@ pub const ID_VALUE: u32 = 0x5449_4248;
 pub const VERSION: u32 = 0x004;
 
 /// Its value.
-pub const VERSION_VALUE: u32 = 0x0001_0001;
+pub const VERSION_VALUE: u32 = 0x0001_0002;
 
 /// `MINOR`: minor version.
 pub const VERSION_MINOR: u32 = 0x0000_ffff;
@@ -220,6 +220,9 @@ pub const ERROR_OUTPUT_STALL: u32 = 0x0000_1000;
 
 /// `MEMORY_STALL`: no beat of a memory image for `TIMEOUT` cycles, or none of the weights that a step waits for.
 pub const ERROR_MEMORY_STALL: u32 = 0x0000_2000;
+
+/// `WEIGHTS_SHORT`: the program streams more weights than `WEIGHT_LENGTH` bytes hold; it is not used.
+pub const ERROR_WEIGHTS_SHORT: u32 = 0x0000_4000;
 
 /// What has happened. (write 1 to clear)
 pub const EVENTS: u32 = 0x04c;

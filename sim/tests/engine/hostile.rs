@@ -55,7 +55,11 @@ fn broken_sizes_are_named() {
         "program: depths.stream is 1048576, must be at most 65536",
     );
     check_rejected(|p| p.header.classes = 2, "program: classes is 2, must be at most 1");
-    check_rejected(|p| p.layers.clear(), "program: number of layers is 0, must be at least 1");
+    check_rejected(|p| p.layers.clear(), "program: number of layers is 0, must be 1 to 256");
+    check_rejected(
+        |p| p.layers = vec![p.layers[0]; 257],
+        "program: number of layers is 257, must be 1 to 256",
+    );
     check_rejected(
         |p| p.depths.program = 22,
         "program: words of the program is 23, must be at most 22",

@@ -2,12 +2,13 @@
 
 use super::{BUS_32, BUS_64, SMALL, some_problems};
 use crate::loaded::Loaded;
-use crate::pins::{DEPTHS, ModelPins, bench};
+use crate::pins::{DEPTHS, bench};
 use heartbit_ir::program::DESCRIPTOR_WORDS;
 use heartbit_tests::bus::bench::Bench;
 use heartbit_tests::bus::lite::SLVERR;
 use heartbit_tests::bus::memory::Fault;
 use heartbit_tests::regs;
+use heartbit_tests::verilated::ModelPins;
 
 fn setup(axi: super::AxiConfig) -> (Bench<ModelPins>, Loaded) {
     let mut bench = bench(&SMALL, axi);

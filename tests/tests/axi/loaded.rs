@@ -4,9 +4,10 @@ use super::pins::DEPTHS;
 use heartbit_compiler::predict::predict;
 use heartbit_compiler::schedule::{Target, compile};
 use heartbit_hdl::axi::{memory_image, weight_image};
-use heartbit_ir::interp::{Interpreter, predicted_class};
+use heartbit_ir::interp::Interpreter;
 use heartbit_ir::network::Network;
 use heartbit_ir::program::{ArrayConfig, MemoryDepths, PortSlots, Program, WeightRing};
+use heartbit_tests::packet::Image;
 use heartbit_tests::problem::Problem;
 use heartbit_tests::streamed::streamed;
 
@@ -14,12 +15,7 @@ fn compile_for(network: &Network, array: &ArrayConfig, depths: MemoryDepths) -> 
     compile(network, &Target::for_hardware(array, depths)).expect("it fits").program
 }
 
-/// An image, and the packet that is its result.
-pub(crate) struct Image {
-    pub(crate) pixels: Vec<u32>,
-    pub(crate) result: Vec<u32>,
-}
-
+/// A program, images, and what is expected of both.
 pub(crate) struct Loaded {
     pub(crate) image: Vec<u8>,
     pub(crate) images: Vec<Image>,
@@ -27,6 +23,8 @@ pub(crate) struct Loaded {
     pub(crate) cycles: u64,
     /// The weights that are streamed, as they are in memory.
     pub(crate) weights: Vec<u8>,
+    /// Units of 8 bytes into which the beats of one image go.
+    pub(crate) sequence_units: usize,
     units: [usize; 4],
 }
 
@@ -53,26 +51,19 @@ impl Loaded {
         let choose = |layer: usize| layers >> (layer % 32) & 1 == 1;
         let program = streamed(&resident, ring, slots, choose);
         let loaded = Self::of(&network, &program, &problem.images(2));
-        Self { cycles: predict(&resident).total().0, weights: weight_image(&program), ..loaded }
+        Self {
+            cycles: predict(&resident).total().0,
+            weights: weight_image(&program),
+            sequence_units: sequence_units(&program, ring),
+            ..loaded
+        }
     }
 
     /// A network that was compiled.
     pub(crate) fn of(network: &Network, program: &Program, images: &[Vec<u8>]) -> Self {
-        let header = &program.header;
-        let n_pixels = usize::from(header.image_height) * usize::from(header.image_width);
         let interpreter = Interpreter::new(network).expect("a valid network");
-        let images = images
-            .iter()
-            .map(|bytes| {
-                let logits = interpreter.logits(bytes).expect("an image of the right size");
-                let mut result: Vec<u32> = logits.iter().map(|l| l.cast_unsigned()).collect();
-                result.push(u32::try_from(predicted_class(&logits)).expect("few classes"));
-                let pixels = bytes.chunks_exact(bytes.len() / n_pixels);
-                let word = |p: &[u8]| p.iter().rev().fold(0, |w, &b| w << 8 | u32::from(b));
-                // The top byte does not count.
-                Image { pixels: pixels.map(|p| 0xc300_0000 | word(p)).collect(), result }
-            })
-            .collect();
+        let image = |bytes: &Vec<u8>| Image::new(&interpreter, &program.header, bytes);
+        let images = images.iter().map(image).collect();
         let array = &program.array;
         let wide = |bits: usize| bits.div_ceil(64);
         Self {
@@ -80,6 +71,7 @@ impl Loaded {
             images,
             cycles: predict(program).total().0,
             weights: Vec::new(),
+            sequence_units: 0,
             units: [1, 1, wide(array.lanes), wide(if array.extended { 135 } else { 56 })],
         }
     }
@@ -88,4 +80,12 @@ impl Loaded {
     pub(crate) fn units(&self, target: u8) -> usize {
         self.units[usize::from(target)]
     }
+}
+
+/// Units of 64 bits that hold the beats of an image side by side, or each beat by itself.
+fn sequence_units(program: &Program, ring: WeightRing) -> usize {
+    let stream = program.weight_stream.as_ref().expect("bug: streamed");
+    let (beats, bits) =
+        (stream.beats(ring.port_cols).count(), ring.port_cols * program.array.lanes);
+    if bits > 64 { beats * bits.div_ceil(64) } else { beats.div_ceil(64 / bits) }
 }

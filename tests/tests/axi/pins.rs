@@ -1,11 +1,10 @@
-//! The emitted Verilog under Verilator as a design with pins.
+//! The accelerator behind AXI among the bus models.
 
-use heartbit_cosim::{Build, Design, Initial, Model, PortId, Toolchain, axi_design};
+use heartbit_cosim::{Design, axi_design};
 use heartbit_hdl::axi::AxiConfig;
 use heartbit_ir::program::{ArrayConfig, MemoryDepths};
-use heartbit_tests::bus::Pins;
 use heartbit_tests::bus::bench::Bench;
-use std::collections::BTreeMap;
+use heartbit_tests::verilated::ModelPins;
 
 /// Enough for every random network, so that one model runs them all.
 pub(crate) const DEPTHS: MemoryDepths = MemoryDepths {
@@ -19,52 +18,6 @@ pub(crate) const DEPTHS: MemoryDepths = MemoryDepths {
     program: 256,
     ring: None,
 };
-
-pub(crate) struct ModelPins {
-    model: Model,
-    ports: BTreeMap<String, PortId>,
-}
-
-impl ModelPins {
-    pub(crate) fn new(design: Design) -> Self {
-        let names: Vec<_> = design.ports.iter().map(|port| port.name.clone()).collect();
-        let model = Build::new(design)
-            .compile(&toolchain())
-            .expect("the Verilog compiles")
-            .instantiate(Initial::Random(7))
-            .expect("the model loads");
-        let port = |name: String| {
-            let id = model.port(&name).expect("a port of the design");
-            (name, id)
-        };
-        let ports = names.into_iter().map(port).collect();
-        Self { model, ports }
-    }
-}
-
-impl Pins for ModelPins {
-    fn get(&self, name: &str) -> u64 {
-        self.model.get(self.ports[name])
-    }
-
-    fn set(&mut self, name: &str, value: u64) {
-        self.model.set(self.ports[name], value);
-    }
-
-    fn settle(&mut self) {
-        self.model.eval().expect("the design runs");
-    }
-
-    fn tick(&mut self) {
-        self.model.tick().expect("the design runs");
-    }
-}
-
-pub(crate) fn toolchain() -> Toolchain {
-    Toolchain::detect().unwrap_or_else(|error| {
-        panic!("{error}: {}", error.help().unwrap_or_default());
-    })
-}
 
 /// An accelerator after reset among the bus models.
 pub(crate) fn bench(array: &ArrayConfig, axi: AxiConfig) -> Bench<ModelPins> {

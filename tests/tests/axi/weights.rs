@@ -3,7 +3,7 @@
 
 use super::{BUS_32, BUS_64, GROUPS, SMALL, WIDE, settle_after_abort, some_problems, some_stalls};
 use crate::loaded::Loaded;
-use crate::pins::{DEPTHS, ModelPins, bench_of, toolchain};
+use crate::pins::{DEPTHS, bench_of};
 use heartbit_cosim::{axi_design, elaborate_icarus, elaborate_yosys, lint};
 use heartbit_hdl::axi::AxiConfig;
 use heartbit_hdl::axi::registers::REGISTERS;
@@ -12,6 +12,7 @@ use heartbit_tests::bus::Stalls;
 use heartbit_tests::bus::bench::Bench;
 use heartbit_tests::bus::memory::Fault;
 use heartbit_tests::regs;
+use heartbit_tests::verilated::{ModelPins, toolchain};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -184,6 +185,42 @@ fn error_of_the_bus_ends_program_and_image() {
             load(&mut bench, &loaded).expect("it loads");
             run_images(&mut bench, &loaded).expect("exact");
         }
+    }
+}
+
+#[test]
+fn weights_that_are_too_short_are_refused() {
+    // Beats that share a unit, that are one, and that take several.
+    for (array, ring) in [(SMALL, NARROW), (GROUPS, WHOLE), (WIDE, BROAD)] {
+        let mut bench = bench(&array, ring, BUS_64);
+        let problem = &some_problems(4, array.extended)[3];
+        let loaded = Loaded::streamed(problem, &array, ring, u32::MAX);
+        let length = u32::try_from(loaded.weights.len()).expect("small");
+        bench.put_weights(0x2000_0000, &loaded.weights).expect("registers");
+        // One sequence, as units that need not end with it.
+        let sequence = u32::try_from(loaded.sequence_units * 8).expect("small");
+        assert!(0 < sequence && sequence <= length);
+        for (bytes, errors) in [
+            (0, regs::ERROR_WEIGHTS_SHORT),
+            (sequence - 8, regs::ERROR_WEIGHTS_SHORT),
+            (sequence - 1, regs::ERROR_WEIGHTS_SHORT),
+            (sequence, 0),
+            (length, 0),
+        ] {
+            bench.write(regs::WEIGHT_LENGTH, bytes).expect("a register");
+            assert_eq!(bench.load(0x1000, &loaded.image), Ok(errors), "{bytes} bytes of {length}");
+            let status = bench.read(regs::STATUS).expect("a register");
+            assert_eq!(status & regs::STATUS_LOADED != 0, errors == 0, "{bytes} of {length}");
+            // Without another load, once the length is right.
+            bench.write(regs::WEIGHT_LENGTH, length).expect("a register");
+            bench.write(regs::CONTROL, regs::CONTROL_COMMIT).expect("idle");
+            run_images(&mut bench, &loaded).unwrap_or_else(|error| panic!("{bytes}: {error}"));
+        }
+        // A program that streams nothing needs none.
+        let none = Loaded::streamed(problem, &array, ring, 0);
+        bench.write(regs::WEIGHT_LENGTH, 0).expect("a register");
+        assert_eq!(bench.load(0x1000, &none.image), Ok(0));
+        run_images(&mut bench, &none).expect("exact");
     }
 }
 

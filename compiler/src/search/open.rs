@@ -1,0 +1,136 @@
+//! Arrays that do not fit whole: with layers in bands, with streamed weights, or with both.
+//!
+//! Neither takes cycles off, so what an array takes whole bounds what it can reach. Arrays are looked
+//! at in the order of this bound, a batch at a time, unless one that fits is at least as fast and as
+//! small as the bound says.
+//!
+//! Not here: which bands and which layers those are ([`crate::schedule`]).
+
+use super::fit::Budget;
+use super::front::front;
+use super::{Candidate, Look};
+use crate::schedule::{Effort, Target, WeightPort, outline_to_fit};
+use heartbit_ir::program::MemoryDepths;
+use rayon::prelude::*;
+
+/// Arrays that are looked at before the front is looked at again. Results depend on it as little as
+/// on threads: it only decides how many arrays are looked at in vain.
+const BATCH: usize = 64;
+
+/// An array that may fit.
+#[derive(Clone, Debug)]
+pub(super) struct Open {
+    target: Target,
+    /// It takes at least so many cycles an image.
+    cycles: u64,
+    /// Its look-up tables, which do not depend on the sizes of block memories.
+    lut: u64,
+}
+
+impl Open {
+    /// An array that does not fit whole, if it could with next to no words for maps, streams and
+    /// weights that are streamed.
+    pub(super) fn new(
+        whole: &Candidate,
+        target: &Target,
+        port: Option<&WeightPort>,
+        budget: &Budget,
+    ) -> Option<Self> {
+        let weight = if port.is_some() { 2 } else { whole.depths.weight };
+        let least = MemoryDepths { activation: 1, stream: 1, weight, ..whole.depths };
+        let rhythm = whole.rhythm;
+        budget.fits(&whole.array, &least).then(|| Self {
+            target: Target { weight_port: port.cloned(), ..target.clone() },
+            cycles: rhythm.cycles / rhythm.images,
+            lut: whole.area.lut,
+        })
+    }
+}
+
+/// Arrays than which no other is as fast and as small: cycles and tables, fewer cycles first.
+#[derive(Default)]
+struct Staircase(Vec<(f64, u64)>);
+
+impl Staircase {
+    /// Adds arrays.
+    fn add<'a>(&mut self, candidates: impl Iterator<Item = &'a Candidate>) {
+        self.0.extend(candidates.map(|c| (c.rhythm.cycles_per_image(), c.area.lut)));
+        self.0.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let mut least = u64::MAX;
+        self.0.retain(|(_, lut)| {
+            let is_step = *lut < least;
+            least = least.min(*lut);
+            is_step
+        });
+    }
+
+    /// Whether one of them is at least as good.
+    fn beats(&self, open: &Open) -> bool {
+        #[expect(clippy::cast_precision_loss, reason = "cycles are far below 2^53")]
+        let cycles = open.cycles as f64;
+        let as_fast = self.0.partition_point(|step| step.0 <= cycles);
+        as_fast > 0 && self.0[as_fast - 1].1 <= open.lut
+    }
+}
+
+/// A candidate, and what it is to be looked at again as where that was done in short time.
+type Quick<'a> = (Candidate, Option<&'a Open>);
+
+impl Look<'_> {
+    /// Looks at arrays beside those that fit whole; returns all that fit, and how many were left
+    /// alone. What is on the front has the compiler's cycles.
+    pub(super) fn open(
+        &self,
+        mut open: Vec<Open>,
+        plain: Vec<Candidate>,
+    ) -> (Vec<Candidate>, usize) {
+        open.sort_by_key(|open| (open.cycles, open.lut));
+        let mut front = Staircase::default();
+        front.add(plain.iter());
+        let mut fitting: Vec<Quick<'_>> = plain.into_iter().map(|c| (c, None)).collect();
+        let (mut beaten, mut rest) = (0, &open[..]);
+        while !rest.is_empty() {
+            let mut batch: Vec<&Open> = Vec::new();
+            while let Some((first, others)) = rest.split_first().filter(|_| batch.len() < BATCH) {
+                rest = others;
+                if front.beats(first) {
+                    beaten += 1;
+                } else {
+                    batch.push(first);
+                }
+            }
+            let look = |open: &&Open| self.fit(open, Effort::Quick);
+            let found: Vec<Option<Candidate>> = batch.par_iter().map(look).collect();
+            front.add(found.iter().flatten());
+            let found = found.into_iter().zip(batch);
+            fitting.extend(found.filter_map(|(found, open)| Some((found?, Some(open)))));
+        }
+        (self.refined(fitting), beaten)
+    }
+
+    /// Looks at the front as long as the compiler does, until all of it has been.
+    fn refined(&self, mut all: Vec<Quick<'_>>) -> Vec<Candidate> {
+        loop {
+            let costs: Vec<_> = all.iter().map(|(candidate, _)| candidate.costs()).collect();
+            let quick: Vec<(usize, &Open)> =
+                front(&costs).into_iter().filter_map(|i| Some((i, all[i].1?))).collect();
+            if quick.is_empty() {
+                return all.into_iter().map(|(candidate, _)| candidate).collect();
+            }
+            let look = |(i, open): &(usize, &Open)| (*i, self.fit(open, Effort::Thorough));
+            let found: Vec<(usize, Option<Candidate>)> = quick.par_iter().map(look).collect();
+            for (i, candidate) in found {
+                all[i] = (candidate.expect("bug: it fitted in short time"), None);
+            }
+        }
+    }
+
+    /// An array with layers in bands or with streamed weights, if it then fits.
+    fn fit(&self, open: &Open, effort: Effort) -> Option<Candidate> {
+        let (outline, bands) =
+            outline_to_fit(self.network, self.plan, &open.target, effort).ok()?;
+        let port = open.target.weight_port.as_ref();
+        let fits = self.budget.fits(&outline.array, &outline.depths);
+        fits.then(|| Candidate::new(&outline, bands, port, self.budget))
+    }
+}
