@@ -121,7 +121,7 @@ fn design_without_an_active_mutant_is_the_design() {
 #[test]
 fn mutant_whose_outputs_differ_has_made_a_difference_where_it_is() {
     let mut caught = 0;
-    for seed in 0..24 {
+    for seed in 0..32 {
         let mut rng = Random(seed);
         let module = random_module(&mut rng, &format!("fuzz_{seed}"), 2);
         let schemata = with_mutants(&module, 25);
