@@ -24,10 +24,12 @@ pub(crate) struct Settings {
     pub(crate) mutants: usize,
     /// Registers that were not dropped, because that would close a combinational loop.
     pub(crate) left_out: usize,
-    /// Images of every mutant on the RTL, at most.
+    /// Images of the data set that every mutant runs on the RTL, at most.
     pub(crate) rtl_images: usize,
-    /// Images of mutants of weights and parameters on the simulator, at most.
+    /// Images of the data set that mutants of data run on the simulator, at most.
     pub(crate) sim_images: usize,
+    /// Images behind both of them that take sums to their ends.
+    pub(crate) stress_images: usize,
 }
 
 /// What became of the mutants of a shard, or of all.

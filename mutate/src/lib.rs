@@ -26,6 +26,7 @@ mod judge;
 mod memory;
 mod plan;
 pub mod proof;
+pub mod stress;
 
 pub use bench::{Bench, Engines, Error};
 pub use fate::{Catch, Check, Fate, Outcome, Proof};

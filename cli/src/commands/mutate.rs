@@ -10,7 +10,7 @@ use crate::output::{self, progress};
 use crate::shard::Shard;
 use crate::verdict::Subject;
 use heartbit_cosim::{Build, Design, Toolchain, accelerator_design, mutant_design};
-use heartbit_mutate::{Bench, Engines, Judge, Plan, Scope};
+use heartbit_mutate::{Bench, Engines, Judge, Plan, Scope, stress};
 use std::path::Path;
 use std::time::Instant;
 
@@ -19,11 +19,16 @@ pub(crate) fn run(args: &VerifyArgs, format: Format) -> Outcome {
     let model = Model::read(args)?;
     let images = Images::test(&args.data)?;
     images.check_size(&model.build.network)?;
-    let (rtl, sim) = (first(&images, args.rtl_images)?, first(&images, args.sim_images)?);
+    let (mut rtl, mut sim) = (first(&images, args.rtl_images)?, first(&images, args.sim_images)?);
+    let n_rtl_images = rtl.len();
     if rtl.is_empty() {
         return Err(Failure::new(Code::Usage, "without an image no mutant can be caught")
             .help("give `--rtl-images` 1 or more"));
     }
+    // Those of the data set first: a mutant that they catch needs no others.
+    let stress = stress::images(&model.build.network, args.mutate.seed);
+    rtl.extend_from_slice(&stress);
+    sim.extend_from_slice(&stress);
     let program = &model.build.compiled.program;
     let design = accelerator_design(&program.array, &program.depths);
     if model.is_on_disk {
@@ -54,8 +59,9 @@ pub(crate) fn run(args: &VerifyArgs, format: Format) -> Outcome {
             asked: n,
             mutants: plan.mutants.len(),
             left_out: plan.schemata.as_ref().map_or(0, |s| s.left_out.len()),
-            rtl_images: rtl.len(),
-            sim_images: sim.len(),
+            rtl_images: n_rtl_images,
+            sim_images: sim.len() - stress.len(),
+            stress_images: stress.len(),
         },
         outcomes,
         seconds: started.elapsed().as_secs_f64(),
