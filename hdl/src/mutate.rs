@@ -9,18 +9,21 @@
 //! text, native simulation and `RustHDL` block. A mutation is active in all instances of its module,
 //! or in one of them.
 //!
-//! Also here: [`Cone`], what depends on an input at all.
+//! Also here: [`Cone`], what depends on an input at all, and [`Observed`], what an output depends
+//! on.
 //!
 //! Not here: which mutants are run and what becomes of them; the reset values of registers and the
 //! contents of memories, which are no part of the graph.
 
 mod catalog;
 mod cone;
+mod observed;
 mod rewrite;
 mod schemata;
 
 pub use catalog::{instances, mutations};
 pub use cone::Cone;
+pub use observed::Observed;
 pub use schemata::{CLEAR, INFECTED, MUTANT, MUTANT_BITS, Schemata};
 
 use crate::build::node::NodeId;
@@ -28,7 +31,7 @@ use crate::build::node::NodeId;
 /// What a mutation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// A register is a wire: its value is there a cycle early.
+    /// A register is a wire: its value is there a cycle early, and is not kept.
     DropRegister,
     /// A register or memory port works where it should not, and does not where it should.
     NegateEnable,

@@ -7,7 +7,7 @@ mod support {
 }
 
 use heartbit_hdl::mutate::{
-    Cone, INFECTED, InstanceName, Kind, MUTANT, Mutation, Schemata, instances, mutations,
+    Cone, INFECTED, InstanceName, Kind, MUTANT, Mutation, Observed, Schemata, instances, mutations,
 };
 use heartbit_hdl::{Builder, Direction, Module, Simulator, accelerator, emit};
 use heartbit_ir::program::{ArrayConfig, MemoryDepths};
@@ -120,19 +120,23 @@ fn design_without_an_active_mutant_is_the_design() {
 
 #[test]
 fn mutant_whose_outputs_differ_has_made_a_difference_where_it_is() {
-    let mut caught = 0;
+    let (mut caught, mut unobserved) = (0, 0);
     for seed in 0..32 {
         let mut rng = Random(seed);
         let module = random_module(&mut rng, &format!("fuzz_{seed}"), 2);
         let schemata = with_mutants(&module, 25);
+        let observed = Observed::of_outputs(&module);
         for (index, mutant) in schemata.mutants.iter().enumerate() {
             let id = u64::try_from(index + 1).expect("small");
             let (differs, infected) = side_by_side(&module, &schemata, id, 60);
             assert!(infected || !differs, "seed {seed}: {mutant:?}");
+            assert!(observed.contains(mutant) || !differs, "seed {seed}: {mutant:?}");
+            unobserved += usize::from(!observed.contains(mutant));
             caught += usize::from(differs);
         }
     }
     assert!(caught > 50, "only {caught} mutants show at an output");
+    assert!(unobserved > 0, "nothing is discarded");
 }
 
 #[test]
@@ -237,4 +241,25 @@ fn control_does_not_depend_on_the_pixels() {
     let sequencer: Vec<_> =
         mutations(&design).into_iter().filter(|m| m.module == "sequencer").collect();
     assert!(sequencer.len() > 50 && sequencer.iter().all(|m| !cone.contains(m)));
+}
+
+#[test]
+fn bits_that_nothing_reads_are_not_observed() {
+    let m = Builder::new("narrow", "Bits that do not count.");
+    let x = m.input("x", 4, "value");
+    let a = m.pipe("a", x);
+    let sum = (a + m.pipe("b", x)).named("sum");
+    m.discard(sum.slice(2, 2));
+    let index = m.concat(&[m.lit(1, 0), x.bit(0)]);
+    let never = (x ^ 5).named("never");
+    m.output("low", sum.slice(0, 2), "result");
+    m.output("one", m.select(index, &[a, m.pipe("c", x), never]), "one of two");
+    let narrow = m.finish();
+    let observed = Observed::of_outputs(&narrow);
+    let of = |what: &str| {
+        let found = mutations(&narrow).into_iter().find(|m| m.what == what);
+        observed.contains(&found.unwrap_or_else(|| panic!("{what}")))
+    };
+    assert!(of("net b[0]") && of("net b[1]") && of("net a[3]") && of("net c[3]"));
+    assert!(!of("net b[2]") && !of("net sum[3]") && !of("net never[0]"));
 }

@@ -9,7 +9,7 @@ use crate::proof;
 use heartbit_compiler::predict::predict;
 use heartbit_cosim::{Accelerator, Compiled as Model, Initial};
 use heartbit_hdl::Module;
-use heartbit_hdl::mutate::Cone;
+use heartbit_hdl::mutate::{Cone, Observed};
 use heartbit_ir::program::Program;
 use heartbit_sim::Simulator;
 use rayon::prelude::*;
@@ -53,6 +53,8 @@ pub struct Bench<'a> {
     sim: &'a [Vec<u8>],
     /// What the pixels have influence on.
     cone: Cone,
+    /// What the outputs depend on.
+    observed: Observed,
     /// Most cycles of an image.
     limit: u64,
 }
@@ -79,6 +81,7 @@ impl<'a> Bench<'a> {
             rtl: rtl.iter().map(|image| judge.expected(image)).collect(),
             sim,
             cone: Cone::of_input(hardware, "in_data"),
+            observed: Observed::of_outputs(hardware),
             limit: cycles + cycles / 100 + PATIENCE,
         }
     }
@@ -121,9 +124,13 @@ impl<'a> Bench<'a> {
         }
         let proof = match mutant {
             Mutant::Memory(mutant) => proof::memory(self.judge.compiled(), mutant),
-            Mutant::Rtl(mutation, _) => {
-                proof::hardware(self.judge.compiled(), mutation, seen.made_a_difference, &self.cone)
-            }
+            Mutant::Rtl(mutation, _) => proof::hardware(
+                self.judge.compiled(),
+                mutation,
+                seen.made_a_difference,
+                &self.cone,
+                &self.observed,
+            ),
         };
         proof.map_or(Fate::Survived { made_a_difference: seen.made_a_difference }, Fate::Equivalent)
     }

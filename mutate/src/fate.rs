@@ -55,6 +55,8 @@ pub enum Proof {
     SkippedLane,
     /// The column computes no logit of this layer, and the layer gives nothing but logits.
     UnusedColumn,
+    /// The tap is inside the map for the same pixels.
+    SameTaps,
     /// Every sum that can occur gives the same result.
     SameForEverySum,
     /// The layer does not use the field, or the hardware does not have it.
@@ -67,10 +69,8 @@ pub enum Proof {
     OtherLegalWait,
     /// The signal had the same value in every cycle, and no pixel has influence on it.
     SameControl,
-    /// The signal is a high bit of a sum that is too small to reach it.
-    BeyondEverySum,
-    /// The module does the same from equal states, by yosys.
-    RedundantLogic,
+    /// No output depends on it.
+    Unobserved,
 }
 
 impl Proof {
@@ -80,14 +80,14 @@ impl Proof {
             Self::UnreadWord => "unread-word",
             Self::SkippedLane => "skipped-lane",
             Self::UnusedColumn => "unused-column",
+            Self::SameTaps => "same-taps",
             Self::SameForEverySum => "same-for-every-sum",
             Self::UnusedField => "unused-field",
             Self::AddressWraps => "address-wraps",
             Self::NeverReached => "never-reached",
             Self::OtherLegalWait => "other-legal-wait",
             Self::SameControl => "same-control",
-            Self::BeyondEverySum => "beyond-every-sum",
-            Self::RedundantLogic => "redundant-logic",
+            Self::Unobserved => "unobserved",
         }
     }
 }

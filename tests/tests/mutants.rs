@@ -76,7 +76,13 @@ impl Fixture {
     }
 
     /// What becomes of all mutants with so many images on the RTL and on the simulator.
-    fn run(&self, plan: &Plan, engines: &Engines, scope: Scope, images: [usize; 2]) -> Vec<Outcome> {
+    fn run(
+        &self,
+        plan: &Plan,
+        engines: &Engines,
+        scope: Scope,
+        images: [usize; 2],
+    ) -> Vec<Outcome> {
         let judge = Judge::new(&self.network, &self.compiled, scope);
         let [rtl, sim] = images.map(|n| &self.images[..n]);
         let bench = Bench::new(&judge, &self.hardware, engines, rtl, sim);

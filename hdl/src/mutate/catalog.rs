@@ -64,13 +64,12 @@ impl Catalog<'_> {
     fn depends_on_itself(&self, index: usize) -> bool {
         let reg = &self.draft.regs[index];
         let mut seen = vec![false; self.draft.nodes.len()];
-        let mut work: Vec<NodeId> = reg.next.into_iter().chain(reg.enable).collect();
+        let mut work: Vec<NodeId> = reg.next.into_iter().collect();
         while let Some(id) = work.pop() {
             if !std::mem::replace(&mut seen[id], true) {
                 needs(self.draft, id, |operand| work.push(operand));
             }
         }
-        // Where the enable is 0 the register keeps its value, which is no loop.
         seen[reg.node]
     }
 

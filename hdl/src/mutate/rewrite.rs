@@ -42,14 +42,9 @@ impl Rewriter {
         let active = self.is_active(id);
         match mutation.target {
             Target::Register(i) => {
-                let reg = self.draft.regs[i].clone();
-                let next = reg.next.expect("bug: registers are driven");
+                let next = self.draft.regs[i].next.expect("bug: registers are driven");
                 let before = self.moved(self.original_reg(i));
-                let early = match reg.enable {
-                    Some(enable) => self.push(Op::Mux(enable, next, before), self.width(before)),
-                    None => next,
-                };
-                self.choose(self.original_reg(i), active, early, before);
+                self.choose(self.original_reg(i), active, next, before);
             }
             Target::RegisterEnable(i) => {
                 let enable = self.draft.regs[i].enable.expect("bug: it has an enable");

@@ -64,13 +64,20 @@ fn is_skipped(program: &Program, layer: &LayerDescriptor, step: usize, group: us
 
 /// Whether the tap of a step lies inside the map for at least one pixel.
 pub(super) fn reaches_the_map(layer: &LayerDescriptor, step: &Step) -> bool {
+    inside(layer, step).iter().all(|along| along.contains(&true))
+}
+
+/// Whether the tap of a step lies inside the map, for each row and for each column of pixels.
+pub(super) fn inside(layer: &LayerDescriptor, step: &Step) -> [Vec<bool>; 2] {
     let stride = if layer.flags.stride_2 { 2 } else { 1 };
     let along = |pixels: u16, offset: i8, size: u16| {
-        (0..i32::from(pixels))
-            .any(|at| (0..i32::from(size)).contains(&(at * stride + i32::from(offset))))
+        let position = |at: i32| at * stride + i32::from(offset);
+        (0..i32::from(pixels)).map(|at| (0..i32::from(size)).contains(&position(at))).collect()
     };
-    along(layer.out_height, step.dy, layer.in_height)
-        && along(layer.out_width, step.dx, layer.in_width)
+    [
+        along(layer.out_height, step.dy, layer.in_height),
+        along(layer.out_width, step.dx, layer.in_width),
+    ]
 }
 
 /// A parameter is read by the pixels of its border class, and joins the sums that can occur there.

@@ -1,6 +1,6 @@
 //! Fields of steps, header and descriptors: who uses them, and which of their bits count.
 
-use super::data::reaches_the_map;
+use super::data::{inside, reaches_the_map};
 use super::sums;
 use crate::fate::Proof;
 use crate::memory::{MemoryMutant, step_range};
@@ -56,6 +56,12 @@ fn map_step(program: &Program, layer: &LayerDescriptor, mutant: &MemoryMutant) -
     if mutant.field == "offset" && wraps(mutant, program.depths.activation) {
         return Some(Proof::AddressWraps);
     }
+    // Where the map is read follows from other fields.
+    let new = Step::decode(program.steps[mutant.index][mutant.address] ^ 1 << mutant.bit);
+    let of_tap = matches!(mutant.field, "dy" | "dx");
+    if of_tap && !step.off && inside(layer, &new) == inside(layer, &step) {
+        return Some(Proof::SameTaps);
+    }
     // What a tap reads that is never valid does not count; with `off` the rest does not matter.
     let is_position = matches!(mutant.field, "offset" | "shift" | "line_shift" | "last_word");
     let never = step.off || !reaches_the_map(layer, &step);
@@ -80,7 +86,9 @@ pub(super) fn program(compiled: &Compiled, mutant: &MemoryMutant) -> Option<Proo
     let old = &program.layers[index];
     let words = mutant.program_words(program);
     let new = decode(&words, index);
-    if is_unused_field(program, old, mutant.field) {
+    // The image is free after the first layer that does not keep it.
+    let is_free = program.layers[..index].iter().any(|layer| !layer.flags.keep_image);
+    if is_unused_field(program, old, mutant.field) || (mutant.field == "keep_image" && is_free) {
         return Some(Proof::UnusedField);
     }
     if addressed(&program.depths, old, mutant.field).is_some_and(|words| wraps(mutant, words)) {
@@ -88,6 +96,12 @@ pub(super) fn program(compiled: &Compiled, mutant: &MemoryMutant) -> Option<Proo
     }
     let never_reached = match mutant.field {
         "clip" => i64::from(old.clip.min(new.clip)) >= sums::largest_before_clamp(compiled, index),
+        // Pixels that the tiles have beyond the result are then none.
+        "out_width" => {
+            let lines = usize::from(old.lines.max(1));
+            let pixels = usize::from(old.row_tiles) * (program.array.rows / lines);
+            old.borders.right == 0 && usize::from(old.out_width.min(new.out_width)) >= pixels
+        }
         "shortcut_channels" => {
             let columns = usize::from(old.col_tiles) * program.array.cols;
             usize::from(old.shortcut_channels.min(new.shortcut_channels)) >= columns
