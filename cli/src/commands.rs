@@ -12,6 +12,7 @@ pub(crate) mod inspect;
 pub(crate) mod landscape;
 pub(crate) mod merge;
 pub(crate) mod models;
+pub(crate) mod mutate;
 pub(crate) mod plot;
 pub(crate) mod search;
 pub(crate) mod sim;

@@ -219,3 +219,13 @@ impl From<heartbit_cosim::Error> for Failure {
         }
     }
 }
+
+impl From<heartbit_mutate::Error> for Failure {
+    fn from(error: heartbit_mutate::Error) -> Self {
+        match error {
+            heartbit_mutate::Error::Cosim(error) => error.into(),
+            error => Self::from_error(Code::CheckFailed, error)
+                .help("find out why with `heartbit verify` without `--mutate` first"),
+        }
+    }
+}

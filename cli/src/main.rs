@@ -12,6 +12,7 @@ mod inputs;
 mod ladder;
 mod layers;
 mod located;
+mod mutants;
 mod output;
 mod shard;
 mod verdict;

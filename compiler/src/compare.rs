@@ -105,6 +105,19 @@ pub fn compare(
     result
 }
 
+/// Compares every tensor of one layer of the program with the interpreter's values.
+pub fn compare_layer(
+    network: &Network,
+    compiled: &Compiled,
+    values: &[Map],
+    index: usize,
+    output: &LayerOutput,
+) -> Comparison {
+    let mut result = Comparison::default();
+    Check::new(network, compiled, values, index, &mut result).layer(output);
+    result
+}
+
 struct Check<'a> {
     network: &'a Network,
     compiled: &'a Compiled,

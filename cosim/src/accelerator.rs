@@ -5,8 +5,10 @@
 //!
 //! Not here: the Verilog (`hdl`), and the judgement whether a result is right.
 
+mod mutant;
 mod window;
 
+pub use mutant::{LoadWord, mutant_design};
 pub use window::Windowed;
 
 use crate::{Build, Design, Direction, Error, Initial, Model, Port, PortId, Source, Toolchain};
@@ -18,11 +20,21 @@ use heartbit_ir::program::{
 use std::path::Path;
 use std::sync::Arc;
 
-/// Load targets: microarchitecture.md, section 6.
-const PROGRAM: u64 = 0;
-const STEPS: u64 = 1;
-const WEIGHTS: u64 = 2;
-const PARAMETERS: u64 = 3;
+/// Memories behind the load port: microarchitecture.md, section 6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadTarget {
+    /// Header and descriptors.
+    Program = 0,
+    /// Steps; the index is the lane group.
+    Steps = 1,
+    /// Weights; the index is the column.
+    Weights = 2,
+    /// Parameters; the index is the column.
+    Parameters = 3,
+}
+
+/// Cycles after which [`Accelerator::run_while`] asks whether to go on.
+const CHUNK: u64 = 2_000;
 /// States of the sequencer as the monitor shows them.
 const FETCH: u32 = 1;
 const GAP: u32 = 3;
@@ -206,6 +218,11 @@ impl Accelerator {
     /// and the design has no port for them.
     pub fn load(&mut self, program: &Program) -> Result<(), Error> {
         program.validate()?;
+        self.load_memories(program)?;
+        self.loaded(program)
+    }
+
+    fn load_memories(&mut self, program: &Program) -> Result<(), Error> {
         self.model.set_source(None);
         let work: u64 = program
             .layers
@@ -216,25 +233,30 @@ impl Accelerator {
             2 * work + 100_000 + stream_of(program).map_or(0, |s| longest(s, program));
         self.program = Some(Arc::new(program.clone()));
         for (addr, word) in program.encode().into_iter().enumerate() {
-            self.load_word(PROGRAM, 0, addr, &[word.into()])?;
+            self.load_word(LoadTarget::Program, 0, addr, &[word.into()])?;
         }
         for (group, steps) in program.steps.iter().enumerate() {
             for (addr, &word) in steps.iter().enumerate() {
-                self.load_word(STEPS, group, addr, &[word.into()])?;
+                self.load_word(LoadTarget::Steps, group, addr, &[word.into()])?;
             }
         }
         for (col, weights) in program.weights.iter().enumerate() {
             for index in 0..weights.len() {
                 let addr = program.depths.ring_words() + index;
-                self.load_word(WEIGHTS, col, addr, weights.word(index))?;
+                self.load_word(LoadTarget::Weights, col, addr, weights.word(index))?;
             }
         }
         for (col, parameters) in program.parameters.iter().enumerate() {
             for (addr, parameter) in parameters.iter().enumerate() {
                 let bits = program.array.parameter_bits();
-                self.load_word(PARAMETERS, col, addr, &parameter.encode_bits(bits))?;
+                self.load_word(LoadTarget::Parameters, col, addr, &parameter.encode_bits(bits))?;
             }
         }
+        Ok(())
+    }
+
+    /// Ends a load.
+    fn loaded(&mut self, program: &Program) -> Result<(), Error> {
         self.model.set(self.ports.load[0], 0);
         self.loaded = self.model.cycle();
         stream_of(program).map_or(Ok(()), |stream| self.stream(stream, program))
@@ -259,7 +281,7 @@ impl Accelerator {
 
     fn load_word(
         &mut self,
-        target: u64,
+        target: LoadTarget,
         index: usize,
         addr: usize,
         limbs: &[u64],
@@ -274,7 +296,7 @@ impl Accelerator {
             }
         }
         self.model.set(enable, 1);
-        self.model.set(target_port, target);
+        self.model.set(target_port, target as u64);
         self.model.set(index_port, index as u64);
         self.model.set(addr_port, addr as u64);
         self.model.poke(data_port, &words);
@@ -287,27 +309,59 @@ impl Accelerator {
     /// [`Error::NoProgram`]; [`Error::Image`] for a wrong number of bytes; [`Error::Halted`] for a
     /// program that the design refuses; [`Error::Hang`] if no class is sent in time; [`Error::Stopped`].
     pub fn run(&mut self, image: &[u8]) -> Result<Execution, Error> {
+        let execution = self.run_in_chunks(image, self.cycle_limit, |_, _| true)?;
+        Ok(execution.expect("bug: it was to go on"))
+    }
+
+    /// Like [`Accelerator::run`], but asks now and then whether to `go_on`, with what there is so far
+    /// and the number of layers that are complete; returns `None` if not. The accelerator is then
+    /// of no use until it is reset.
+    ///
+    /// # Errors
+    /// As [`Accelerator::run`].
+    pub fn run_while(
+        &mut self,
+        image: &[u8],
+        go_on: impl FnMut(&Execution, usize) -> bool,
+    ) -> Result<Option<Execution>, Error> {
+        self.run_in_chunks(image, CHUNK, go_on)
+    }
+
+    fn run_in_chunks(
+        &mut self,
+        image: &[u8],
+        chunk: u64,
+        mut go_on: impl FnMut(&Execution, usize) -> bool,
+    ) -> Result<Option<Execution>, Error> {
         let program = Arc::clone(self.program.as_ref().ok_or(Error::NoProgram)?);
         self.send_image(image, &program, &mut || false)?;
         self.model.set(self.ports.out_ready, 1);
         let mut records = Vec::new();
-        let end = self.model.run_recorded(
-            self.cycle_limit,
-            &[self.ports.event],
-            &self.ports.watched,
-            Some(self.ports.out_last),
-            &mut records,
-        )?;
         let mut collector = Collector::new(&program, &self.ports, self.loaded);
-        for record in records.chunks_exact(self.ports.record_words) {
-            collector.record(record, true);
+        let mut cycles = 0;
+        while cycles < self.cycle_limit {
+            records.clear();
+            let end = self.model.run_recorded(
+                chunk.min(self.cycle_limit - cycles),
+                &[self.ports.event],
+                &self.ports.watched,
+                Some(self.ports.out_last),
+                &mut records,
+            )?;
+            cycles += end.cycles;
+            for record in records.chunks_exact(self.ports.record_words) {
+                collector.record(record, true);
+            }
+            if end.is_stopped {
+                // The edge that accepts the last beat.
+                self.model.tick()?;
+                return Ok(Some(collector.execution));
+            }
+            if !go_on(&collector.execution, collector.result_layer.min(program.layers.len())) {
+                return Ok(None);
+            }
         }
-        if !end.is_stopped {
-            return Err(self.no_result(end.cycles, collector.layer));
-        }
-        // The edge that accepts the last beat.
-        self.model.tick()?;
-        Ok(collector.execution)
+        Err(self.no_result(cycles, collector.layer))
     }
 
     /// Runs one image as [`Accelerator::run`] does, but the host stalls: before a pixel is

@@ -59,7 +59,9 @@ mod signals;
 mod toolchain;
 mod waveform;
 
-pub use accelerator::{Accelerator, Windowed, accelerator_design, axi_design};
+pub use accelerator::{
+    Accelerator, LoadTarget, LoadWord, Windowed, accelerator_design, axi_design, mutant_design,
+};
 pub use build::{Build, Compiled, Initial, Optimization, Trace};
 pub use design::{Design, Direction, Port};
 pub use error::Error;

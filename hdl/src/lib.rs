@@ -3,11 +3,12 @@
 //! A module is described once, as data ([`Builder`]), and three things are derived from it: plain
 //! Verilog ([`emit`]), a fast native simulation ([`Simulator`]) and a RustHDL block
 //! ([`RustHdlBlock`]). On this layer stand the accelerator's own modules, each a function that
-//! returns a [`Module`]; [`axi`] puts a bus around them.
+//! returns a [`Module`]; [`axi`] puts a bus around them, [`mutate`] breaks them on purpose.
 
 mod accelerator;
 pub mod axi;
 mod build;
+pub mod mutate;
 pub mod popcount;
 mod rusthdl;
 mod sim;

@@ -8,7 +8,6 @@
 mod body;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use crate::build::Module;
 
@@ -34,9 +33,29 @@ pub fn emit(top: &Module) -> Vec<VerilogFile> {
     emitter.files
 }
 
+/// The modules of the design and the names of their files, in the order of [`emit`]: of those that
+/// share a file the first one.
+pub(crate) fn modules(top: &Module) -> Vec<(String, Module)> {
+    let mut emitter = Emitter::default();
+    emitter.taken.insert(top.name().into(), 1);
+    emitter.children(top);
+    emitter.modules.push((top.name().into(), top.clone()));
+    emitter.modules
+}
+
+/// The file of each module inside a design, by the address of its description.
+pub(crate) fn names(top: &Module) -> HashMap<usize, String> {
+    let mut emitter = Emitter::default();
+    emitter.taken.insert(top.name().into(), 1);
+    emitter.children(top);
+    emitter.by_address
+}
+
 #[derive(Default)]
 struct Emitter {
     files: Vec<VerilogFile>,
+    /// What the files describe.
+    modules: Vec<(String, Module)>,
     /// Final name of each description already printed, by address.
     by_address: HashMap<usize, String>,
     /// Final name by given name and text.
@@ -53,7 +72,7 @@ impl Emitter {
     }
 
     fn visit(&mut self, module: &Module) {
-        let address = Arc::as_ptr(&module.data).addr();
+        let address = module.address();
         if self.by_address.contains_key(&address) {
             return;
         }
@@ -65,6 +84,7 @@ impl Emitter {
         } else {
             let name = self.fresh(module.name());
             self.files.push(VerilogFile { name: name.clone(), text: wrap(&name, &key.1) });
+            self.modules.push((name.clone(), module.clone()));
             self.by_text.insert(key, name.clone());
             name
         };
@@ -85,7 +105,7 @@ impl Emitter {
     }
 
     fn child_names(&self, module: &Module) -> Vec<String> {
-        let name = |m: &Module| self.by_address[&Arc::as_ptr(&m.data).addr()].clone();
+        let name = |m: &Module| self.by_address[&m.address()].clone();
         module.data.draft.insts.iter().map(|inst| name(&inst.module)).collect()
     }
 }

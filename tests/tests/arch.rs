@@ -17,9 +17,13 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("trainer", &["ir", "model", "dataset"]),
     ("boards", &["ir", "hdl", "compiler"]),
     ("plot", &[]),
+    ("mutate", &["ir", "hdl", "compiler", "sim", "cosim"]),
     (
         "cli",
-        &["ir", "model", "dataset", "hdl", "compiler", "sim", "cosim", "trainer", "boards", "plot"],
+        &[
+            "ir", "model", "dataset", "hdl", "compiler", "sim", "cosim", "trainer", "boards",
+            "plot", "mutate",
+        ],
     ),
     ("examples", &["ir"]),
     ("tests", &["ir", "model", "dataset", "hdl", "compiler", "sim", "cosim"]),

@@ -40,9 +40,30 @@ pub(crate) struct VerifyArgs {
     /// build].
     #[arg(long, value_name = "DIR")]
     pub(crate) trace: Option<PathBuf>,
-    /// Every N-th image only, from the K-th one on; `heartbit merge` joins the results.
+    /// Every N-th image only (of `--mutate`, mutant), from the K-th one on; `heartbit merge` joins
+    /// the results.
     #[arg(long, value_name = "K/N")]
     pub(crate) shard: Option<Shard>,
+    #[command(flatten)]
+    pub(crate) mutate: MutateArgs,
+}
+
+/// Negative controls in place of the ladder.
+#[derive(Args, Debug)]
+pub(crate) struct MutateArgs {
+    /// Breaks the build in many places, one at a time, and fails unless the checks of the rungs
+    /// `rtl` and `cycle-sim` notice each, or it is proved to make no difference.
+    #[arg(long, conflicts_with_all = ["min_accuracy", "min_agreement", "trace"])]
+    pub(crate) mutate: bool,
+    /// Mutants: half of them bits of memories, half changes of the hardware.
+    #[arg(
+        long, value_name = "N", default_value_t = 400, requires = "mutate",
+        value_parser = clap::value_parser!(u32).range(1..=20_000)
+    )]
+    pub(crate) mutants: u32,
+    /// Seed of the choice of mutants; the same seed gives the same ones.
+    #[arg(long, default_value_t = 1, requires = "mutate")]
+    pub(crate) seed: u64,
 }
 
 const VERIFY_HELP: &str = "\
@@ -58,6 +79,7 @@ Examples:
   heartbit verify run/checkpoint.safetensors --data cifar10 --min-accuracy 0.87 --junit report.xml
   heartbit verify build --data cifar10 --shard 2/8 --format json > shard-2.json
   heartbit merge shard-*.json
+  heartbit verify build --data cifar10 --mutate    would a fault be noticed? docs/mutants.md
 
 docs/ci.md has the steps for GitHub Actions, GitLab CI, Slurm and GNU parallel.";
 

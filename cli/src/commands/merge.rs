@@ -1,10 +1,11 @@
 //! `merge`: the results of shards as the result of the whole.
 
-use super::{sim, verify};
+use super::{mutate, sim, verify};
 use crate::args::{Format, MergeArgs};
 use crate::failure::{Code, Failure, Outcome};
 use crate::inputs;
 use crate::ladder::Report;
+use crate::mutants;
 use crate::output;
 use crate::shard::Shard;
 use crate::verdict::Verdict;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 /// What `--format json` of one shard is.
 enum Part {
     Verify(Box<Report>),
+    Mutants(Box<mutants::Report>),
     Engine(Box<Verdict>),
 }
 
@@ -32,6 +34,10 @@ pub(crate) fn run(args: &MergeArgs, format: Format) -> Outcome {
         Part::Verify(report) => {
             verify::conclude(&Report { shard: None, ..*report }, args.junit.as_deref(), format)
         }
+        Part::Mutants(report) => {
+            let report = mutants::Report { shard: None, ..*report };
+            mutate::conclude(&report, args.junit.as_deref(), format)
+        }
         Part::Engine(_) if args.junit.is_some() => {
             Err(Failure::new(Code::Usage, "these are not results of `heartbit verify`")
                 .help("leave `--junit` out, or run `heartbit verify`"))
@@ -48,6 +54,7 @@ impl Part {
     fn shard(&self) -> Shard {
         let shard = match self {
             Part::Verify(report) => report.shard,
+            Part::Mutants(report) => report.shard,
             Part::Engine(verdict) => verdict.shard,
         };
         shard.unwrap_or(Shard::WHOLE)
@@ -57,6 +64,7 @@ impl Part {
     fn subject(&self) -> Value {
         let value = match self {
             Part::Verify(report) => serde_json::to_value((&report.subject, report.bounds)),
+            Part::Mutants(report) => serde_json::to_value((&report.subject, &report.settings)),
             Part::Engine(verdict) => serde_json::to_value((&verdict.subject, ())),
         };
         value.expect("bug: plain data")
@@ -65,6 +73,7 @@ impl Part {
     fn absorb(&mut self, other: Self) {
         match (self, other) {
             (Part::Verify(mine), Part::Verify(other)) => mine.absorb(*other),
+            (Part::Mutants(mine), Part::Mutants(other)) => mine.absorb(*other),
             (Part::Engine(mine), Part::Engine(other)) => mine.absorb(*other),
             _ => unreachable!("bug: their subjects are equal"),
         }
@@ -84,6 +93,9 @@ fn read(path: &Path) -> Outcome<Part> {
     }
     match value["subject"]["command"].as_str() {
         Some("verify") => Ok(Part::Verify(serde_json::from_value(value).map_err(in_file)?)),
+        Some(mutants::COMMAND) => {
+            Ok(Part::Mutants(serde_json::from_value(value).map_err(in_file)?))
+        }
         Some("sim" | "cosim") => Ok(Part::Engine(serde_json::from_value(value).map_err(in_file)?)),
         _ => Err(bad(format!("`{}` is no result of images", path.display()))),
     }

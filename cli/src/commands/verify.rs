@@ -1,5 +1,6 @@
 //! `verify`: the ladder from the trained network to the RTL, with a verdict.
 
+use super::mutate;
 use crate::args::{Format, VerifyArgs};
 use crate::failure::{Code, Failure, Outcome};
 use crate::ladder::{Report, climb::climb, junit};
@@ -7,6 +8,9 @@ use crate::output;
 use std::path::Path;
 
 pub(crate) fn run(args: &VerifyArgs, format: Format) -> Outcome {
+    if args.mutate.mutate {
+        return mutate::run(args, format);
+    }
     conclude(&climb(args)?, args.junit.as_deref(), format)
 }
 

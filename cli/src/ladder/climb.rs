@@ -19,16 +19,16 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 /// What is verified.
-struct Model {
-    build: Build,
+pub(crate) struct Model {
+    pub(crate) build: Build,
     /// Where the network was folded from, if that was given.
     checkpoint: Option<Checkpoint>,
     /// Whether the build is a directory that the user gave.
-    is_on_disk: bool,
+    pub(crate) is_on_disk: bool,
 }
 
 impl Model {
-    fn read(args: &VerifyArgs) -> Outcome<Self> {
+    pub(crate) fn read(args: &VerifyArgs) -> Outcome<Self> {
         let path = &args.model;
         if path.is_dir() {
             if args.array.is_some() {

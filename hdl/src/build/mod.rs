@@ -9,7 +9,7 @@
 //! is a number by the time of the description).
 
 mod builder;
-mod check;
+pub(crate) mod check;
 mod error;
 mod fold;
 mod memory;

@@ -46,6 +46,11 @@ pub(crate) struct ModuleData {
 }
 
 impl Module {
+    /// Address of the description, which clones share.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.data).addr()
+    }
+
     /// The name given by the description. The text may add a number (see [`crate::emit`]).
     pub fn name(&self) -> &str {
         &self.data.draft.name

@@ -179,7 +179,7 @@ pub(crate) struct InstDecl {
 }
 
 /// A module under construction, and, once checked, the content of a [`Module`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Draft {
     pub(crate) name: String,
     pub(crate) doc: String,

@@ -1,0 +1,272 @@
+//! Runs mutants: on the RTL, then, where it is only data that are wrong, on the simulator.
+
+use crate::fate::{Catch, Check, Fate, Outcome};
+use crate::fields::Memory;
+use crate::judge::{Expected, Judge};
+use crate::memory::MemoryMutant;
+use crate::plan::{Mutant, Plan};
+use crate::proof;
+use heartbit_compiler::predict::predict;
+use heartbit_cosim::{Accelerator, Compiled as Model, Initial};
+use heartbit_hdl::Module;
+use heartbit_hdl::mutate::{Cone, Observed};
+use heartbit_ir::program::Program;
+use heartbit_sim::Simulator;
+use rayon::prelude::*;
+
+/// Cycles that an image may take beyond those predicted: a hundredth of them and so many more.
+const PATIENCE: u64 = 5_000;
+/// Images that the simulator runs before it looks which mutants are caught.
+const BATCH: usize = 8;
+
+/// Why mutants cannot be judged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The checks fail without a mutant.
+    #[error("the intact build fails its own checks: image {image}, {detail}")]
+    Intact {
+        /// The image, by its place among those that were run.
+        image: usize,
+        /// What differs.
+        detail: String,
+    },
+    /// Verilator or the model.
+    #[error(transparent)]
+    Cosim(#[from] heartbit_cosim::Error),
+}
+
+/// The models that mutants run on.
+#[derive(Debug)]
+pub struct Engines {
+    /// The build's own Verilog.
+    pub intact: Model,
+    /// The design with mutants in it, if there are some of the hardware.
+    pub mutants: Option<Model>,
+}
+
+/// Runs and judges mutants.
+pub struct Bench<'a> {
+    judge: &'a Judge<'a>,
+    engines: &'a Engines,
+    rtl: Vec<Expected<'a>>,
+    sim: &'a [Vec<u8>],
+    /// What the pixels have influence on.
+    cone: Cone,
+    /// What the outputs depend on.
+    observed: Observed,
+    /// Most cycles of an image.
+    limit: u64,
+}
+
+/// What the RTL found.
+struct Seen {
+    catch: Option<Catch>,
+    made_a_difference: bool,
+}
+
+impl<'a> Bench<'a> {
+    /// Prepares images for the RTL, and more images for the simulator.
+    pub fn new(
+        judge: &'a Judge<'a>,
+        hardware: &Module,
+        engines: &'a Engines,
+        rtl: &'a [Vec<u8>],
+        sim: &'a [Vec<u8>],
+    ) -> Self {
+        let cycles = predict(&judge.compiled().program).total().0;
+        Self {
+            judge,
+            engines,
+            rtl: rtl.iter().map(|image| judge.expected(image)).collect(),
+            sim,
+            cone: Cone::of_input(hardware, "in_data"),
+            observed: Observed::of_outputs(hardware),
+            limit: cycles + cycles / 100 + PATIENCE,
+        }
+    }
+
+    /// Runs mutants of a plan, named by their places in it, and says what became of each, in the order of the
+    /// names. `done` is called after each.
+    ///
+    /// # Errors
+    /// [`Error::Intact`] if a check fails without a mutant: then nothing that a mutant does means
+    /// anything. [`Error::Cosim`].
+    pub fn run(
+        &self,
+        plan: &Plan,
+        which: &[usize],
+        done: impl Fn() + Sync,
+    ) -> Result<Vec<Outcome>, Error> {
+        self.check_intact()?;
+        let mut outcomes: Vec<Outcome> = which
+            .par_iter()
+            .map(|&index| {
+                let mutant = &plan.mutants[index];
+                let seen = self.run_rtl(mutant)?;
+                done();
+                Ok(Outcome {
+                    number: index + 1,
+                    family: mutant.family().name().to_owned(),
+                    kind: mutant.kind(),
+                    place: mutant.place(self.judge.compiled()),
+                    fate: self.fate(mutant, seen),
+                })
+            })
+            .collect::<Result<_, Error>>()?;
+        self.simulate(plan, which, &mut outcomes);
+        Ok(outcomes)
+    }
+
+    fn fate(&self, mutant: &Mutant, seen: Seen) -> Fate {
+        if let Some(catch) = seen.catch {
+            return Fate::Caught(catch);
+        }
+        let proof = match mutant {
+            Mutant::Memory(mutant) => proof::memory(self.judge.compiled(), mutant),
+            Mutant::Rtl(mutation, _) => proof::hardware(
+                self.judge.compiled(),
+                mutation,
+                seen.made_a_difference,
+                &self.cone,
+                &self.observed,
+            ),
+        };
+        proof.map_or(Fate::Survived { made_a_difference: seen.made_a_difference }, Fate::Equivalent)
+    }
+
+    /// Runs everything without a mutant, on both models.
+    fn check_intact(&self) -> Result<(), Error> {
+        let program = &self.judge.compiled().program;
+        let mut models =
+            vec![Accelerator::new(self.engines.intact.instantiate(Initial::Random(1))?)?];
+        if let Some(mutants) = &self.engines.mutants {
+            models.push(Accelerator::with_mutant(mutants.instantiate(Initial::Random(1))?, 0)?);
+        }
+        for mut accelerator in models {
+            accelerator.load(program)?;
+            if let Some(catch) = self.first_catch(&mut accelerator)? {
+                return Err(Error::Intact { image: catch.image, detail: catch.detail });
+            }
+        }
+        Ok(())
+    }
+
+    fn run_rtl(&self, mutant: &Mutant) -> Result<Seen, Error> {
+        let program = &self.judge.compiled().program;
+        let mut accelerator = match mutant {
+            Mutant::Memory(mutant) => {
+                let mut accelerator =
+                    Accelerator::new(self.engines.intact.instantiate(Initial::Random(1))?)?;
+                load(&mut accelerator, program, mutant)?;
+                accelerator
+            }
+            Mutant::Rtl(_, number) => {
+                let model = self.engines.mutants.as_ref().expect("bug: a model without mutants");
+                let model = model.instantiate(Initial::Random(1))?;
+                let mut accelerator = Accelerator::with_mutant(model, *number)?;
+                accelerator.load(program)?;
+                accelerator
+            }
+        };
+        let catch = self.first_catch(&mut accelerator)?;
+        let made_a_difference = match mutant {
+            Mutant::Memory(_) => true,
+            Mutant::Rtl(..) => accelerator.is_infected()?,
+        };
+        Ok(Seen { catch, made_a_difference })
+    }
+
+    /// Runs the images until a check fails.
+    fn first_catch(&self, accelerator: &mut Accelerator) -> Result<Option<Catch>, Error> {
+        accelerator.set_cycle_limit(self.limit);
+        let mut predictor = self.judge.predictor();
+        for (image, expected) in self.rtl.iter().enumerate() {
+            let caught = |(check, detail)| {
+                Ok(Some(Catch { check, engine: "rtl".to_owned(), image, detail }))
+            };
+            let (mut judged, mut differs) = (0, None);
+            let result = accelerator.run_while(expected.image, |so_far, complete| {
+                while judged < complete && differs.is_none() {
+                    differs = self.judge.layer(expected, judged, so_far);
+                    judged += 1;
+                }
+                differs.is_none()
+            });
+            let execution = match result {
+                Ok(Some(execution)) => execution,
+                Ok(None) => {
+                    let detail = differs.expect("bug: it stopped because something differs");
+                    return caught((Check::Tensors, detail));
+                }
+                Err(heartbit_cosim::Error::Hang { cycles, .. }) => {
+                    return caught((Check::Hang, format!("no result after {cycles} cycles")));
+                }
+                Err(heartbit_cosim::Error::Halted { layer }) => {
+                    return caught((Check::Status, format!("halted before layer {layer}")));
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if let Some(failed) = self.judge.check(expected, &mut predictor, &execution) {
+                return caught(failed);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Runs mutants of data that survived so far on the simulator, with more images.
+    fn simulate(&self, plan: &Plan, which: &[usize], outcomes: &mut [Outcome]) {
+        let mut left: Vec<(usize, Simulator)> = Vec::new();
+        for (at, outcome) in outcomes.iter().enumerate() {
+            let Mutant::Memory(mutant) = &plan.mutants[which[at]] else { continue };
+            let survived = matches!(outcome.fate, Fate::Survived { .. });
+            let program = mutant.applied(&self.judge.compiled().program).filter(|_| survived);
+            // A program that the simulator refuses has been on the RTL only.
+            left.extend(program.and_then(|p| Simulator::new(&p).ok()).map(|s| (at, s)));
+        }
+        for (batch, images) in self.sim.chunks(BATCH).enumerate() {
+            if left.is_empty() {
+                return;
+            }
+            let caught: Vec<Vec<Option<(Check, String)>>> = images
+                .par_iter()
+                .map(|image| {
+                    let expected = self.judge.expected(image);
+                    left.iter().map(|(_, simulator)| self.simulated(simulator, &expected)).collect()
+                })
+                .collect();
+            let mut index = 0;
+            left.retain(|(at, _)| {
+                let first =
+                    caught.iter().enumerate().find_map(|(i, c)| Some((i, c[index].clone()?)));
+                index += 1;
+                if let Some((i, (check, detail))) = first {
+                    let (engine, image) = ("sim".to_owned(), batch * BATCH + i);
+                    outcomes[*at].fate = Fate::Caught(Catch { check, engine, image, detail });
+                    return false;
+                }
+                true
+            });
+        }
+    }
+
+    fn simulated(&self, simulator: &Simulator, expected: &Expected<'_>) -> Option<(Check, String)> {
+        let mut simulator = simulator.clone();
+        let execution = simulator.run(expected.image).expect("bug: an image of the right size");
+        self.judge.check(expected, &mut self.judge.predictor(), &execution)
+    }
+}
+
+fn load(
+    accelerator: &mut Accelerator,
+    program: &Program,
+    mutant: &MemoryMutant,
+) -> Result<(), heartbit_cosim::Error> {
+    match mutant.load_word(program) {
+        Some(word) => accelerator.load_with(program, &[word]),
+        None => {
+            debug_assert_eq!(mutant.memory, Memory::WeightStream, "bug: the others are loaded");
+            accelerator.load(&mutant.applied(program).expect("bug: a stream can hold it"))
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Weights and parameters: who reads the word, and whether the result can differ.
+
+use super::sums;
+use crate::fate::Proof;
+use crate::fields::Memory;
+use crate::memory::{MemoryMutant, parameter_range, weight_range};
+use heartbit_compiler::schedule::Compiled;
+use heartbit_ir::program::{LayerDescriptor, Parameter, Program, Step};
+
+/// A weight is read by the steps of the layers whose weights it is among; where every such step has
+/// no valid tap in the weight's lane group, or the column computes no logit, it does not count.
+pub(super) fn weight(compiled: &Compiled, mutant: &MemoryMutant) -> Option<Proof> {
+    let program = &compiled.program;
+    let mut proof = Proof::UnreadWord;
+    for (layer, at) in readers(program, mutant) {
+        let steps = usize::from(layer.steps);
+        let group = mutant.bit / (program.array.lanes / program.array.taps);
+        if is_unused_column(compiled, layer, at / steps, mutant.index) {
+            proof = Proof::UnusedColumn;
+        } else if !layer.flags.source_image && is_skipped(program, layer, at % steps, group) {
+            proof = Proof::SkippedLane;
+        } else {
+            return None;
+        }
+    }
+    Some(proof)
+}
+
+/// Layers that read a weight, and which of their words it is.
+fn readers<'a>(program: &'a Program, mutant: &MemoryMutant) -> Vec<(&'a LayerDescriptor, usize)> {
+    let layers = program.layers.iter();
+    if mutant.memory == Memory::WeightStream {
+        let mut first = 0;
+        let streamed = layers.filter(|layer| layer.flags.stream_weights);
+        return streamed
+            .filter_map(|layer| {
+                let begin = first;
+                first += usize::from(layer.steps) * usize::from(layer.col_tiles);
+                (begin..first).contains(&mutant.address).then(|| (layer, mutant.address - begin))
+            })
+            .collect();
+    }
+    layers
+        .filter(|layer| weight_range(layer).contains(&mutant.address))
+        .map(|layer| (layer, mutant.address - usize::from(layer.weight_base)))
+        .collect()
+}
+
+/// Whether a column of a column tile is beyond the classes of a layer that gives nothing but logits:
+/// those are sent up to the number of classes, and nothing else reads them.
+fn is_unused_column(compiled: &Compiled, layer: &LayerDescriptor, ct: usize, col: usize) -> bool {
+    let program = &compiled.program;
+    let flags = layer.flags;
+    let only_logits = flags.logits
+        && !(flags.write_bits || flags.write_levels || flags.write_stream || flags.pool);
+    only_logits && ct * program.array.cols + col >= usize::from(program.header.classes)
+}
+
+/// Whether a step has no valid tap in a lane group, for any pixel of the layer (section 4.1).
+fn is_skipped(program: &Program, layer: &LayerDescriptor, step: usize, group: usize) -> bool {
+    let step = Step::decode(program.steps[group][usize::from(layer.step_base) + step]);
+    step.off || !reaches_the_map(layer, &step)
+}
+
+/// Whether the tap of a step lies inside the map for at least one pixel.
+pub(super) fn reaches_the_map(layer: &LayerDescriptor, step: &Step) -> bool {
+    inside(layer, step).iter().all(|along| along.contains(&true))
+}
+
+/// Whether the tap of a step lies inside the map, for each row and for each column of pixels.
+pub(super) fn inside(layer: &LayerDescriptor, step: &Step) -> [Vec<bool>; 2] {
+    let stride = if layer.flags.stride_2 { 2 } else { 1 };
+    let along = |pixels: u16, offset: i8, size: u16| {
+        let position = |at: i32| at * stride + i32::from(offset);
+        (0..i32::from(pixels)).map(|at| (0..i32::from(size)).contains(&position(at))).collect()
+    };
+    [
+        along(layer.out_height, step.dy, layer.in_height),
+        along(layer.out_width, step.dx, layer.in_width),
+    ]
+}
+
+/// A parameter is read by the pixels of its border class, and joins the sums that can occur there.
+pub(super) fn parameter(compiled: &Compiled, mutant: &MemoryMutant) -> Option<Proof> {
+    let program = &compiled.program;
+    let old = &program.parameters[mutant.index][mutant.address];
+    let new = &mutant.applied(program)?.parameters[mutant.index][mutant.address];
+    let mut proof = Proof::UnreadWord;
+    for layer in &program.layers {
+        let range = parameter_range(layer);
+        if !range.contains(&mutant.address) {
+            continue;
+        }
+        let classes = layer.borders.classes();
+        let (ct, class) =
+            ((mutant.address - range.start) / classes, (mutant.address - range.start) % classes);
+        if !has_pixel(layer, class) {
+            continue;
+        }
+        proof = if is_unused_column(compiled, layer, ct, mutant.index) {
+            Proof::UnusedColumn
+        } else if is_unused_field(compiled, layer, mutant.field) {
+            Proof::UnusedField
+        } else if same_results(program, layer, old, new) {
+            Proof::SameForEverySum
+        } else {
+            return None;
+        };
+    }
+    Some(proof)
+}
+
+fn has_pixel(layer: &LayerDescriptor, class: usize) -> bool {
+    let (height, width) = (usize::from(layer.out_height), usize::from(layer.out_width));
+    (0..height).any(|y| (0..width).any(|x| layer.borders.class(y, x, height, width) == class))
+}
+
+/// Fields of a parameter that a layer does not use.
+fn is_unused_field(compiled: &Compiled, layer: &LayerDescriptor, field: &str) -> bool {
+    use heartbit_ir::program::Join;
+    // Signs are compared although they are written as a stream.
+    let signs = compiled.plan.layers.iter().any(|layer| layer.signs.is_some());
+    match field {
+        "minimum" => layer.shortcut.join != Join::Extreme,
+        "threshold" | "at_most" => !layer.flags.write_bits && !signs,
+        _ => false,
+    }
+}
+
+/// Whether two parameters give the same `y` for every sum that can occur (section 5.3); only the
+/// two fields that make `y` may differ.
+fn same_results(
+    program: &Program,
+    layer: &LayerDescriptor,
+    old: &Parameter,
+    new: &Parameter,
+) -> bool {
+    let only = Parameter { mul: old.mul, bias: old.bias, ..*new } == *old;
+    only && sums::range(program, layer)
+        .all(|z| sums::result(layer, old, z) == sums::result(layer, new, z))
+}

@@ -1,0 +1,207 @@
+//! Fields of steps, header and descriptors: who uses them, and which of their bits count.
+
+use super::data::{inside, reaches_the_map};
+use super::sums;
+use crate::fate::Proof;
+use crate::memory::{MemoryMutant, step_range};
+use heartbit_compiler::predict::predict;
+use heartbit_compiler::schedule::Compiled;
+use heartbit_ir::program::{
+    DESCRIPTOR_WORDS, HEADER_WORDS, Join, LayerDescriptor, MemoryDepths, Program, Step,
+};
+use heartbit_sim::Simulator;
+
+/// Lanes from which on two planes are read at a time (section 1).
+const TWO_PLANES: usize = 54;
+
+/// A field of a step makes no difference to any of the layers that have the step.
+pub(super) fn step(compiled: &Compiled, mutant: &MemoryMutant) -> Option<Proof> {
+    let program = &compiled.program;
+    let mut proof = Proof::UnreadWord;
+    for layer in program.layers.iter().filter(|layer| step_range(layer).contains(&mutant.address)) {
+        proof = if layer.flags.source_image {
+            image_step(program, mutant)?
+        } else {
+            map_step(program, layer, mutant)?
+        };
+    }
+    Some(proof)
+}
+
+/// Section 3.2: words of other groups than 0 do not count, nor does plane 1 where one is read.
+fn image_step(program: &Program, mutant: &MemoryMutant) -> Option<Proof> {
+    let one_plane = program.array.lanes < TWO_PLANES;
+    if mutant.index > 0 {
+        return Some(Proof::UnreadWord);
+    }
+    let of_plane_1 = matches!(mutant.field, "image.plane_1" | "image.use_1");
+    (of_plane_1 && one_plane).then_some(Proof::UnusedField)
+}
+
+fn map_step(program: &Program, layer: &LayerDescriptor, mutant: &MemoryMutant) -> Option<Proof> {
+    let step = Step::decode(program.steps[mutant.index][mutant.address]);
+    let lanes = usize::from(layer.last_lanes);
+    let copies = usize::from(layer.in_copies.max(1));
+    let unused = match mutant.field {
+        // Only group 0's doubling counts.
+        "double" => mutant.index > 0,
+        "line_shift" => program.array.lines == 1,
+        // Without a lane beyond the last channel nothing is masked.
+        "last_word" => lanes >= program.array.lanes / copies,
+        _ => false,
+    };
+    if unused {
+        return Some(Proof::UnusedField);
+    }
+    if mutant.field == "offset" && wraps(mutant, program.depths.activation) {
+        return Some(Proof::AddressWraps);
+    }
+    // Where the map is read follows from other fields.
+    let new = Step::decode(program.steps[mutant.index][mutant.address] ^ 1 << mutant.bit);
+    let of_tap = matches!(mutant.field, "dy" | "dx");
+    if of_tap && !step.off && inside(layer, &new) == inside(layer, &step) {
+        return Some(Proof::SameTaps);
+    }
+    // What a tap reads that is never valid does not count; with `off` the rest does not matter.
+    let is_position = matches!(mutant.field, "offset" | "shift" | "line_shift" | "last_word");
+    let never = step.off || !reaches_the_map(layer, &step);
+    let off_anyway = step.off && !matches!(mutant.field, "off" | "double");
+    (off_anyway || (is_position && never)).then_some(Proof::SkippedLane)
+}
+
+/// Whether a bit lies above those that address a memory of so many words, whose addresses wrap
+/// around at the next power of two.
+fn wraps(mutant: &MemoryMutant, words: usize) -> bool {
+    let address_bits = words.next_power_of_two().max(2).trailing_zeros() as usize;
+    mutant.bit_of_field() >= address_bits
+}
+
+/// A field of header or descriptor.
+pub(super) fn program(compiled: &Compiled, mutant: &MemoryMutant) -> Option<Proof> {
+    let program = &compiled.program;
+    let Some(index) = mutant.layer else {
+        let of_stem = matches!(mutant.field, "stem_kernel" | "stem_stride");
+        return (of_stem && !program.array.extended).then_some(Proof::UnusedField);
+    };
+    let old = &program.layers[index];
+    let words = mutant.program_words(program);
+    let new = decode(&words, index);
+    // The image is free after the first layer that does not keep it.
+    let is_free = program.layers[..index].iter().any(|layer| !layer.flags.keep_image);
+    if is_unused_field(program, old, mutant.field) || (mutant.field == "keep_image" && is_free) {
+        return Some(Proof::UnusedField);
+    }
+    if addressed(&program.depths, old, mutant.field).is_some_and(|words| wraps(mutant, words)) {
+        return Some(Proof::AddressWraps);
+    }
+    let never_reached = match mutant.field {
+        "clip" => i64::from(old.clip.min(new.clip)) >= sums::largest_before_clamp(compiled, index),
+        // Pixels that the tiles have beyond the result are then none.
+        "out_width" => {
+            let lines = usize::from(old.lines.max(1));
+            let pixels = usize::from(old.row_tiles) * (program.array.rows / lines);
+            old.borders.right == 0 && usize::from(old.out_width.min(new.out_width)) >= pixels
+        }
+        "shortcut_channels" => {
+            let columns = usize::from(old.col_tiles) * program.array.cols;
+            usize::from(old.shortcut_channels.min(new.shortcut_channels)) >= columns
+        }
+        _ => false,
+    };
+    if never_reached {
+        return Some(Proof::NeverReached);
+    }
+    (mutant.field == "drain_wait" && is_legal(program, index, new)).then_some(Proof::OtherLegalWait)
+}
+
+fn decode(words: &[u32], index: usize) -> LayerDescriptor {
+    let first = HEADER_WORDS + DESCRIPTOR_WORDS * index;
+    let words = &words[first..first + DESCRIPTOR_WORDS];
+    LayerDescriptor::decode(words.try_into().expect("bug: the words of a descriptor"))
+}
+
+/// Whether a program with this descriptor keeps the rules of section 5.4 and takes the same cycles:
+/// the results half of the next descriptor is then fetched when nothing needs the one before any
+/// more, and before anything needs it.
+fn is_legal(program: &Program, index: usize, new: LayerDescriptor) -> bool {
+    let mut other = program.clone();
+    other.layers[index] = new;
+    let only = LayerDescriptor { drain_wait: program.layers[index].drain_wait, ..new };
+    only == program.layers[index]
+        && !new.flags.last_layer
+        && Simulator::new(&other).is_ok()
+        && predict(&other) == predict(program)
+}
+
+/// The memory that a field is an address of, or is added to an address of.
+fn addressed(depths: &MemoryDepths, layer: &LayerDescriptor, field: &str) -> Option<usize> {
+    Some(match field {
+        "step_base" => depths.step,
+        "weight_base" => depths.weight,
+        "param_base" => depths.parameter,
+        // With the image these are rows and windows.
+        "in_base" | "in_y_words" | "in_xt_words" if !layer.flags.source_image => depths.activation,
+        "out_base" | "out_y_words" | "out_phase_words" | "out_xt_words" | "out_plane_words" => {
+            depths.activation
+        }
+        "stream_in_base" | "stream_out_base" | "stream_in_row" | "stream_in_plane"
+        | "stream_out_row" | "stream_out_plane" => depths.stream,
+        _ => return None,
+    })
+}
+
+/// Whether a layer, or the hardware, does not use a field of its descriptor (section 3.1).
+fn is_unused_field(program: &Program, layer: &LayerDescriptor, field: &str) -> bool {
+    let array = &program.array;
+    let flags = layer.flags;
+    let levels = flags.pool || flags.write_levels;
+    let pixels = flags.write_bits || flags.write_levels;
+    let join = layer.shortcut.join;
+    let no_shortcut = join == Join::None;
+    let one_tile = layer.row_tiles == 1;
+    match field {
+        "out_flat" | "write_levels" | "value_shift" => !array.extended,
+        // Plain hardware reads its streams as its layers do: a window of 1, or of 2 with a stride.
+        "window" | "window_stride_2" | "window_padding" | "window_inner" => {
+            !array.extended || no_shortcut
+        }
+        "results.in_height" | "results.in_width" => !array.extended || join != Join::Extreme,
+        "in_copies" | "out_copies" => array.taps == 1,
+        "front.lines" | "results.lines" | "out_lines" => array.lines == 1,
+        "stream_weights" => program.depths.ring.is_none(),
+        "weight_base" => flags.stream_weights,
+        "last_lanes" => flags.source_image || !masks(program, layer),
+        "in_xt_words" => !flags.source_image && one_tile,
+        "in_y_words" => !flags.source_image && layer.tile_rows() == 1 && layer.lines <= 1,
+        "level_shift" | "level_bits" => !levels,
+        "out_plane_words" => !levels || layer.level_bits == 1,
+        "stream_in_base" | "shortcut_channels" => no_shortcut,
+        "stream_in_row" => no_shortcut || layer.out_height == 1 && join == Join::Add,
+        "stream_in_plane" => no_shortcut || layer.col_tiles == 1,
+        "stream_out_base" => !flags.write_stream,
+        "stream_out_row" => !flags.write_stream || layer.out_height == 1,
+        "stream_out_plane" => !flags.write_stream || layer.col_tiles == 1,
+        "out_base" => !pixels && !flags.pool,
+        "out_y_words" => !pixels || layer.out_height == 1,
+        "out_stride_2" => !pixels,
+        "out_phase_words" => !pixels || !(flags.out_stride_2 || flags.out_flat),
+        "out_xt_words" => {
+            !pixels || layer.out_width == 1 || is_one_tile_of_consumer(program, layer)
+        }
+        "clip" => !pixels && !flags.pool && !flags.write_stream,
+        _ => false,
+    }
+}
+
+/// Whether a step masks the lanes without a channel.
+fn masks(program: &Program, layer: &LayerDescriptor) -> bool {
+    step_range(layer).any(|at| program.steps.iter().any(|words| Step::decode(words[at]).last_word))
+}
+
+/// Whether all pixels of a line of the written map are in the first word of their banks: then the
+/// distance to the next one is not used (section 2).
+fn is_one_tile_of_consumer(program: &Program, layer: &LayerDescriptor) -> bool {
+    let stride = if layer.flags.out_stride_2 { 2 } else { 1 };
+    let banks = program.array.rows / usize::from(layer.out_lines.max(1));
+    !layer.flags.out_flat && usize::from(layer.out_width).div_ceil(stride) <= banks
+}
