@@ -1,0 +1,26 @@
+// Levels: docs/microarchitecture.md, section 5.3, `write_levels`.
+
+module levels_check (
+  input clk,
+  input signed [15:0] v,
+  input [4:0] level_shift,
+  input [2:0] plane
+);
+  wire [7:0] q;
+  wire level_bit;
+  levels dut (.v(v), .level_shift(level_shift), .plane(plane), .q(q), .level_bit(level_bit));
+  wire signed [63:0] level = (v >>> level_shift) + 64'sd128;
+  wire [7:0] expected = level < 0 ? 0 : level > 255 ? 255 : level;
+  always @* begin
+    assert (q == expected);
+    assert (level_bit == expected[plane]);
+  end
+
+  reg high = 0, low = 0, between = 0;
+  always @(posedge clk) begin
+    if (q == 255 && level > 255) high <= 1;
+    if (q == 0 && level < 0) low <= 1;
+    if (q == 77 && level_shift == 3) between <= 1;
+  end
+  (* keep *) wire reached = high && low && between;
+endmodule
