@@ -6,7 +6,7 @@
 //!
 //! Not here: which of it has to be known when.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::body::{Printer, bare};
@@ -54,6 +54,9 @@ pub struct Condition {
     pub of: String,
     /// Verilog, with paths for names.
     pub expression: String,
+    /// The register that it enables and the value that this then takes, as Verilog with paths; where
+    /// both are the same it does not matter what the condition is. `None` for what always matters.
+    pub effect: Option<[String; 2]>,
 }
 
 /// Returns the state of `top` and of every instance inside it that has any, parents first.
@@ -75,8 +78,9 @@ fn collect(
     let own = known.entry(address).or_insert_with(|| of_module(module)).clone();
     if !own.registers.is_empty() {
         let qualify = |condition: Condition| Condition {
+            of: condition.of,
             expression: qualified(&condition.expression, path),
-            ..condition
+            effect: condition.effect.map(|texts| texts.map(|text| qualified(&text, path))),
         };
         states.push(State {
             path: path.to_owned(),
@@ -93,44 +97,40 @@ fn of_module(module: &Module) -> State {
     let printer = Printer::with_expressions(module);
     let draft = &module.data.draft;
     let text = |node: usize| bare(printer.text(node)).to_owned();
+    let always = |of: String, expression: String| Condition { of, expression, effect: None };
     let mut state = State::default();
-    let mut seen = BTreeSet::new();
-    let mut condition = |of: String, expression: String| {
-        // Registers often share their enable.
-        (is_variable(&expression) && seen.insert(expression.clone()))
-            .then_some(Condition { of, expression })
-    };
     for reg in &draft.regs {
+        let name = &reg.name;
         state.registers.push(StateRegister {
-            name: reg.name.clone(),
+            name: name.clone(),
             width: draft.nodes[reg.node].width,
             has_reset: reg.reset.is_some(),
         });
-        let enable = reg.enable.map(text);
-        let of = format!("enable of `{}`", reg.name);
-        state.conditions.extend(enable.and_then(|enable| condition(of, enable)));
+        state.conditions.extend(reg.enable.map(|enable| Condition {
+            of: format!("enable of `{name}`"),
+            expression: text(enable),
+            effect: reg.next.map(|next| [name.clone(), text(next)]),
+        }));
     }
     for mem in &draft.mems {
         let (name, width) = (mem.name.clone(), mem.width);
         let port = format!("{name}_q");
-        state.registers.push(StateRegister { name: port.clone(), width, has_reset: false });
         if let Some(write) = &mem.write {
             let (enable, address) = (text(write.enable), text(write.address));
             let address = format!("({enable}) & (^({address}))");
-            let of = format!("write enable of `{name}`");
-            state.conditions.extend(condition(of, enable));
-            state.conditions.extend(condition(format!("write address of `{name}`"), address));
+            state.conditions.push(always(format!("write enable of `{name}`"), enable));
+            state.conditions.push(always(format!("write address of `{name}`"), address));
         }
         let enable = mem.read.as_ref().and_then(|read| read.enable).map(text);
-        let of = format!("enable of `{port}`");
-        state.conditions.extend(enable.and_then(|enable| condition(of, enable)));
+        state.conditions.extend(enable.map(|enable| always(format!("enable of `{port}`"), enable)));
+        state.registers.push(StateRegister { name: port, width, has_reset: false });
         state.memories.push(StateMemory { name, width, depth: mem.depth });
     }
     for inst in &draft.insts {
-        let reset = inst.reset.map(text);
-        let of = format!("reset of `{}`", inst.name);
-        state.conditions.extend(reset.and_then(|reset| condition(of, reset)));
+        let of = || format!("reset of `{}`", inst.name);
+        state.conditions.extend(inst.reset.map(|reset| always(of(), text(reset))));
     }
+    state.conditions.retain(|condition| is_variable(&condition.expression));
     state
 }
 
@@ -189,7 +189,9 @@ mod tests {
         let names: Vec<&str> = state.registers.iter().map(|r| r.name.as_str()).collect();
         assert_eq!(names, ["kept", "words_q"]);
         let texts: Vec<&str> = state.conditions.iter().map(|c| c.expression.as_str()).collect();
-        // The enable is one of the register and of the memory.
-        assert_eq!(texts, ["outer.part.go", "(outer.part.go) & (^(outer.part.data[1:0]))"]);
+        let address = "(outer.part.go) & (^(outer.part.data[1:0]))";
+        assert_eq!(texts, ["outer.part.go", "outer.part.go", address]);
+        let effect = ["outer.part.kept", "outer.part.words_q"].map(str::to_owned);
+        assert_eq!(state.conditions[0].effect, Some(effect));
     }
 }
