@@ -146,6 +146,14 @@ pub enum Error {
         /// Clock periods completed at `$finish`.
         cycle: u64,
     },
+    /// After a reset something is X or Z that must not be.
+    #[error("after reset `{signal}` is X or Z in cycle {cycle}")]
+    Unknown {
+        /// A register or port by its hierarchical name, or what decides about one.
+        signal: String,
+        /// Clock periods completed.
+        cycle: u64,
+    },
     /// An image does not have the size that the program was compiled for.
     #[error("the image has {bytes} bytes, but the program reads {pixels} pixels of 1 to 3 bytes")]
     Image {
@@ -255,6 +263,11 @@ impl Error {
             Self::Stopped { .. } | Self::Hang { .. } => {
                 "write a waveform of the run (`--trace FILE.fst`) and look at its end".to_owned()
             }
+            Self::Unknown { .. } => {
+                "a register without a reset or a word that was never written decides there; look at a \
+                 waveform (`--trace FILE.fst`)"
+                    .to_owned()
+            }
             Self::UnknownSignal { .. } => {
                 "the Verilog was changed: compile the build again, or look at the waveform".to_owned()
             }
@@ -283,6 +296,7 @@ impl Error {
         match self {
             Self::Stopped { .. }
             | Self::Finished { .. }
+            | Self::Unknown { .. }
             | Self::Hang { .. }
             | Self::Halted { .. } => 1,
             Self::InvalidDesign { .. }

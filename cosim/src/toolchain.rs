@@ -61,11 +61,6 @@ impl Toolchain {
     /// # Errors
     /// As [`Toolchain::from_programs`].
     pub fn detect() -> Result<Self, Error> {
-        let program = |variable: &str, default: &str| {
-            std::env::var_os(variable)
-                .filter(|value| !value.is_empty())
-                .map_or_else(|| PathBuf::from(default), PathBuf::from)
-        };
         Self::from_programs(program("VERILATOR", "verilator"), program("CXX", "g++"))
     }
 
@@ -146,6 +141,13 @@ impl Toolchain {
             self.cxx_version.clone().into_bytes(),
         ]
     }
+}
+
+/// The program that a variable of the environment names, or one on the search path.
+pub(crate) fn program(variable: &str, default: &str) -> PathBuf {
+    std::env::var_os(variable)
+        .filter(|value| !value.is_empty())
+        .map_or_else(|| PathBuf::from(default), PathBuf::from)
 }
 
 /// Completes a bare program name from the search path; anything else stays as it is.

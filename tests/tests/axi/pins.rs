@@ -1,6 +1,6 @@
-//! The emitted Verilog under Verilator as a design with pins.
+//! The emitted Verilog under a simulator as a design with pins.
 
-use heartbit_cosim::{Build, Design, Initial, Model, PortId, Toolchain, axi_design};
+use heartbit_cosim::{Build, Design, Initial, PortId, Simulation, Toolchain, axi_design};
 use heartbit_hdl::axi::AxiConfig;
 use heartbit_ir::program::{ArrayConfig, MemoryDepths};
 use heartbit_tests::bus::Pins;
@@ -21,24 +21,26 @@ pub(crate) const DEPTHS: MemoryDepths = MemoryDepths {
 };
 
 pub(crate) struct ModelPins {
-    model: Model,
+    model: Box<dyn Simulation>,
     ports: BTreeMap<String, PortId>,
 }
 
 impl ModelPins {
     pub(crate) fn new(design: Design) -> Self {
-        let names: Vec<_> = design.ports.iter().map(|port| port.name.clone()).collect();
         let model = Build::new(design)
             .compile(&toolchain())
             .expect("the Verilog compiles")
             .instantiate(Initial::Random(7))
             .expect("the model loads");
-        let port = |name: String| {
-            let id = model.port(&name).expect("a port of the design");
-            (name, id)
+        Self::of(model)
+    }
+
+    pub(crate) fn of(model: impl Simulation + 'static) -> Self {
+        let port = |port: &heartbit_cosim::Port| {
+            (port.name.clone(), model.port(&port.name).expect("a port of the design"))
         };
-        let ports = names.into_iter().map(port).collect();
-        Self { model, ports }
+        let ports = model.design().ports.iter().map(port).collect();
+        Self { model: Box::new(model), ports }
     }
 }
 
