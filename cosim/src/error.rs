@@ -196,6 +196,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file or directory of coverage is none.
+    #[error("cannot use `{}` as coverage: {reason}", .path.display())]
+    CoverageFile {
+        /// The file or directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A waveform lacks a signal.
     #[error("the waveform `{}` has no signal `{name}`", .path.display())]
     UnknownSignal {
@@ -271,6 +279,9 @@ impl Error {
             Self::UnknownSignal { .. } => {
                 "the Verilog was changed: compile the build again, or look at the waveform".to_owned()
             }
+            Self::CoverageFile { .. } => {
+                "run the tests with HEARTBIT_RTL_COVERAGE set to an empty directory".to_owned()
+            }
             Self::Waveform { .. } | Self::OutsideWaveform { .. } => {
                 "write the waveform again, with a larger window".to_owned()
             }
@@ -304,6 +315,7 @@ impl Error {
             | Self::Io { .. }
             | Self::NoCacheDirectory
             | Self::Waveform { .. }
+            | Self::CoverageFile { .. }
             | Self::UnknownSignal { .. }
             | Self::OutsideWaveform { .. }
             | Self::TraceOpen { .. } => 3,

@@ -51,6 +51,7 @@
 mod accelerator;
 mod build;
 mod cache;
+mod coverage;
 mod design;
 mod error;
 mod ffi;
@@ -68,6 +69,7 @@ mod waveform;
 
 pub use accelerator::{Accelerator, Windowed, accelerator_design, axi_design};
 pub use build::{Build, Compiled, Initial, Optimization, Trace};
+pub use coverage::{Coverage, Hole, ModuleCoverage};
 pub use design::{Design, Direction, Port};
 pub use error::Error;
 pub use icarus::{Icarus, IcarusModel};

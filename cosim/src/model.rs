@@ -8,7 +8,7 @@ use std::ffi::CString;
 use std::fmt;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::design::CLOCK;
@@ -38,6 +38,18 @@ pub struct Model {
     trace: Trace,
     /// Valid, ready and data of the source.
     source: Option<[u32; 3]>,
+    /// The directory in which it says what it covered when it ends.
+    pub(crate) coverage: Option<PathBuf>,
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        let Some(directory) = &self.coverage else { return };
+        let file = crate::coverage::new_file(directory);
+        if let Ok(path) = CString::new(file.as_os_str().as_bytes()) {
+            self.handle.write_coverage(&path);
+        }
+    }
 }
 
 impl fmt::Debug for Model {
@@ -59,7 +71,7 @@ impl Model {
         initial: Initial,
     ) -> Result<Self, Error> {
         let handle = Handle::load(path, &design, initial)?;
-        let mut model = Self { handle, design, clock: None, trace, source: None };
+        let mut model = Self { handle, design, clock: None, trace, source: None, coverage: None };
         model.clock = model.port(CLOCK).ok();
         model.check_stopped()?;
         Ok(model)
