@@ -131,16 +131,13 @@ fn parse(line: &str) -> Option<Answer> {
 
 /// Reads a number, lowest word first.
 fn words(text: &str) -> Option<Vec<u32>> {
-    let (radix_bits, digits) = match text.split_at_checked(1)? {
-        ("h", digits) => (4, digits.to_owned()),
-        ("b", digits) => (1, digits.replace(['x', 'z'], "0")),
+    let (radix, word_digits, digits) = match text.split_at_checked(1)? {
+        ("h", digits) => (16, 8, digits.to_owned()),
+        ("b", digits) => (2, 32, digits.replace(['x', 'z'], "0")),
         _ => return None,
     };
-    let digits = digits.as_bytes();
-    let chunks = digits.rchunks(32 / radix_bits as usize);
-    chunks
-        .map(|c| u32::from_str_radix(std::str::from_utf8(c).ok()?, 1 << radix_bits).ok())
-        .collect()
+    let words = digits.as_bytes().rchunks(word_digits);
+    words.map(|word| u32::from_str_radix(std::str::from_utf8(word).ok()?, radix).ok()).collect()
 }
 
 #[cfg(test)]
