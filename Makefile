@@ -4,7 +4,7 @@ CARGO ?= cargo
 # Everything but the GPU backends, which take long to build and need a driver.
 FEATURES = --features heartbit-cli/train,heartbit-cli/png
 
-.PHONY: demo test quick test-wgpu
+.PHONY: demo test quick coverage test-wgpu
 
 # The main job on the bundled network and images, with a verdict.
 demo:
@@ -23,6 +23,11 @@ test:
 quick:
 	$(CARGO) test --quiet --lib --package heartbit-ir --package heartbit-compiler --package heartbit-sim
 	$(CARGO) test --quiet --package heartbit-tests --test simulator
+
+# What the tests cover of the Verilog (lines, toggles) and of the Rust code (lines), and what not.
+coverage:
+	scripts/setup.sh test
+	scripts/coverage.sh
 
 # The trainer on the adapter that wgpu finds, with a renderer in software if there is no GPU. The
 # first build takes long.

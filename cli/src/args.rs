@@ -23,6 +23,7 @@ use std::path::PathBuf;
 pub(crate) use bench::BenchTrainArgs;
 pub(crate) use bench::{
     BenchArgs, BenchArraysArgs, BenchCommand, BenchKernelsArgs, BenchLatencyArgs,
+    BenchSimulatorsArgs,
 };
 #[cfg(feature = "train")]
 pub(crate) use landscape::LandscapeArgs;
@@ -115,7 +116,7 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Runs the cycle-exact simulator and compares every tensor with the interpreter.
     Sim(SimArgs),
-    /// Runs the Verilog under Verilator and compares every tensor with the interpreter.
+    /// Runs the Verilog under Verilator or Icarus Verilog and compares every tensor with the interpreter.
     Cosim(CosimArgs),
     /// Climbs the ladder float, snapped float, integer network, simulator, RTL: a verdict for CI.
     Verify(Box<VerifyArgs>),
@@ -407,6 +408,9 @@ pub(crate) struct CosimArgs {
     /// Every N-th image only, from the K-th one on; `heartbit merge` joins the results.
     #[arg(long, value_name = "K/N")]
     pub(crate) shard: Option<Shard>,
+    /// What simulates the Verilog.
+    #[arg(long, value_enum, default_value_t = VerilogSimulator::Verilator)]
+    pub(crate) simulator: VerilogSimulator,
     /// Waveform: `first-mismatch` re-runs the first image that differs, names what is wrong and
     /// traces the cycles around it, in BUILD; a FILE.fst traces the first image.
     #[arg(long, value_name = "first-mismatch|FILE.fst")]
@@ -417,6 +421,16 @@ pub(crate) struct CosimArgs {
     /// The waveform of the first mismatch has all cycles.
     #[arg(long)]
     pub(crate) trace_full: bool,
+}
+
+/// What simulates the Verilog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerilogSimulator {
+    /// Compiles it; fast, and knows 0 and 1 only.
+    Verilator,
+    /// Interprets it, some hundred times slower; knows X, and after a reset none may be in a control
+    /// register, an enable, or an output.
+    Icarus,
 }
 
 /// Cycles around a first mismatch, unless the user says.

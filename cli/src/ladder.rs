@@ -2,7 +2,8 @@
 //!
 //! Every rung is compared with the integer network, which is normative: `float` (the checkpoint in
 //! real arithmetic) and `snapped` (the trainer's evaluation on the deployed grid) from above, `sim`
-//! (logits), `cycle-sim` (the cycle-exact simulator) and `rtl` (the Verilog) from below.
+//! (logits), `cycle-sim` (the cycle-exact simulator), `rtl` (the Verilog) and `icarus` (the Verilog where X is known) from
+//! below.
 //!
 //! Not here: running the engines (`climb`), the report for CI (`junit`).
 
@@ -11,7 +12,9 @@ pub(crate) mod junit;
 
 use crate::output::{Table, grouped, percent, share};
 use crate::shard::Shard;
-use crate::verdict::{CycleError, Cycles, Divergence, Subject, Verdict, differences, earlier};
+use crate::verdict::{
+    CycleError, Cycles, Divergence, Subject, Verdict, Watched, differences, earlier,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -22,6 +25,7 @@ pub(crate) const NETWORK: &str = "network";
 pub(crate) const SIM: &str = "sim";
 pub(crate) const CYCLE_SIM: &str = "cycle-sim";
 pub(crate) const RTL: &str = "rtl";
+pub(crate) const ICARUS: &str = "icarus";
 
 /// One engine over its images.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -47,6 +51,9 @@ pub(crate) struct Rung {
     pub(crate) cycles: Option<Cycles>,
     pub(crate) cycle_error: Option<CycleError>,
     pub(crate) first_divergence: Option<Divergence>,
+    /// Of a simulator that knows X.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) watched: Option<Watched>,
     pub(crate) seconds: f64,
 }
 
@@ -67,6 +74,7 @@ impl Rung {
             cycles: Some(verdict.cycles),
             cycle_error: verdict.cycle_error,
             first_divergence: verdict.first_divergence,
+            watched: verdict.watched,
             seconds: verdict.seconds,
             ..Self::default()
         }
@@ -87,6 +95,7 @@ impl Rung {
             (a, b) => a.or(b),
         };
         self.cycles = self.cycles.take().or(other.cycles);
+        self.watched = self.watched.or(other.watched);
         earlier(&mut self.first_divergence, other.first_divergence, |d| d.image);
         earlier(&mut self.cycle_error, other.cycle_error, |d| d.image);
     }
@@ -168,6 +177,10 @@ impl Report {
                     }
                 };
                 check("cycles", rung.cycle_error.is_none(), detail);
+            }
+            if let Some(watched) = rung.watched {
+                // Anything else ended the climb.
+                check("known", true, watched.text());
             }
         }
         checks

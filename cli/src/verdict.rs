@@ -12,7 +12,7 @@ use heartbit_compiler::build::Build;
 use heartbit_compiler::compare::{Difference, compare};
 use heartbit_compiler::predict::{Predictor, predict};
 use heartbit_compiler::schedule::Compiled;
-use heartbit_cosim::Accelerator;
+use heartbit_cosim::{Accelerator, Watch};
 use heartbit_ir::interp::{Interpreter, Map, predicted_class};
 use heartbit_ir::program::Execution;
 use heartbit_sim::Simulator;
@@ -33,6 +33,9 @@ pub(crate) struct Subject {
     /// CRC-32 of the Verilog, where it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rtl_crc32: Option<String>,
+    /// What ran it, if that is not Verilator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) simulator: Option<String>,
     /// Images of all shards.
     pub(crate) images: usize,
 }
@@ -47,8 +50,38 @@ impl Subject {
             network_crc32: format!("{:08x}", crc32fast::hash(&bytes)),
             array: format!("{}x{}x{}", a.rows, a.cols, a.lanes),
             rtl_crc32: None,
+            simulator: None,
             images: images.total(),
         }
+    }
+}
+
+/// What was never X or Z after reset: what else would not have become a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Watched {
+    pub(crate) registers: usize,
+    pub(crate) conditions: usize,
+    pub(crate) outputs: usize,
+}
+
+impl Watched {
+    pub(crate) fn new(watch: &Watch) -> Self {
+        Self {
+            registers: watch.registers(),
+            conditions: watch.conditions(),
+            outputs: watch.outputs(),
+        }
+    }
+
+    /// In words.
+    pub(crate) fn text(self) -> String {
+        let Self { registers, conditions, outputs } = self;
+        format!(
+            "X or Z after reset: none in {} control registers, {} enables and write addresses, \
+             {outputs} outputs",
+            grouped(registers as u64),
+            grouped(conditions as u64)
+        )
     }
 }
 
@@ -100,6 +133,9 @@ pub(crate) struct Verdict {
     pub(crate) first_divergence: Option<Divergence>,
     pub(crate) cycle_error: Option<CycleError>,
     pub(crate) cycles: Cycles,
+    /// Of a simulator that knows X.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) watched: Option<Watched>,
     pub(crate) seconds: f64,
 }
 
@@ -172,6 +208,7 @@ impl Verdict {
             }
         }
         lines.push(cycles);
+        lines.extend(self.watched.map(Watched::text));
         lines.extend(differences(self.first_divergence.as_ref(), self.cycle_error.as_ref()));
         lines.push(format!("verdict: {}\n", if self.passed() { "pass" } else { "FAIL" }));
         lines.join("\n")

@@ -172,6 +172,69 @@ fn bench_of_arrays_says_what_fits_and_how_well() {
     assert!(value("resnet18/8x8x16/cycles").is_null());
 }
 
+/// A small network, so that an interpreter of Verilog takes seconds.
+#[test]
+fn icarus_gives_the_report_of_cosim_and_names_what_is_unknown() {
+    let directory = temporary();
+    let model = "small.safetensors";
+    succeed(&directory, &["random", "--arch", "resnet20", "--widths", "4,4,8", "--out", model]);
+    succeed(&directory, &["compile", model, "--array", "8x4x64", "--out", "small"]);
+    let data = data();
+    let of = |command, more: &[&'static str]| -> Vec<String> {
+        let args = [command, "small", "--data", text(&data), "--images", "1"];
+        args.iter().chain(more).map(|&arg| arg.to_owned()).collect()
+    };
+    let args = of("cosim", &["--simulator", "icarus"]);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let json = succeed(&directory, &args);
+    assert_eq!((&json["verdict"], &json["differing"]), (&"pass".into(), &0.into()), "{json}");
+    assert_eq!(json["subject"]["simulator"], "icarus");
+    assert_eq!(json["cycles"]["rtl"], json["cycles"]["predicted"]);
+    assert!(json["watched"]["registers"].as_u64().is_some_and(|n| n > 50), "{}", json["watched"]);
+
+    let sequencer = directory.path().join("small/rtl/sequencer.v");
+    let verilog = std::fs::read_to_string(&sequencer).expect("a file of the build");
+    let reset = "    if (rst) state_q <= 3'd0;\n    else state_q";
+    assert!(verilog.contains(reset), "{verilog}");
+    std::fs::write(&sequencer, verilog.replace(reset, "    state_q")).expect("writable");
+    let word = "`heartbit.sequencer.state_q` is X or Z in cycle 1";
+    fail(&directory, &args, 1, &[word, "help: "]);
+    let verify = of("verify", &["--rtl-images", "0", "--sim-images", "0", "--icarus-images", "1"]);
+    let verify: Vec<&str> = verify.iter().map(String::as_str).collect();
+    fail(&directory, &verify, 1, &[word]);
+
+    let first = [&args[..], &["--trace", "first-mismatch"]].concat();
+    fail(&directory, &first, 2, &["--simulator verilator"]);
+    let output = Command::new(env!("CARGO_BIN_EXE_heartbit"))
+        .args(&args)
+        .current_dir(directory.path())
+        .env("IVERILOG", "/nonexistent/iverilog")
+        .output()
+        .expect("the command starts");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.code() == Some(5) && error.contains("apt-get install iverilog"),
+        "{error}"
+    );
+}
+
+#[test]
+fn bench_of_simulators_has_verilator_as_the_peer() {
+    let directory = temporary();
+    let json = succeed(
+        &directory,
+        &["bench", "simulators", "--array", "2x4x32", "--repetitions", "1", "--rtl-images", "1"],
+    );
+    let results = json["results"].as_array().expect("results");
+    let names: Vec<&Value> = results.iter().map(|result| &result["name"]).collect();
+    let engines = ["fast engine", "cycle by cycle", "Verilator"];
+    for (name, engine) in names.iter().step_by(2).zip(engines) {
+        assert!(name.as_str().is_some_and(|name| name.starts_with(engine)), "{names:?}");
+    }
+    assert!(results.iter().all(|result| result["value"].as_f64().is_some_and(|v| v > 0.0)));
+    assert_eq!(results[5]["ratio"], 1.0);
+}
+
 #[test]
 fn bench_of_kernels_and_latency_compares_with_peers() {
     let directory = temporary();

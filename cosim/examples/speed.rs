@@ -9,7 +9,9 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
-use heartbit_cosim::{Build, Design, Error, Initial, Optimization, Port, Toolchain, Trace};
+use heartbit_cosim::{
+    Build, Design, Error, Initial, Optimization, Port, Simulation, Toolchain, Trace,
+};
 
 const SIDE: usize = 16;
 const LANES: usize = 64;

@@ -1,4 +1,4 @@
-//! The accelerator under Verilator: load a program, run images, observe every layer.
+//! The accelerator under a simulator: load a program, run images, observe every layer.
 //!
 //! Knows the ports of microarchitecture.md, section 6, and nothing of what is behind them. What
 //! the monitor shows is collected in the same [`Execution`] that the simulator returns.
@@ -11,7 +11,11 @@ mod window;
 pub use mutant::{LoadWord, mutant_design};
 pub use window::Windowed;
 
-use crate::{Build, Design, Direction, Error, Initial, Model, Port, PortId, Source, Toolchain};
+use crate::watch::{accelerator_data, axi_data};
+use crate::{
+    Build, Design, Direction, Error, Initial, Port, PortId, Qualified, Simulation, Source,
+    Toolchain, Watch,
+};
 use heartbit_hdl::Module;
 use heartbit_hdl::axi::AxiConfig;
 use heartbit_ir::program::{
@@ -43,16 +47,16 @@ const UNSEEN: i32 = i32::MIN;
 
 /// Returns the design of an accelerator: its Verilog files and port table.
 pub fn accelerator_design(array: &ArrayConfig, depths: &MemoryDepths) -> Design {
-    design_of(&heartbit_hdl::accelerator(array, depths))
+    design_of(&heartbit_hdl::accelerator(array, depths), accelerator_data)
 }
 
 /// Returns the design of an accelerator behind AXI.
 pub fn axi_design(array: &ArrayConfig, depths: &MemoryDepths, axi: AxiConfig) -> Design {
-    design_of(&heartbit_hdl::axi::heartbit_axi(array, depths, axi))
+    design_of(&heartbit_hdl::axi::heartbit_axi(array, depths, axi), axi_data)
 }
 
-/// Prints a module; its ports are those of the design.
-fn design_of(top: &Module) -> Design {
+/// Prints a module; its ports are those of the design, of which `data` are some.
+fn design_of(top: &Module, data: fn(&Module) -> Vec<Qualified>) -> Design {
     let mut design = Design::new(top.name());
     for file in heartbit_hdl::emit(top) {
         design = design.file(format!("{}.v", file.name), file.text);
@@ -64,12 +68,13 @@ fn design_of(top: &Module) -> Design {
         };
         design = design.port(Port { name: port.name.clone(), width: port.width, direction });
     }
+    design.watch = Watch::of(top, data(top));
     design
 }
 
 /// An accelerator that runs a program.
 pub struct Accelerator {
-    model: Model,
+    model: Box<dyn Simulation + Send>,
     ports: Ports,
     /// What is loaded; `None` before the first [`Accelerator::load`].
     program: Option<Arc<Program>>,
@@ -146,7 +151,7 @@ enum Watched {
 }
 
 impl Ports {
-    fn find(model: &Model) -> Result<Self, Error> {
+    fn find(model: &dyn Simulation) -> Result<Self, Error> {
         let many =
             |names: &[&str]| names.iter().map(|n| model.port(n)).collect::<Result<Vec<_>, _>>();
         let load = many(&["load_en", "load_target", "load_index", "load_addr", "load_data"])?;
@@ -193,8 +198,8 @@ impl Accelerator {
     ///
     /// # Errors
     /// [`Error::UnknownPort`] if the model is no accelerator; [`Error::Stopped`].
-    pub fn new(model: Model) -> Result<Self, Error> {
-        let ports = Ports::find(&model)?;
+    pub fn new(model: impl Simulation + Send + 'static) -> Result<Self, Error> {
+        let (ports, model) = (Ports::find(&model)?, Box::new(model));
         let mut accelerator = Self { model, ports, program: None, loaded: 0, cycle_limit: 0 };
         accelerator.model.set(accelerator.ports.rst, 1);
         accelerator.model.run(4)?;
@@ -309,8 +314,21 @@ impl Accelerator {
     /// [`Error::NoProgram`]; [`Error::Image`] for a wrong number of bytes; [`Error::Halted`] for a
     /// program that the design refuses; [`Error::Hang`] if no class is sent in time; [`Error::Stopped`].
     pub fn run(&mut self, image: &[u8]) -> Result<Execution, Error> {
-        let execution = self.run_in_chunks(image, self.cycle_limit, |_, _| true)?;
+        let (limit, event) = (self.cycle_limit, self.ports.event);
+        let execution = self.run_in_chunks(image, limit, event, |_, _| true)?;
         Ok(execution.expect("bug: it was to go on"))
+    }
+
+    /// Runs one image as [`Accelerator::run`] does, and looks at the output port only: tensors are
+    /// not seen, nor are cycles.
+    ///
+    /// # Errors
+    /// As [`Accelerator::run`].
+    pub fn run_logits(&mut self, image: &[u8]) -> Result<Execution, Error> {
+        let (limit, valid) = (self.cycle_limit, self.ports.out_valid);
+        let execution = self.run_in_chunks(image, limit, valid, |_, _| true)?;
+        let Execution { logits, class, .. } = execution.expect("bug: it was to go on");
+        Ok(Execution { logits, class, ..Execution::default() })
     }
 
     /// Like [`Accelerator::run`], but asks now and then whether to `go_on`, with what there is so far
@@ -324,13 +342,15 @@ impl Accelerator {
         image: &[u8],
         go_on: impl FnMut(&Execution, usize) -> bool,
     ) -> Result<Option<Execution>, Error> {
-        self.run_in_chunks(image, CHUNK, go_on)
+        self.run_in_chunks(image, CHUNK, self.ports.event, go_on)
     }
 
+    /// Looks at the ports in the cycles in which `strobe` is 1.
     fn run_in_chunks(
         &mut self,
         image: &[u8],
         chunk: u64,
+        strobe: PortId,
         mut go_on: impl FnMut(&Execution, usize) -> bool,
     ) -> Result<Option<Execution>, Error> {
         let program = Arc::clone(self.program.as_ref().ok_or(Error::NoProgram)?);
@@ -343,7 +363,7 @@ impl Accelerator {
             records.clear();
             let end = self.model.run_recorded(
                 chunk.min(self.cycle_limit - cycles),
-                &[self.ports.event],
+                &[strobe],
                 &self.ports.watched,
                 Some(self.ports.out_last),
                 &mut records,
@@ -606,7 +626,7 @@ fn field(words: &[u32], index: usize, bits: usize) -> i32 {
     if bits >= 32 { shifted } else { shifted >> (32 - bits) }
 }
 
-fn halves(limb: u64) -> (u32, u32) {
+pub(crate) fn halves(limb: u64) -> (u32, u32) {
     let word = |limb: u64| u32::try_from(limb & u64::from(u32::MAX)).expect("bug: 32 bits");
     (word(limb), word(limb >> 32))
 }

@@ -20,10 +20,10 @@ use std::sync::Arc;
 
 use crate::cache::{Cache, KeyBuilder};
 use crate::header::{check_ports, cpp_name};
-use crate::{Design, Direction, Error, Model, Port, Toolchain, process};
+use crate::{Design, Direction, Error, Model, Port, Toolchain, coverage, process};
 
 /// Number of the C interface between `shim.cpp` and the module `ffi`.
-pub(crate) const ABI: u32 = 2;
+pub(crate) const ABI: u32 = 3;
 
 const SHIM: &str = include_str!("shim.cpp");
 const RUNTIME_HEADER: &str = include_str!("runtime.h");
@@ -135,11 +135,15 @@ impl Build {
             self.translate(toolchain, directory)?;
             self.link(toolchain, &cache, directory)
         })?;
+        let coverage = toolchain
+            .coverage()
+            .map(|directory| coverage::keep_design(directory, &self.key(toolchain), &self.design));
         Ok(Compiled {
             design: Arc::clone(&self.design),
             path: product.path,
             is_fresh: product.is_fresh,
             trace: self.trace,
+            coverage: coverage.transpose()?,
         })
     }
 
@@ -149,7 +153,8 @@ impl Build {
         key.add_all(toolchain.identity());
         key.add(ABI.to_le_bytes());
         key.add_all([SHIM, RUNTIME_HEADER, EXPORTS, &self.prelude()]);
-        let flags = self.verilator_flags().into_iter().chain(self.compiler_flags(toolchain));
+        let flags =
+            self.verilator_flags(toolchain).into_iter().chain(self.compiler_flags(toolchain));
         key.add_all(flags);
         for (name, text) in &self.design.files {
             key.add(name);
@@ -159,11 +164,14 @@ impl Build {
     }
 
     /// Options of Verilator, without files.
-    fn verilator_flags(&self) -> Vec<&str> {
+    fn verilator_flags(&self, toolchain: &Toolchain) -> Vec<&str> {
         let mut flags = vec!["--cc", "-O3", "--threads", "1", "--assert"];
         flags.extend(["--prefix", "Vmodel", "--Mdir", "obj"]);
         if self.trace == Trace::Fst {
             flags.extend(["--trace-fst", "--trace-max-width", "4096"]);
+        }
+        if toolchain.coverage().is_some() {
+            flags.extend(["--coverage-line", "--coverage-toggle", "--coverage-underscore"]);
         }
         flags.extend(["-Irtl", "--top-module", &self.design.top]);
         flags
@@ -178,6 +186,9 @@ impl Build {
         if self.trace == Trace::Fst {
             flags.extend(["-DVM_TRACE=1", "-DVM_TRACE_FST=1"]);
         }
+        if toolchain.coverage().is_some() {
+            flags.extend(["-DVM_COVERAGE=1", "-DHB_COVERAGE=1"]);
+        }
         flags.extend(unique_flag(toolchain));
         flags.extend(CXX_FLAGS);
         flags
@@ -190,7 +201,7 @@ impl Build {
         fs::create_dir(&rtl).map_err(Error::io("create", &rtl))?;
         self.design.write_to(&rtl)?;
         let mut command = process::command(toolchain.verilator());
-        command.current_dir(directory).args(self.verilator_flags());
+        command.current_dir(directory).args(self.verilator_flags(toolchain));
         command.args(self.design.sources().map(|name| format!("rtl/{name}")));
         run_tool(&mut command, "verilator", "translate", &self.design.top)?;
 
@@ -229,7 +240,7 @@ impl Build {
         command.arg("-Iobj").arg("-I").arg(toolchain.include());
         command.args(["-shared", "-Wl,-Bsymbolic", "-Wl,-z,defs"]);
         command.args(["-Wl,--version-script=obj/exports.map", "obj/model.cpp"]);
-        for source in self.runtime_sources() {
+        for source in self.runtime_sources(toolchain) {
             command.arg(runtime_object(toolchain, cache, source)?);
         }
         if self.trace == Trace::Fst {
@@ -241,10 +252,13 @@ impl Build {
     }
 
     /// Files of Verilator's runtime that the model needs.
-    fn runtime_sources(&self) -> Vec<&'static str> {
+    fn runtime_sources(&self, toolchain: &Toolchain) -> Vec<&'static str> {
         let mut sources = vec!["verilated", "verilated_threads"];
         if self.trace == Trace::Fst {
             sources.push("verilated_fst_c");
+        }
+        if toolchain.coverage().is_some() {
+            sources.push("verilated_cov");
         }
         sources
     }
@@ -337,6 +351,8 @@ pub struct Compiled {
     path: PathBuf,
     is_fresh: bool,
     trace: Trace,
+    /// Where models of this design write what they covered.
+    coverage: Option<PathBuf>,
 }
 
 impl Compiled {
@@ -346,7 +362,9 @@ impl Compiled {
     /// [`Error::Load`] and [`Error::AbiMismatch`] for a shared object that does not fit;
     /// [`Error::Stopped`] when the design stops while it is constructed.
     pub fn instantiate(&self, initial: Initial) -> Result<Model, Error> {
-        Model::load(Arc::clone(&self.design), &self.path, self.trace, initial)
+        let mut model = Model::load(Arc::clone(&self.design), &self.path, self.trace, initial)?;
+        model.coverage.clone_from(&self.coverage);
+        Ok(model)
     }
 
     /// The shared object.

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::Error;
+use crate::{Error, Watch};
 
 /// Name of the port that [`crate::Model::tick`] drives.
 pub(crate) const CLOCK: &str = "clk";
@@ -71,12 +71,14 @@ pub struct Design {
     pub files: Vec<(String, String)>,
     /// All ports of the top module; their order gives the port numbers.
     pub ports: Vec<Port>,
+    /// What must be known after a reset; nothing unless whoever wrote the Verilog says so.
+    pub watch: Watch,
 }
 
 impl Design {
     /// An empty design with the top module's name.
     pub fn new(top: impl Into<String>) -> Self {
-        Self { top: top.into(), files: Vec::new(), ports: Vec::new() }
+        Self { top: top.into(), files: Vec::new(), ports: Vec::new(), watch: Watch::default() }
     }
 
     /// Adds a file.

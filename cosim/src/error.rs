@@ -150,6 +150,14 @@ pub enum Error {
         /// Clock periods completed at `$finish`.
         cycle: u64,
     },
+    /// After a reset something is X or Z that must not be.
+    #[error("after reset `{signal}` is X or Z in cycle {cycle}")]
+    Unknown {
+        /// A register or port by its hierarchical name, or what decides about one.
+        signal: String,
+        /// Clock periods completed.
+        cycle: u64,
+    },
     /// An image does not have the size that the program was compiled for.
     #[error("the image has {bytes} bytes, but the program reads {pixels} pixels of 1 to 3 bytes")]
     Image {
@@ -188,6 +196,14 @@ pub enum Error {
     #[error("cannot read the waveform `{}`: {reason}", .path.display())]
     Waveform {
         /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file or directory of coverage is none.
+    #[error("cannot use `{}` as coverage: {reason}", .path.display())]
+    CoverageFile {
+        /// The file or directory.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
@@ -260,8 +276,16 @@ impl Error {
             Self::Stopped { .. } | Self::Hang { .. } => {
                 "write a waveform of the run (`--trace FILE.fst`) and look at its end".to_owned()
             }
+            Self::Unknown { .. } => {
+                "a register without a reset or a word that was never written decides there; look at a \
+                 waveform (`--trace FILE.fst`)"
+                    .to_owned()
+            }
             Self::UnknownSignal { .. } => {
                 "the Verilog was changed: compile the build again, or look at the waveform".to_owned()
+            }
+            Self::CoverageFile { .. } => {
+                "run the tests with HEARTBIT_RTL_COVERAGE set to an empty directory".to_owned()
             }
             Self::Waveform { .. } | Self::OutsideWaveform { .. } => {
                 "write the waveform again, with a larger window".to_owned()
@@ -288,6 +312,7 @@ impl Error {
         match self {
             Self::Stopped { .. }
             | Self::Finished { .. }
+            | Self::Unknown { .. }
             | Self::Hang { .. }
             | Self::Halted { .. } => 1,
             Self::InvalidDesign { .. }
@@ -296,6 +321,7 @@ impl Error {
             | Self::Io { .. }
             | Self::NoCacheDirectory
             | Self::Waveform { .. }
+            | Self::CoverageFile { .. }
             | Self::UnknownSignal { .. }
             | Self::OutsideWaveform { .. }
             | Self::TraceOpen { .. } => 3,

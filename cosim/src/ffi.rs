@@ -60,6 +60,7 @@ struct Api {
     clear_log: unsafe extern "C" fn(*mut Opaque),
     trace_start: unsafe extern "C" fn(*mut Opaque, *const c_char) -> c_int,
     trace_stop: unsafe extern "C" fn(*mut Opaque),
+    coverage: unsafe extern "C" fn(*mut Opaque, *const c_char),
 }
 
 /// Why `hb_run` returned.
@@ -142,6 +143,7 @@ impl Handle {
                 clear_log: function(&library, c"hb_clear_log")?,
                 trace_start: function(&library, c"hb_trace_start")?,
                 trace_stop: function(&library, c"hb_trace_stop")?,
+                coverage: function(&library, c"hb_coverage")?,
             };
             Ok((new, api))
         };
@@ -286,6 +288,12 @@ impl Handle {
     pub(crate) fn trace_start(&mut self, path: &CStr) -> bool {
         // SAFETY: `path` ends in a zero byte and is copied.
         unsafe { (self.api.trace_start)(self.model.as_ptr(), path.as_ptr()) != 0 }
+    }
+
+    /// Writes what was covered so far, if the model counts it.
+    pub(crate) fn write_coverage(&mut self, path: &CStr) {
+        // SAFETY: `path` ends in a zero byte and is used during the call only.
+        unsafe { (self.api.coverage)(self.model.as_ptr(), path.as_ptr()) }
     }
 
     /// Closes the waveform file, if one is open.

@@ -1,4 +1,5 @@
-//! Verilator co-simulation: compile a Verilog design to a shared object, load it, run it, trace it.
+//! Co-simulation: compile a Verilog design to a shared object, load it, run it, trace it; or run it
+//! under Icarus Verilog, which knows X.
 //!
 //! ```text
 //! Design ── Build::compile ──> Compiled (one cached model.so) ── instantiate ──> Model
@@ -15,6 +16,9 @@
 //! All unsafe code of this crate is in the module `ffi`.
 //! The library prints nothing: errors carry the tool's own text, [`Error::help`] the next step.
 //!
+//! [`Icarus`] runs the same files as a process of its own and finds what is not known after a reset;
+//! what both can do is [`Simulation`].
+//!
 //! [`Accelerator`] drives the accelerator through its ports and observes every layer.
 //! [`Waveform`] reads a waveform back, [`PeSignals`] knows the signals around a processing element,
 //! and [`SaveFile`] opens GTKWave and Surfer on them.
@@ -23,7 +27,7 @@
 //!
 //! # Examples
 //! ```
-//! use heartbit_cosim::{Build, Design, Optimization, Port, Toolchain};
+//! use heartbit_cosim::{Build, Design, Optimization, Port, Simulation, Toolchain};
 //!
 //! let text = "module counter(input clk, input [7:0] step, output reg [7:0] count);\n\
 //!             initial count = 0;\n\
@@ -47,27 +51,35 @@
 mod accelerator;
 mod build;
 mod cache;
+mod coverage;
 mod design;
 mod error;
 mod ffi;
 mod header;
+mod icarus;
 mod lint;
 mod model;
 mod process;
 mod save;
 mod signals;
+mod simulation;
 mod toolchain;
+mod watch;
 mod waveform;
 
 pub use accelerator::{
     Accelerator, LoadTarget, LoadWord, Windowed, accelerator_design, axi_design, mutant_design,
 };
 pub use build::{Build, Compiled, Initial, Optimization, Trace};
+pub use coverage::{Coverage, Hole, ModuleCoverage};
 pub use design::{Design, Direction, Port};
 pub use error::Error;
+pub use icarus::{Icarus, IcarusModel};
 pub use lint::{elaborate_icarus, elaborate_yosys, lint};
-pub use model::{Model, PortId, RunEnd, Source, Status};
+pub use model::{Model, Status};
 pub use save::{Group, Radix, SaveFile, Shown};
 pub use signals::{PeCycles, PeSignals, output_groups};
+pub use simulation::{PortId, RunEnd, Simulation, Source};
 pub use toolchain::{MINIMUM_VERILATOR, Toolchain, VerilatorVersion};
+pub use watch::{Qualified, Watch};
 pub use waveform::{Samples, Waveform, time_of};

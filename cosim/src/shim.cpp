@@ -311,6 +311,15 @@ void hb_free(Handle* h) {
     delete h;
 }
 
+// Writes what was covered so far, if the model counts it.
+void hb_coverage(Handle* h, const char* path) {
+#ifdef HB_COVERAGE
+    guarded(h, [&] { h->context.coveragep()->write(path); });
+#else
+    (void)h, (void)path;
+#endif
+}
+
 void hb_poke(Handle* h, uint32_t port, const uint32_t* words) { write_port(h->ports[port], words); }
 
 void hb_peek(const Handle* h, uint32_t port, uint32_t* words) { read_port(h->ports[port], words); }

@@ -53,20 +53,21 @@ pub struct Toolchain {
     root: PathBuf,
     cxx: PathBuf,
     cxx_version: String,
+    coverage: Option<PathBuf>,
 }
 
 impl Toolchain {
-    /// Finds `verilator` and `g++` on the search path, or as `VERILATOR` and `CXX` say.
+    /// Finds `verilator` and `g++` on the search path, or as `VERILATOR` and `CXX` say. Where
+    /// `HEARTBIT_RTL_COVERAGE` names a directory, models count the lines they execute and the bits
+    /// that change, and write that there when they are dropped (see [`crate::Coverage`]).
     ///
     /// # Errors
     /// As [`Toolchain::from_programs`].
     pub fn detect() -> Result<Self, Error> {
-        let program = |variable: &str, default: &str| {
-            std::env::var_os(variable)
-                .filter(|value| !value.is_empty())
-                .map_or_else(|| PathBuf::from(default), PathBuf::from)
-        };
-        Self::from_programs(program("VERILATOR", "verilator"), program("CXX", "g++"))
+        let coverage = std::env::var_os("HEARTBIT_RTL_COVERAGE").filter(|value| !value.is_empty());
+        let toolchain =
+            Self::from_programs(program("VERILATOR", "verilator"), program("CXX", "g++"))?;
+        Ok(Self { coverage: coverage.map(PathBuf::from), ..toolchain })
     }
 
     /// Uses these two programs; a name without a slash is looked for on the search path.
@@ -102,7 +103,7 @@ impl Toolchain {
         }
         let cxx_version = process::query(&cxx, &["--version"]).map_err(missing_cxx)?;
         let cxx_version = cxx_version.lines().next().unwrap_or_default().to_owned();
-        Ok(Self { verilator, version, banner, root, cxx, cxx_version })
+        Ok(Self { verilator, version, banner, root, cxx, cxx_version, coverage: None })
     }
 
     /// Path of Verilator.
@@ -123,6 +124,11 @@ impl Toolchain {
     /// First line of the compiler's `--version`.
     pub fn cxx_version(&self) -> &str {
         &self.cxx_version
+    }
+
+    /// Where models write what they covered, if they are to count it.
+    pub(crate) fn coverage(&self) -> Option<&Path> {
+        self.coverage.as_deref()
     }
 
     /// Directory of Verilator's runtime sources.
@@ -146,6 +152,13 @@ impl Toolchain {
             self.cxx_version.clone().into_bytes(),
         ]
     }
+}
+
+/// The program that a variable of the environment names, or one on the search path.
+pub(crate) fn program(variable: &str, default: &str) -> PathBuf {
+    std::env::var_os(variable)
+        .filter(|value| !value.is_empty())
+        .map_or_else(|| PathBuf::from(default), PathBuf::from)
 }
 
 /// Completes a bare program name from the search path; anything else stays as it is.

@@ -21,7 +21,7 @@ pub use build::{
 };
 pub use rusthdl::{RustHdlBlock, WideSignal};
 pub use sim::{PortId, Simulator};
-pub use text::{VerilogFile, emit};
+pub use text::{Condition, State, StateMemory, StateRegister, VerilogFile, emit, state};
 
 /// The low bits of a signed value, as a port of the tests takes it.
 #[cfg(test)]

@@ -64,7 +64,7 @@ pub fn popcount(lanes: u32, every: u32) -> Popcount {
         0 => Vec::new(),
         _ => (1..levels).filter(|level| level.is_multiple_of(every)).collect(),
     };
-    let sum = add_levels(&m, x, 0..levels, &registers);
+    let sum = add_levels(&m, x, 0..levels, &registers, "");
     m.output("count", narrow(sum, count_bits(lanes)), "number of ones");
     Popcount { module: m.finish(), latency: edges(&registers) }
 }
@@ -102,21 +102,23 @@ pub fn gated_popcount(lanes: u32, groups: u32) -> GatedPopcount {
     let gate = registers.iter().rposition(|level| *level <= group_level);
     let gate_level = gate.map_or(group_level, |at| registers[at]);
 
-    let x = in_fields(&m, x, groups, group_level);
-    let fields = add_levels(&m, x, 0..gate_level, &registers);
-    let fields: Vec<_> = (0..fields.width().div_ceil(1 << gate_level))
-        .map(|i| {
+    // Each group has adders of its own as long as it may be unknown: a simulator that knows X takes
+    // all of a sum for unknown where a bit of an operand is.
+    let mut fields = Vec::new();
+    for (group, part) in (0..).zip(in_fields(x, groups, group_level)) {
+        let suffix = if groups > 1 { format!("_{group}") } else { String::new() };
+        let sums = add_levels(&m, part, 0..gate_level, &registers, &suffix);
+        for i in 0..sums.width().div_ceil(1 << gate_level) {
             let at = i << gate_level;
-            let field = fields.slice(at, (fields.width() - at).min(1 << gate_level));
-            let skip = skip.bit(i >> (group_level - gate_level));
-            let count = m.mux(skip, 0, narrow(field, count_bits(field.width())));
-            let name = format!("level_{gate_level}_{i}");
+            let field = sums.slice(at, (sums.width() - at).min(1 << gate_level));
+            let count = m.mux(skip.bit(group), 0, narrow(field, count_bits(field.width())));
+            let name = format!("level_{gate_level}_{}", group << (group_level - gate_level) | i);
             let count = if gate.is_some() { m.pipe(&name, count) } else { count };
-            count.zero_extend(field.width().max(count.width()))
-        })
-        .rev()
-        .collect();
-    let sum = add_levels(&m, m.concat(&fields), gate_level..levels, &registers);
+            fields.push(count.zero_extend(field.width().max(count.width())));
+        }
+    }
+    fields.reverse();
+    let sum = add_levels(&m, m.concat(&fields), gate_level..levels, &registers, "");
     let last = registers.last() == Some(&levels) && gate_level < levels;
     let sum = if last { m.pipe("level_last", sum) } else { sum };
     m.output("count", narrow(sum, count_bits(lanes)), "number of ones that count");
@@ -144,23 +146,21 @@ fn gated_registers(levels: u32, group_level: u32) -> Vec<u32> {
     registers
 }
 
-/// Each of the groups with zeros above, up to `2^level` bits; a single group as it is.
-fn in_fields<'m>(m: &'m Builder, x: Sig<'m>, groups: u32, level: u32) -> Sig<'m> {
+/// The groups, each with zeros above, up to `2^level` bits; a single group as it is.
+fn in_fields(x: Sig<'_>, groups: u32, level: u32) -> Vec<Sig<'_>> {
     let lanes = x.width() / groups;
-    if groups == 1 || lanes == 1 << level {
-        return x;
-    }
-    let fields: Vec<_> =
-        (0..groups).rev().map(|g| x.slice(g * lanes, lanes).zero_extend(1 << level)).collect();
-    m.concat(&fields)
+    let bits = if groups == 1 { lanes } else { 1 << level };
+    (0..groups).map(|group| x.slice(group * lanes, lanes).zero_extend(bits)).collect()
 }
 
-/// The sums of fields of `2^end` bits from those of `2^start` bits.
+/// The sums of fields of `2^end` bits from those of `2^start` bits; `suffix` ends the names of
+/// registers.
 fn add_levels<'m>(
     m: &'m Builder,
     x: Sig<'m>,
     levels: std::ops::Range<u32>,
     registers: &[u32],
+    suffix: &str,
 ) -> Sig<'m> {
     let end = levels.end;
     levels.fold(x, |sum, level| {
@@ -168,7 +168,7 @@ fn add_levels<'m>(
         let done = level + 1;
         // The caller places the register of the last level.
         if done < end && registers.contains(&done) {
-            m.pipe(&format!("level_{done}"), sum)
+            m.pipe(&format!("level_{done}{suffix}"), sum)
         } else {
             sum
         }

@@ -6,6 +6,9 @@
 //! `iverilog -g2005`, which `tests/tools.rs` asserts on random modules.
 
 mod body;
+mod state;
+
+pub use state::{Condition, State, StateMemory, StateRegister, state};
 
 use std::collections::HashMap;
 

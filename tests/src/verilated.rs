@@ -1,33 +1,36 @@
-//! The emitted Verilog under Verilator as a design with pins, for the models on its bus.
+//! The emitted Verilog under a simulator as a design with pins, for the models on its bus.
 
 use crate::bus::Pins;
-use heartbit_cosim::{Build, Design, Initial, Model, PortId, Toolchain};
+use heartbit_cosim::{Build, Design, Initial, Port, PortId, Simulation, Toolchain};
 use std::collections::BTreeMap;
 
-/// A design under Verilator.
+/// A design under a simulator.
 pub struct ModelPins {
-    model: Model,
+    model: Box<dyn Simulation>,
     ports: BTreeMap<String, PortId>,
 }
 
 impl ModelPins {
-    /// Compiles a design; registers without a reset begin with random bits.
+    /// Compiles a design for Verilator; registers without a reset begin with random bits.
     ///
     /// # Panics
     /// If Verilator is missing or refuses the design.
     pub fn new(design: Design) -> Self {
-        let names: Vec<_> = design.ports.iter().map(|port| port.name.clone()).collect();
         let model = Build::new(design)
             .compile(&toolchain())
             .expect("the Verilog compiles")
             .instantiate(Initial::Random(7))
             .expect("the model loads");
-        let port = |name: String| {
-            let id = model.port(&name).expect("a port of the design");
-            (name, id)
+        Self::of(model)
+    }
+
+    /// Takes a simulation of a design.
+    pub fn of(model: impl Simulation + 'static) -> Self {
+        let port = |port: &Port| {
+            (port.name.clone(), model.port(&port.name).expect("bug: a port of the design"))
         };
-        let ports = names.into_iter().map(port).collect();
-        Self { model, ports }
+        let ports = model.design().ports.iter().map(port).collect();
+        Self { model: Box::new(model), ports }
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) enum BenchCommand {
     Kernels(BenchKernelsArgs),
     /// Measures one image on one thread.
     Latency(BenchLatencyArgs),
+    /// Measures the simulators of an accelerator beside Verilator.
+    Simulators(BenchSimulatorsArgs),
     /// Measures the training step (needs a binary built with `--features train`).
     Train(BenchTrainArgs),
 }
@@ -107,6 +109,27 @@ fn isa(name: &str) -> Result<Isa, String> {
         let names: Vec<String> = here().map(|isa| isa.to_string()).collect();
         format!("this processor has {}", names.join(", "))
     })
+}
+
+/// Measures images a second of an untrained network: the fast engine, the cycle-exact simulator and
+/// the Verilog under Verilator, on one thread each.
+///
+/// Times are processor time of the thread, the shortest of the repetitions. Each engine is measured
+/// with the logits alone, and with every tensor and cycle of every layer.
+#[derive(Args, Debug)]
+pub(crate) struct BenchSimulatorsArgs {
+    /// Architecture.
+    #[arg(long, value_name = "ARCH", default_value = "resnet20", value_parser = Arch::from_name)]
+    pub(crate) arch: Arch,
+    /// Array that the network is compiled for.
+    #[arg(long, value_name = "ROWSxCOLSxLANES", default_value = "8x16x64")]
+    pub(crate) array: ArrayShape,
+    /// Repetitions of the fast engine, of which the fastest counts.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = count(1))]
+    pub(crate) repetitions: usize,
+    /// Repetitions of the engines that run cycle by cycle.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = count(1))]
+    pub(crate) rtl_images: usize,
 }
 
 /// Measures the training step: forward, loss, backward, hooks, optimizer, with the published

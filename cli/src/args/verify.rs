@@ -27,6 +27,10 @@ pub(crate) struct VerifyArgs {
     /// Images of which the RTL's every tensor is compared; 0 needs no Verilator.
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub(crate) rtl_images: usize,
+    /// Images of which every tensor is compared under Icarus Verilog, too, which is slow and finds X;
+    /// 0 needs no Icarus.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) icarus_images: usize,
     /// Least accuracy of the integer network, 0 to 1.
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub(crate) min_accuracy: Option<f64>,
@@ -74,6 +78,7 @@ Rungs, each compared with the integer network, which is normative:
   sim       the simulator, layer by layer: every logit
   cycle-sim the simulator, cycle by cycle: every tensor, every layer's cycles
   rtl       the Verilog under Verilator: every tensor, every layer's cycles; of a BUILD, its files
+  icarus    the same under Icarus Verilog, and nothing is X or Z after reset that must be known
 
 Examples:
   heartbit verify run/checkpoint.safetensors --data cifar10 --min-accuracy 0.87 --junit report.xml

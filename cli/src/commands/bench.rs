@@ -8,6 +8,7 @@ mod latency;
 mod peer;
 #[cfg(feature = "train")]
 mod report;
+mod simulators;
 #[cfg(feature = "train")]
 mod train;
 
@@ -19,6 +20,7 @@ pub(crate) fn run(args: &BenchArgs, format: Format) -> Outcome {
         BenchCommand::Arrays(args) => arrays::run(args, format),
         BenchCommand::Kernels(args) => kernels::run(args, format),
         BenchCommand::Latency(args) => latency::run(args, format),
+        BenchCommand::Simulators(args) => simulators::run(args, format),
         #[cfg(feature = "train")]
         BenchCommand::Train(args) => train::run(args, format),
         #[cfg(not(feature = "train"))]

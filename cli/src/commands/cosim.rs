@@ -1,14 +1,14 @@
 //! `cosim`: the Verilog against the interpreter.
 
 use super::sim::conclude;
-use crate::args::{CosimArgs, Format};
+use crate::args::{CosimArgs, Format, VerilogSimulator};
 use crate::divergence::Tracer;
 use crate::failure::{Code, Failure, Outcome};
 use crate::inputs::{self, Images};
 use crate::output;
-use crate::verdict::{self, Verdict};
+use crate::verdict::{self, Verdict, Watched};
 use heartbit_compiler::build::Build;
-use heartbit_cosim::{Accelerator, Design, Initial, Toolchain, Trace};
+use heartbit_cosim::{Accelerator, Design, Icarus, Initial, Simulation, Toolchain, Trace};
 use std::path::{Path, PathBuf};
 
 /// The value of `--trace` that asks for the first image that differs.
@@ -16,6 +16,9 @@ const FIRST_MISMATCH: &str = "first-mismatch";
 
 pub(crate) fn run(args: &CosimArgs, format: Format) -> Outcome {
     let build = inputs::build(&args.build)?;
+    if args.simulator == VerilogSimulator::Icarus {
+        return run_icarus(args, &build, format);
+    }
     let images = Images::test(&args.data)?.shard(args.shard)?;
     images.check_size(&build.network)?;
     let toolchain = Toolchain::detect()?;
@@ -38,17 +41,61 @@ pub(crate) fn run(args: &CosimArgs, format: Format) -> Outcome {
         }
         _ => waveform(&verdict),
     };
+    report(&verdict, traced.as_ref(), format)?;
+    conclude(verdict.passed())
+}
+
+/// The same under Icarus Verilog.
+fn run_icarus(args: &CosimArgs, build: &Build, format: Format) -> Outcome {
+    let is_first_mismatch = args.trace.as_ref().is_some_and(|t| t.as_os_str() == FIRST_MISMATCH);
+    if is_first_mismatch {
+        let message = "`--trace first-mismatch` needs `--simulator verilator`";
+        return Err(Failure::new(Code::Usage, message)
+            .help("give `--trace FILE.fst` for a waveform of the first image"));
+    }
+    let images = Images::test(&args.data)?.shard(args.shard)?;
+    images.check_size(&build.network)?;
+    let icarus = Icarus::detect()?;
+    let design = design(&args.build, build)?;
+    let traced = args.trace.as_deref();
+    if let Some(path) = traced {
+        loaded(icarus.model(design.clone(), None, Some(path))?, build)?.run(&images.image(0)?)?;
+    }
+    let mut verdict = under_icarus(&icarus, design, build, &images, true)?;
+    verdict.subject.rtl_crc32 = Some(verilog_checksum(&args.build, build)?);
+    verdict.subject.simulator = Some("icarus".to_owned());
+    verdict.locate(build, &images, None)?;
+    let traced = traced.map(|path| (images.number(0), path.to_owned()));
+    report(&verdict, traced.as_ref(), format)?;
+    conclude(verdict.passed())
+}
+
+/// Runs a design under Icarus Verilog on all images.
+pub(crate) fn under_icarus(
+    icarus: &Icarus,
+    design: Design,
+    build: &Build,
+    images: &Images,
+    with_simulator: bool,
+) -> Outcome<Verdict> {
+    let watched = Watched::new(&design.watch);
+    let mut rtl = loaded(icarus.model(design, None, None)?, build)?;
+    let mut verdict = verdict::cosimulate(build, images, &mut rtl, with_simulator)?;
+    verdict.watched = Some(watched);
+    Ok(verdict)
+}
+
+/// Prints what was found, and which image has a waveform.
+fn report(verdict: &Verdict, traced: Option<&(usize, PathBuf)>, format: Format) -> Outcome {
     let mut json = verdict.json();
-    if let Some((image, path)) = &traced {
+    if let Some((image, path)) = traced {
         json["trace"] = serde_json::json!({ "image": image, "file": path });
     }
     output::result(format, &json, || {
-        let note = traced
-            .as_ref()
-            .map(|(image, path)| format!("waveform of image {image}: {}\n", path.display()));
+        let note =
+            traced.map(|(image, path)| format!("waveform of image {image}: {}\n", path.display()));
         note.unwrap_or_default() + &verdict.text()
-    })?;
-    conclude(verdict.passed())
+    })
 }
 
 /// The first image that differs, and its waveform.
@@ -91,6 +138,11 @@ pub(crate) fn accelerator(
     let compiled = heartbit_cosim::Build::new(design).trace(trace).compile(toolchain)?;
     // Registers without a reset start with random bits: a result must not depend on them.
     let model = compiled.instantiate(Initial::Random(1))?;
+    loaded(model, build)
+}
+
+/// An accelerator with the program of a build.
+fn loaded(model: impl Simulation + Send + 'static, build: &Build) -> Outcome<Accelerator> {
     let mut accelerator = Accelerator::new(model)?;
     accelerator.load(&build.compiled.program)?;
     Ok(accelerator)

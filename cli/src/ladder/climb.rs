@@ -1,6 +1,6 @@
 //! Runs the engines of the ladder.
 
-use super::{Bounds, CYCLE_SIM, FLOAT, NETWORK, RTL, Report, Rung, SIM, SNAPPED};
+use super::{Bounds, CYCLE_SIM, FLOAT, ICARUS, NETWORK, RTL, Report, Rung, SIM, SNAPPED};
 use crate::args::{DEFAULT_ARRAY, TRACE_MARGIN, VerifyArgs};
 use crate::commands::cosim::{self, verilog_checksum};
 use crate::commands::{compile, eval};
@@ -11,7 +11,7 @@ use crate::output::progress;
 use crate::verdict::{self, Divergence, Subject};
 use heartbit_compiler::build::Build;
 use heartbit_compiler::compare::Difference;
-use heartbit_cosim::{Toolchain, Trace, accelerator_design};
+use heartbit_cosim::{Design, Icarus, Toolchain, Trace, accelerator_design};
 use heartbit_ir::interp::predicted_class;
 use heartbit_model::{Checkpoint, float};
 use rayon::prelude::*;
@@ -48,12 +48,13 @@ impl Model {
 pub(crate) fn climb(args: &VerifyArgs) -> Outcome<Report> {
     // Asked for first: without it there is no verdict on the RTL, and the rest takes long.
     let toolchain = if args.rtl_images > 0 { Some(Toolchain::detect()?) } else { None };
+    let icarus = if args.icarus_images > 0 { Some(Icarus::detect()?) } else { None };
     let model = Model::read(args)?;
     let images = Images::test(&args.data)?.shard(args.shard)?;
     images.check_size(&model.build.network)?;
     images.check_classes(&model.build.network)?;
     let mut subject = Subject::new("verify", &model.build, &images);
-    if model.is_on_disk && toolchain.is_some() {
+    if model.is_on_disk && (toolchain.is_some() || icarus.is_some()) {
         subject.rtl_crc32 = Some(verilog_checksum(&args.model, &model.build)?);
     }
     let mut report = Report {
@@ -84,6 +85,10 @@ pub(crate) fn climb(args: &VerifyArgs) -> Outcome<Report> {
     let some = images.among_first(args.rtl_images);
     if let Some(toolchain) = toolchain {
         report.rungs.push(rtl(args, &model, &some, &toolchain)?);
+    }
+    let some = images.among_first(args.icarus_images);
+    if let Some(icarus) = icarus {
+        report.rungs.push(under_icarus(args, &model, &some, &icarus)?);
     }
     report.not_compared = not_compared(args, &model, &images);
     Ok(report)
@@ -192,12 +197,8 @@ fn rtl(args: &VerifyArgs, model: &Model, images: &Images, tools: &Toolchain) -> 
     if images.len() == 0 {
         return Ok(Rung { name: RTL.to_owned(), ..Rung::default() });
     }
-    let (build, program) = (&model.build, &model.build.compiled.program);
-    let design = if model.is_on_disk {
-        cosim::design(&args.model, build)?
-    } else {
-        accelerator_design(&program.array, &program.depths)
-    };
+    let build = &model.build;
+    let design = design(args, model)?;
     let mut accelerator = cosim::accelerator(design.clone(), build, tools, Trace::None)?;
     let mut verdict = verdict::cosimulate(build, images, &mut accelerator, false)?;
     let directory = args.trace.clone().or_else(|| model.is_on_disk.then(|| args.model.clone()));
@@ -210,6 +211,31 @@ fn rtl(args: &VerifyArgs, model: &Model, images: &Images, tools: &Toolchain) -> 
     });
     verdict.locate(build, images, tracer.as_ref())?;
     Ok(Rung::of_tensors(RTL, verdict))
+}
+
+/// The rung of the Verilog under the second simulator.
+fn under_icarus(
+    args: &VerifyArgs,
+    model: &Model,
+    images: &Images,
+    icarus: &Icarus,
+) -> Outcome<Rung> {
+    if images.len() == 0 {
+        return Ok(Rung { name: ICARUS.to_owned(), ..Rung::default() });
+    }
+    let build = &model.build;
+    let mut verdict = cosim::under_icarus(icarus, design(args, model)?, build, images, false)?;
+    verdict.locate(build, images, None)?;
+    Ok(Rung::of_tensors(ICARUS, verdict))
+}
+
+/// The Verilog: the files where a build was given.
+fn design(args: &VerifyArgs, model: &Model) -> Outcome<Design> {
+    let program = &model.build.compiled.program;
+    if model.is_on_disk {
+        return cosim::design(&args.model, &model.build);
+    }
+    Ok(accelerator_design(&program.array, &program.depths))
 }
 
 /// What a climb leaves out, for a reader who takes a pass for more than it is.
@@ -227,6 +253,7 @@ fn not_compared(args: &VerifyArgs, model: &Model, images: &Images) -> Vec<String
     }
     some("tensors of the cycle-exact simulator", args.sim_images, "--sim-images");
     some("tensors of the RTL", args.rtl_images, "--rtl-images");
+    some("tensors of the RTL under a second simulator", args.icarus_images, "--icarus-images");
     if model.checkpoint.is_none() {
         let what = "float and snapped float network: give the checkpoint instead of what was made \
                     of it";

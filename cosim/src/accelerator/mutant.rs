@@ -1,13 +1,14 @@
 //! Accelerators with something wrong in them: a mutant of the design, or a word of a memory.
 
 use super::{Accelerator, LoadTarget, design_of};
-use crate::{Design, Error, Model};
+use crate::watch::accelerator_data;
+use crate::{Design, Error, Model, Simulation};
 use heartbit_hdl::mutate::{CLEAR, INFECTED, MUTANT, Schemata};
 use heartbit_ir::program::Program;
 
 /// Returns the design of an accelerator with mutants: its Verilog files and port table.
 pub fn mutant_design(schemata: &Schemata) -> Design {
-    design_of(&schemata.module)
+    design_of(&schemata.module, accelerator_data)
 }
 
 /// A word for the load port.

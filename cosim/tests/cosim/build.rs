@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Barrier;
 
-use heartbit_cosim::{Compiled, Design, Error, Initial, Port};
+use heartbit_cosim::{Compiled, Design, Error, Initial, Port, Simulation};
 
 use crate::{build, counter, fail, toolchain};
 

@@ -5,6 +5,7 @@
 //! once and not in every run.
 
 mod build;
+mod icarus;
 mod model;
 mod source;
 mod stop;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use heartbit_cosim::{Design, Error, Initial, Model, Port, PortId};
+use heartbit_cosim::{Design, Error, Initial, Model, Port, PortId, Simulation};
 
 use crate::{build, counter, model, toolchain};
 

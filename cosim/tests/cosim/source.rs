@@ -1,12 +1,12 @@
 //! The source of a valid/ready port.
 
-use heartbit_cosim::{Design, Model, Port, PortId, Source};
+use heartbit_cosim::{Design, Port, PortId, Simulation, Source};
 use heartbit_ir::program::PortSlots;
 
 use crate::model;
 
 /// Takes a beat in two of five cycles, and shows its inputs.
-fn sink() -> Design {
+pub(crate) fn sink() -> Design {
     let verilog = "module sink(input clk, input valid, input [39:0] data, output ready,\n\
                    output seen_valid, output [39:0] seen, output reg [15:0] taken,\n\
                    output reg [39:0] sum);\n\
@@ -32,7 +32,7 @@ fn sink() -> Design {
         .port(Port::output("sum", 40))
 }
 
-fn port(model: &Model, name: &str) -> PortId {
+fn port(model: &dyn Simulation, name: &str) -> PortId {
     model.port(name).expect("bug: the port exists")
 }
 
@@ -46,9 +46,16 @@ fn value(beats: &[u32], index: usize) -> u64 {
     u64::from(beats[at]) | u64::from(beats[at + 1]) << 32
 }
 
-/// Every cycle of a source against the words of `Source`.
+/// Every cycle of several sources against the words of `Source`.
 #[track_caller]
-fn check_source(model: &mut Model, n_beats: u32, slots: &PortSlots) {
+pub(crate) fn check_sources(model: &mut dyn Simulation) {
+    check_source(model, 7, &PortSlots { latency: 0, pattern: vec![true] });
+    check_source(model, 3, &PortSlots { latency: 13, pattern: vec![true] });
+    check_source(model, 1, &PortSlots::at_rate(2, 3, 7));
+}
+
+#[track_caller]
+fn check_source(model: &mut dyn Simulation, n_beats: u32, slots: &PortSlots) {
     let [valid, ready, data] = ["valid", "ready", "data"].map(|name| port(model, name));
     let [seen_valid, seen, taken] = ["seen_valid", "seen", "taken"].map(|name| port(model, name));
     let beats = beats(n_beats);
@@ -75,9 +82,7 @@ fn check_source(model: &mut Model, n_beats: u32, slots: &PortSlots) {
 #[test]
 fn source_offers_in_slots_until_a_beat_is_accepted() {
     let mut model = model(sink());
-    check_source(&mut model, 7, &PortSlots { latency: 0, pattern: vec![true] });
-    check_source(&mut model, 3, &PortSlots { latency: 13, pattern: vec![true] });
-    check_source(&mut model, 1, &PortSlots::at_rate(2, 3, 7));
+    check_sources(&mut model);
     // Ended in the middle of an offer.
     let seen_valid = port(&model, "seen_valid");
     model.set_source(None);

@@ -1,6 +1,6 @@
 //! Designs that stop themselves: the process must live on and the reason must be told.
 
-use heartbit_cosim::{Design, Error, Model, Port, Status};
+use heartbit_cosim::{Design, Error, Model, Port, Simulation, Status};
 
 use crate::{counter, model};
 

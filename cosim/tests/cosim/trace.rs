@@ -1,8 +1,9 @@
 //! Waveform files.
 
 use std::fs;
+use std::path::Path;
 
-use heartbit_cosim::{Error, Trace};
+use heartbit_cosim::{Error, Simulation, Trace};
 
 use crate::{build, counter, fail, toolchain};
 
@@ -40,14 +41,14 @@ fn trace_windows_are_complete_fst_files() {
 #[test]
 fn trace_without_waveforms_built_in_is_an_error() {
     let mut model = crate::model(counter(""));
-    assert!(matches!(model.trace_start("unused.fst"), Err(Error::TraceNotBuilt)));
+    assert!(matches!(model.trace_start(Path::new("unused.fst")), Err(Error::TraceNotBuilt)));
 }
 
 #[test]
 fn trace_into_a_missing_directory_is_an_error_and_the_model_runs_on() {
     let build = build(counter("")).trace(Trace::Fst);
     let mut model = build.model(&toolchain()).unwrap_or_else(|error| fail(&error));
-    let failure = model.trace_start("/nonexistent/wave.fst");
+    let failure = model.trace_start(Path::new("/nonexistent/wave.fst"));
     assert!(matches!(failure, Err(Error::Io { .. })));
     assert_eq!(model.run(3).expect("bug: the design does not stop"), 3);
 }

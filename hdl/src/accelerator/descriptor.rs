@@ -175,7 +175,10 @@ fn chain(m: &Builder, range: Range<usize>, fields: &[Field]) {
     let mut words: Vec<_> = range
         .rev()
         .map(|i| {
-            next = m.pipe_when(&format!("word_{i}"), take, next);
+            // With a reset, as counters compare with fields before there is a first layer.
+            let word = m.reg(&format!("word_{i}"), 32, 0);
+            word.next_when(take, next);
+            next = *word;
             next
         })
         .collect();

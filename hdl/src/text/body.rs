@@ -10,16 +10,7 @@ const INLINE_CHARS: usize = 60;
 
 /// Comment and module, with `@` for the module's name and `children` for the instances' modules.
 pub(super) fn body(module: &Module, children: &[String]) -> String {
-    let draft = &module.data.draft;
-    let mut printer = Printer {
-        draft,
-        uses: count_uses(module),
-        text: vec![String::new(); draft.nodes.len()],
-        out: String::new(),
-    };
-    printer.header(module);
-    printer.declarations();
-    printer.expressions(&module.data.order);
+    let mut printer = Printer::with_expressions(module);
     printer.instances(children);
     printer.registers();
     printer.memories();
@@ -58,7 +49,7 @@ fn count_uses(module: &Module) -> Vec<u32> {
     uses
 }
 
-struct Printer<'a> {
+pub(super) struct Printer<'a> {
     draft: &'a Draft,
     uses: Vec<u32>,
     /// What to print for a node: a name or an expression that needs no parentheses around it.
@@ -72,7 +63,27 @@ macro_rules! put {
     };
 }
 
-impl Printer<'_> {
+impl<'a> Printer<'a> {
+    /// Prints a module as far as its expressions.
+    pub(super) fn with_expressions(module: &'a Module) -> Self {
+        let draft = &module.data.draft;
+        let mut printer = Printer {
+            draft,
+            uses: count_uses(module),
+            text: vec![String::new(); draft.nodes.len()],
+            out: String::new(),
+        };
+        printer.header(module);
+        printer.declarations();
+        printer.expressions(&module.data.order);
+        printer
+    }
+
+    /// What stands for a node: a name or an expression.
+    pub(super) fn text(&self, node: NodeId) -> &str {
+        &self.text[node]
+    }
+
     fn header(&mut self, module: &Module) {
         for line in module.doc().lines() {
             put!(self, "{}", format!("// {line}").trim_end());
@@ -326,7 +337,7 @@ fn range(width: u32) -> String {
 }
 
 /// Without the outer parentheses, if they enclose everything.
-fn bare(text: &str) -> &str {
+pub(super) fn bare(text: &str) -> &str {
     let Some(inner) = text.strip_prefix('(').and_then(|t| t.strip_suffix(')')) else {
         return text;
     };

@@ -5,6 +5,7 @@
 //! A missing Verilator fails these tests; it never skips them.
 
 mod errors;
+mod icarus;
 mod loaded;
 mod pins;
 mod weights;

@@ -11,9 +11,9 @@
 //! configurations: `make formal`.
 
 mod cuts;
+mod mutants;
 #[path = "../support/mutate.rs"]
 mod mutate;
-mod mutants;
 mod prover;
 mod subjects;
 

@@ -1,13 +1,13 @@
 //! Broken texts: each proof must fail on them, because a run of the broken text breaks an
 //! assertion.
 
+use crate::BUS_64;
 use crate::mutate::mutate;
 use crate::prover::Proof;
 use crate::subjects::{
     behind_axi, count_cell, design, element, fetch, levels, lite, pixels, pool, post,
     processing_element, results, sender,
 };
-use crate::BUS_64;
 use heartbit_ir::program::ArrayConfig;
 
 /// Refutes the proof for each replacement of a text that occurs once in a module.

@@ -39,8 +39,7 @@ pub(crate) fn processing_element(design: &Design, array: &ArrayConfig) -> Proof 
     let (_, popcount) = file(design, "popcount");
     let cuts = Cuts::of(popcount, lanes, taps);
     assert_eq!(cuts.latency, small(array.popcount_latency()), "P of {array:?}");
-    let proof =
-        Proof::new(design, &["pe", "popcount"], "pe_check", &["pe", "accumulator"], 14);
+    let proof = Proof::new(design, &["pe", "popcount"], "pe_check", &["pe", "accumulator"], 14);
     let proof = proof
         .parameter("LANES", lanes)
         .parameter("TAPS", taps)
