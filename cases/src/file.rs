@@ -5,6 +5,7 @@
 
 use crate::case::{Built, Case};
 use crate::check::Finding;
+use crate::limits;
 use heartbit_compiler::schedule::ScheduleError;
 use heartbit_ir::file::FileError;
 use heartbit_ir::network::Network;
@@ -81,9 +82,7 @@ impl CaseFile {
             let found = file.schema;
             return Err(malformed(format!("schema {found}, but this program reads {SCHEMA}")));
         }
-        if !file.case.hardware.is_possible() {
-            return Err(malformed("the array of the case cannot be".to_owned()));
-        }
+        limits::check(&file.case).map_err(malformed)?;
         if !(1..=MAX_IMAGES).contains(&file.images.len()) {
             let n = file.images.len();
             return Err(malformed(format!("{n} images, but a case has 1 to {MAX_IMAGES}")));

@@ -21,6 +21,7 @@ pub mod engine;
 pub mod file;
 pub mod generate;
 pub mod ladder;
+mod limits;
 pub mod minimise;
 pub mod native;
 pub mod problem;

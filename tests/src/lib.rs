@@ -1,9 +1,10 @@
 //! The differential ladder: random networks that every engine must agree on.
 //!
 //! The tests are in `tests/`, one binary for each rung. Their inputs are those of `heartbit-cases`;
-//! this library has what surrounds the accelerator on AXI.
+//! this library has what surrounds the accelerator on AXI, and every parser of files.
 
 pub mod bus;
+pub mod parsers;
 #[path = "../../hdl/tests/golden/heartbit_regs.rs"]
 pub mod regs;
 
