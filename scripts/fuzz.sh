@@ -2,7 +2,8 @@
 # Fuzzes a parser with libFuzzer, on stable Rust, and counts what was run.
 #
 #   scripts/fuzz.sh TARGET SECONDS    goes on from where the last run of the target ended
-#   scripts/fuzz.sh --build           builds all targets but `settings`, which needs the trainer
+#   scripts/fuzz.sh all SECONDS       so long each, all targets but `settings`, which needs the trainer
+#   scripts/fuzz.sh --build           builds these
 #   scripts/fuzz.sh --count           executions of all runs so far
 #
 # Inputs that are found go to fuzz/work/TARGET, crashes to fuzz/artifacts/TARGET; git ignores both.
@@ -50,9 +51,16 @@ case "${1:-}" in
 --build) build --bins && exit 0 ;;
 esac
 [ $# = 2 ] || usage
-case " $targets" in *" $1 "*) ;; *) usage ;; esac
+case " all $targets" in *" $1 "*) ;; *) usage ;; esac
 case "$2" in '' | *[!0-9]*) usage ;; esac
 target=$1 seconds=$2
+if [ "$target" = all ]; then
+    failed=0
+    for each in $targets; do
+        [ "$each" = settings ] || scripts/fuzz.sh "$each" "$seconds" || failed=$?
+    done
+    exit "$failed"
+fi
 
 features=
 [ "$target" = settings ] && features="--features train"

@@ -11,7 +11,7 @@ use heartbit_ir::interp::Map;
 use heartbit_ir::program::Execution;
 use serde::{Deserialize, Serialize};
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The name of what makes networks and programs, where an engine is named.
@@ -215,15 +215,20 @@ impl Run<'_> {
 }
 
 thread_local! {
-    /// Where the last panic of this thread was, while panics are findings.
-    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// Whether this thread runs a part whose panic is a finding.
+    static CATCHES: Cell<bool> = const { Cell::new(false) };
+    /// Where its last panic was.
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 /// Runs a part; a panic is an error with message and place. Whatever it was working on is not used
 /// again.
 fn caught<T>(part: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(part)).map_err(|payload| {
-        let place = PANIC.with_borrow_mut(Option::take);
+    CATCHES.set(true);
+    let result = catch_unwind(AssertUnwindSafe(part));
+    CATCHES.set(false);
+    result.map_err(|payload| {
+        let place = PLACE.take();
         message(payload.as_ref()) + &place.map_or(String::new(), |place| format!(" ({place})"))
     })
 }
@@ -234,12 +239,15 @@ fn message(payload: &(dyn Any + Send)) -> String {
     text.unwrap_or("a panic without a message").to_owned()
 }
 
-/// From now on a panic writes nothing, and its place is in the finding. For programs whose panics are
-/// all caught; restoring the hook that is returned ends it.
-pub fn hush_panics() -> Box<dyn Fn(&std::panic::PanicHookInfo<'_>) + Sync + Send> {
+/// From now on a panic that becomes a finding writes nothing, and its place is in the finding. Other
+/// panics are reported as before.
+pub fn hush_findings() {
     let before = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|info| {
-        PANIC.set(info.location().map(|at| format!("{}:{}", at.file(), at.line())));
+    std::panic::set_hook(Box::new(move |info| {
+        if CATCHES.get() {
+            PLACE.set(info.location().map(|at| format!("{}:{}", at.file(), at.line())));
+        } else {
+            before(info);
+        }
     }));
-    before
 }

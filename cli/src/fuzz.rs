@@ -148,3 +148,68 @@ pub(crate) fn describe(case: &Case) -> String {
         if hardware.extended { ", extended" } else { "" }
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{COMMAND, Found, Report, Subject};
+    use heartbit_cases::campaign::Tally;
+    use heartbit_cases::check::{Finding, Kind};
+    use heartbit_cases::generate::Source;
+
+    fn report(found: Option<u64>) -> Report {
+        let source = Source { seed: 7, networks: 1, max_channels: 4 };
+        let finding = Finding {
+            engine: "simulator".to_owned(),
+            image: 1,
+            kind: Kind::Panicked("bug: x".to_owned()),
+            layer_cycles: Vec::new(),
+        };
+        let found = found.map(|number| Found {
+            number,
+            remaining: finding.clone(),
+            finding,
+            smallest: source.case(number),
+            runs: 12,
+            file: "out/case.json".into(),
+            first_divergence: None,
+        });
+        let subject = Subject {
+            command: COMMAND.to_owned(),
+            source,
+            engines: Vec::new(),
+            first: 0,
+            cases: 20,
+        };
+        let tally = Tally { cases: 5, layers: 9, unfit: 1, ..Tally::default() };
+        Report { subject, shard: None, tally, found, seconds: 1.0 }
+    }
+
+    #[test]
+    fn a_report_says_what_failed_and_where_it_is() {
+        let text = report(Some(3)).text();
+        for words in ["case 3 fails: simulator panics: bug: x", "in 12 runs", "out/case.json"] {
+            assert!(text.contains(words), "`{words}` is not in {text}");
+        }
+        assert!(text.contains("does not fit: 1 cases") && text.ends_with("verdict: FAIL\n"));
+        let json = report(Some(3)).json();
+        assert_eq!(json["found"]["finding"]["kind"]["panicked"], "bug: x");
+        assert_eq!(serde_json::from_value::<Report>(json).ok(), Some(report(Some(3))));
+    }
+
+    #[test]
+    fn the_earliest_case_of_all_shards_is_kept() {
+        for order in [[Some(3), None, Some(8)], [Some(8), Some(3), None]] {
+            let mut whole = report(order[0]);
+            order[1..].iter().for_each(|found| whole.absorb(report(*found)));
+            assert_eq!(whole.found.as_ref().map(|found| found.number), Some(3));
+            assert_eq!((whole.tally.cases, whole.tally.layers), (15, 27));
+        }
+    }
+
+    #[test]
+    fn a_run_of_nothing_is_no_pass() {
+        assert!(report(None).passed());
+        let nothing = Report { tally: Tally::default(), ..report(None) };
+        assert!(!nothing.passed());
+    }
+}

@@ -9,7 +9,7 @@ use crate::output;
 use crate::shard::Shard;
 use crate::verdict::differences;
 use heartbit_cases::campaign::{self, Tally};
-use heartbit_cases::check::{Verdict, check_built, hush_panics};
+use heartbit_cases::check::{Verdict, check_built, hush_findings};
 use heartbit_cases::engine::{Engine, EngineKind, Tools};
 use heartbit_cases::file::CaseFile;
 use heartbit_cases::generate::Source;
@@ -30,31 +30,17 @@ const MOST_CASES: u64 = 1 << 40;
 
 pub(crate) fn run(args: &FuzzArgs, format: Format) -> Outcome {
     let fuzzer = Fuzzer::new(args)?;
-    // Panics of the parts under test are findings, with their message.
-    let hook = hush_panics();
-    let result = if args.replay.is_empty() {
-        fuzzer.report().map(Outcomes::Report)
-    } else {
-        fuzzer.replay().map(Outcomes::Replay)
-    };
-    std::panic::set_hook(hook);
-    match result? {
-        Outcomes::Report(report) => conclude(&report, format),
-        Outcomes::Replay(replayed) => {
-            let passed = replayed.iter().all(|case| case.passed);
-            let text = || replayed.iter().map(Replayed::text).collect();
-            let cases: Vec<Value> = replayed.iter().map(Replayed::json).collect();
-            let verdict = if passed { "pass" } else { "fail" };
-            let json = json!({ "schema": 1, "cases": cases, "verdict": verdict });
-            output::result(format, &json, text)?;
-            end(passed)
-        }
+    hush_findings();
+    if args.replay.is_empty() {
+        return conclude(&fuzzer.report()?, format);
     }
-}
-
-enum Outcomes {
-    Report(Report),
-    Replay(Vec<Replayed>),
+    let replayed = fuzzer.replay()?;
+    let passed = replayed.iter().all(|case| case.passed);
+    let cases: Vec<Value> = replayed.iter().map(Replayed::json).collect();
+    let verdict = if passed { "pass" } else { "fail" };
+    let json = json!({ "schema": 1, "cases": cases, "verdict": verdict });
+    output::result(format, &json, || replayed.iter().map(Replayed::text).collect())?;
+    end(passed)
 }
 
 /// Writes a report and turns a finding into exit code 1.
@@ -186,29 +172,30 @@ impl<'a> Fuzzer<'a> {
         let groups = self.groups()?;
         let bar = match deadline {
             Some(_) => output::counter("fuzz"),
-            None => {
-                let cases = (self.args.cases as usize).min(groups.saturating_mul(self.source.networks));
-                output::progress("fuzz", cases)
-            }
+            None => output::progress("fuzz", self.cases_of(groups)),
         };
-        let mut tally = Tally::default();
+        let mut run = (Tally::default(), None);
         let mut first = 0;
-        while first < groups {
+        'groups: while first < groups {
             let chunk = first..groups.min(first.saturating_add(CHUNK));
             first = chunk.end;
             for group in self.chunk(chunk, deadline, &bar)? {
-                let Some((of_group, failure)) = group else {
-                    return Ok((tally, None));
-                };
-                tally.absorb(of_group);
+                let Some((tally, failure)) = group else { break 'groups };
+                run.0.absorb(tally);
                 if failure.is_some() {
-                    bar.finish_and_clear();
-                    return Ok((tally, failure));
+                    run.1 = failure;
+                    break 'groups;
                 }
             }
         }
         bar.finish_and_clear();
-        Ok((tally, None))
+        Ok(run)
+    }
+
+    /// Cases of so many groups of this run.
+    fn cases_of(&self, groups: usize) -> usize {
+        let cases = usize::try_from(self.args.cases).expect("bug: at most 2^40");
+        cases.min(groups.saturating_mul(self.source.networks))
     }
 
     /// The groups up to the first that fails are all run, whatever the threads do.
