@@ -1,6 +1,7 @@
 //! The command line: verbs over artifacts.
 
 mod bench;
+mod fuzz;
 #[cfg(feature = "train")]
 mod landscape;
 pub(crate) mod port;
@@ -25,6 +26,7 @@ pub(crate) use bench::{
     BenchArgs, BenchArraysArgs, BenchCommand, BenchKernelsArgs, BenchLatencyArgs,
     BenchSimulatorsArgs,
 };
+pub(crate) use fuzz::FuzzArgs;
 #[cfg(feature = "train")]
 pub(crate) use landscape::LandscapeArgs;
 pub(crate) use port::PortArgs;
@@ -120,7 +122,9 @@ pub(crate) enum Command {
     Cosim(CosimArgs),
     /// Climbs the ladder float, snapped float, integer network, simulator, RTL: a verdict for CI.
     Verify(Box<VerifyArgs>),
-    /// Joins the results of shards of `verify`, `sim` or `cosim`.
+    /// Runs random networks on random arrays through several engines, until one differs.
+    Fuzz(FuzzArgs),
+    /// Joins the results of shards of `verify`, `sim`, `cosim` or `fuzz`.
     Merge(MergeArgs),
 }
 

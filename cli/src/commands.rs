@@ -6,6 +6,7 @@ pub(crate) mod compile;
 pub(crate) mod cosim;
 pub(crate) mod demo;
 pub(crate) mod eval;
+pub(crate) mod fuzz;
 pub(crate) mod import;
 pub(crate) mod inspect;
 #[cfg(feature = "train")]

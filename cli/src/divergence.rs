@@ -7,7 +7,7 @@
 use crate::commands::cosim;
 use crate::failure::{Code, Failure, Outcome};
 use crate::located::{Located, WaveformFiles, signal};
-use crate::verdict::Divergence;
+use crate::verdict::{self, Divergence};
 use heartbit_compiler::build::Build;
 use heartbit_compiler::compare::{Difference, compare};
 use heartbit_compiler::diagnose::{Cause, Programs, diagnose};
@@ -282,7 +282,10 @@ impl Scene<'_> {
             None if is_rtl => {
                 Ok(Err("a waveform tells what is wrong there (`--trace`)".to_owned()))
             }
-            _ => Ok(Ok(Simulator::new(self.program())?.probe(self.image, &location.pe)?)),
+            _ if self.divergence.engine == verdict::SIMULATOR => {
+                Ok(Ok(Simulator::new(self.program())?.probe(self.image, &location.pe)?))
+            }
+            _ => Ok(Err(format!("the {} does not say what it met there", self.divergence.engine))),
         }
     }
 }

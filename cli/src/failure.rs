@@ -2,6 +2,7 @@
 //!
 //! Not here: the errors themselves, which are those of the libraries.
 
+use heartbit_cases::file::CaseError;
 use heartbit_compiler::build::BuildError;
 use heartbit_compiler::fold::FoldError;
 use heartbit_compiler::schedule::{LAYERS, Misfit, ScheduleError};
@@ -157,6 +158,13 @@ impl From<ImportError> for Failure {
             _ => "the parameters themselves are unusable: save another epoch's",
         };
         Self::from_error(Code::BadInput, error).help(help)
+    }
+}
+
+impl From<CaseError> for Failure {
+    fn from(error: CaseError) -> Self {
+        Self::from_error(Code::BadInput, error)
+            .help("the file was changed by hand, or written by another version")
     }
 }
 

@@ -82,13 +82,14 @@ impl Rung {
 
     /// Adds the same rung of other images.
     fn absorb(&mut self, other: Self) {
-        self.images += other.images;
-        self.correct += other.correct;
-        self.predictions_differing += other.predictions_differing;
-        self.logits += other.logits;
-        self.tensors += other.tensors;
-        self.elements += other.elements;
-        self.differing += other.differing;
+        self.images = self.images.saturating_add(other.images);
+        self.correct = self.correct.saturating_add(other.correct);
+        self.predictions_differing =
+            self.predictions_differing.saturating_add(other.predictions_differing);
+        self.logits = self.logits.saturating_add(other.logits);
+        self.tensors = self.tensors.saturating_add(other.tensors);
+        self.elements = self.elements.saturating_add(other.elements);
+        self.differing = self.differing.saturating_add(other.differing);
         self.seconds += other.seconds;
         self.logits_sum = match (self.logits_sum, other.logits_sum) {
             (Some(a), Some(b)) => Some(a.wrapping_add(b)),

@@ -42,6 +42,13 @@ pub(crate) fn progress(what: &'static str, n: usize) -> ProgressBar {
     ProgressBar::new(n as u64).with_style(style).with_message(what)
 }
 
+/// Counts what has no known end, on a terminal only.
+pub(crate) fn counter(what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg:<14} {pos}  {per_sec}  {elapsed}")
+        .expect("bug: the template is fixed");
+    ProgressBar::no_length().with_style(style).with_message(what)
+}
+
 /// A table with left-aligned first and right-aligned other columns.
 #[derive(Default)]
 pub(crate) struct Table {

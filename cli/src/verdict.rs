@@ -21,6 +21,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Instant;
 
+/// The simulator, where an engine is named.
+pub(crate) const SIMULATOR: &str = "simulator";
+
 /// Which command, network, array and images a result is of: results of other subjects are not
 /// merged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -238,11 +241,11 @@ impl Verdict {
 
     /// Adds the result of other images.
     pub(crate) fn absorb(&mut self, other: Self) {
-        self.images += other.images;
-        self.correct += other.correct;
-        self.tensors += other.tensors;
-        self.elements += other.elements;
-        self.differing += other.differing;
+        self.images = self.images.saturating_add(other.images);
+        self.correct = self.correct.saturating_add(other.correct);
+        self.tensors = self.tensors.saturating_add(other.tensors);
+        self.elements = self.elements.saturating_add(other.elements);
+        self.differing = self.differing.saturating_add(other.differing);
         self.seconds += other.seconds;
         earlier(&mut self.first_divergence, other.first_divergence, |d| d.image);
         earlier(&mut self.cycle_error, other.cycle_error, |d| d.image);
@@ -379,7 +382,7 @@ pub(crate) fn simulate(build: &Build, images: &Images) -> Outcome<Verdict> {
     verdict.seconds = started.elapsed().as_secs_f64();
     for (index, checked) in checked.into_iter().enumerate() {
         verdict.correct += usize::from(checked.correct);
-        verdict.add(images.number(index), "simulator", checked);
+        verdict.add(images.number(index), SIMULATOR, checked);
     }
     Ok(verdict)
 }
@@ -406,7 +409,7 @@ pub(crate) fn cosimulate(
         if with_simulator {
             let execution = simulator.run(&image)?;
             let simulated = judge.check(&mut of_simulator, &values, label, &execution);
-            verdict.add(number, "simulator", simulated);
+            verdict.add(number, SIMULATOR, simulated);
         }
         let checked = judge.check(&mut of_rtl, &values, label, &rtl.run(&image)?);
         verdict.correct += usize::from(checked.correct);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What each crate may depend on, of this workspace.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("ir", &[]),
     ("model", &["ir"]),
     ("dataset", &[]),
@@ -17,16 +17,20 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("trainer", &["ir", "model", "dataset"]),
     ("boards", &["ir", "hdl", "compiler"]),
     ("plot", &[]),
+    ("cases", &["ir", "hdl", "compiler", "sim", "cosim"]),
     ("mutate", &["ir", "hdl", "compiler", "sim", "cosim"]),
     (
         "cli",
         &[
             "ir", "model", "dataset", "hdl", "compiler", "sim", "cosim", "trainer", "boards",
-            "plot", "mutate",
+            "plot", "cases", "mutate",
         ],
     ),
     ("examples", &["ir"]),
-    ("tests", &["ir", "model", "dataset", "hdl", "compiler", "sim", "cosim"]),
+    (
+        "tests",
+        &["ir", "model", "dataset", "hdl", "compiler", "sim", "cosim", "boards", "plot", "cases"],
+    ),
 ];
 
 /// Licences that a dependency may offer.

@@ -8,8 +8,6 @@ mod check;
 mod draw;
 mod example;
 mod layer;
-#[path = "../support/native.rs"]
-mod native;
 mod wave;
 
 use example::{Example, LAYERS};

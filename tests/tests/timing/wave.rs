@@ -1,8 +1,8 @@
 //! Signals of the native simulation of the accelerator, cycle by cycle.
 
-use crate::native::load;
 use heartbit_hdl::{Simulator, accelerator};
 use heartbit_ir::program::Program;
+use heartbit_tests::native::load;
 use std::collections::BTreeMap;
 
 /// Longest run.

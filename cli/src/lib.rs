@@ -1,13 +1,15 @@
 //! The `heartbit` command: verbs over artifacts.
 //!
 //! Data go to standard output, progress and errors to standard error; `--help` documents the exit
-//! codes. Not here: anything that a library could do.
+//! codes. A library, so that what reads files can be fuzzed; the program is `bin/heartbit.rs`.
+//! Not here: anything that another library could do.
 
 mod args;
 mod commands;
 mod divergence;
 mod failure;
 mod fpga;
+mod fuzz;
 mod inputs;
 mod ladder;
 mod layers;
@@ -17,11 +19,14 @@ mod output;
 mod shard;
 mod verdict;
 
+pub use commands::merge::check as check_results;
+
 use args::{Cli, Command};
 use clap::Parser;
 use std::process::ExitCode;
 
-fn main() -> ExitCode {
+/// Runs the command line; the exit codes are those that `--help` lists.
+pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let format = cli.format;
     let outcome = match &cli.command {
@@ -42,6 +47,7 @@ fn main() -> ExitCode {
         Command::Sim(args) => commands::sim::run(args, format),
         Command::Cosim(args) => commands::cosim::run(args, format),
         Command::Verify(args) => commands::verify::run(args, format),
+        Command::Fuzz(args) => commands::fuzz::run(args, format),
         Command::Merge(args) => commands::merge::run(args, format),
     };
     match outcome {

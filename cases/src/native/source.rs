@@ -4,10 +4,10 @@
 //! Like the Verilog, it knows only microarchitecture.md, sections 2.2, 5.4 and 6.
 
 use heartbit_hdl::Simulator;
-use heartbit_ir::program::Program;
+use heartbit_ir::program::{PortSlots, Program};
 
 /// Writes a program through the load port; the source that is returned begins with the next cycle.
-pub(crate) fn load<'p>(sim: &mut Simulator, program: &'p Program) -> WeightSource<'p> {
+pub fn load(sim: &mut Simulator, program: &Program) -> WeightSource {
     let mut word = |target: u64, index: usize, address: usize, data: &[u64]| {
         sim.set("load_target", target);
         sim.set("load_index", index as u64);
@@ -41,27 +41,29 @@ pub(crate) fn load<'p>(sim: &mut Simulator, program: &'p Program) -> WeightSourc
 }
 
 /// The source of the weight port.
-pub(crate) struct WeightSource<'p> {
-    program: &'p Program,
+pub struct WeightSource {
+    /// When it offers them.
+    slots: Option<PortSlots>,
     /// The beats of an image; none where no weights are streamed.
     beats: Vec<Vec<u64>>,
     /// Cycles since the first one after the load; 0 where no weights are streamed.
-    pub(crate) cycle: u64,
+    pub cycle: u64,
     /// Beats that were accepted since then.
     accepted: usize,
     offering: bool,
 }
 
-impl<'p> WeightSource<'p> {
-    fn new(program: &'p Program) -> Self {
+impl WeightSource {
+    fn new(program: &Program) -> Self {
         let port_cols = program.depths.ring.map_or(1, |ring| ring.port_cols);
-        let stream = program.weight_stream.iter();
-        let beats = stream.flat_map(|stream| stream.beats(port_cols)).collect();
-        Self { program, beats, cycle: 0, accepted: 0, offering: false }
+        let stream = program.weight_stream.as_ref().filter(|stream| !stream.is_empty());
+        let beats = stream.iter().flat_map(|stream| stream.beats(port_cols)).collect();
+        let slots = stream.map(|stream| stream.slots.clone());
+        Self { slots, beats, cycle: 0, accepted: 0, offering: false }
     }
 
     /// Begins anew: with the next cycle, the first one after a load.
-    pub(crate) fn begin(&mut self, sim: &mut Simulator) {
+    pub fn begin(&mut self, sim: &mut Simulator) {
         (self.cycle, self.accepted, self.offering) = (0, 0, false);
         if !self.beats.is_empty() {
             sim.set("wt_valid", 0);
@@ -69,11 +71,11 @@ impl<'p> WeightSource<'p> {
     }
 
     /// A cycle.
-    pub(crate) fn step(&mut self, sim: &mut Simulator) {
-        let Some(stream) = self.program.weight_stream.as_ref().filter(|s| !s.is_empty()) else {
+    pub fn step(&mut self, sim: &mut Simulator) {
+        let Some(slots) = &self.slots else {
             return sim.step();
         };
-        self.offering |= stream.slots.is_slot(self.cycle);
+        self.offering |= slots.is_slot(self.cycle);
         sim.set("wt_valid", self.offering.into());
         if self.offering {
             sim.set_words("wt_data", &self.beats[self.accepted % self.beats.len()]);

@@ -8,12 +8,14 @@ use heartbit_compiler::schedule::{Target, WeightPort, outline};
 use heartbit_ir::network::Network;
 use heartbit_ir::program::{LayerDescriptor, MemoryDepths, PortSlots, WeightRing};
 use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// Eighths of the weights.
 const SHARES: usize = 8;
 
 /// How weights are streamed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Port {
     /// Which divisor of the columns a beat has.
     pub divisor: usize,

@@ -4,7 +4,7 @@
 //! and parameters from its seed. Channels need not be multiples of anything, sides may be odd,
 //! and every kind of layer and shortcut occurs.
 //!
-//! Not here: references. The interpreter is the reference.
+//! Not here: references, for the interpreter is the reference; arrays and hosts ([`crate::case`]).
 
 mod maker;
 mod port;
@@ -17,9 +17,11 @@ use maker::Maker;
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 /// What follows a convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum After {
     /// Thresholds; the stream ends here.
     Threshold,
@@ -32,7 +34,8 @@ pub enum After {
 }
 
 /// How a convolution reads the stream before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Read {
     /// Its sign.
     Sign,
@@ -43,7 +46,8 @@ pub enum Read {
 }
 
 /// A maximum pooling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MaxPool {
     /// 2 or 3.
     pub kernel: usize,
@@ -54,7 +58,8 @@ pub struct MaxPool {
 }
 
 /// One convolution.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Block {
     /// Output channels; those of the input with an identity shortcut.
     pub channels: usize,
@@ -73,7 +78,8 @@ pub struct Block {
 }
 
 /// A network to be made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Problem {
     /// Rows of the image.
     pub height: usize,

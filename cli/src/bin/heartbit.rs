@@ -1,0 +1,7 @@
+//! The program `heartbit`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    heartbit_cli::run()
+}
