@@ -4,6 +4,7 @@ mod bench;
 #[cfg(feature = "train")]
 mod landscape;
 mod port;
+mod link;
 mod search;
 #[cfg(feature = "train")]
 mod train;
@@ -26,6 +27,7 @@ pub(crate) use bench::{
 };
 #[cfg(feature = "train")]
 pub(crate) use landscape::LandscapeArgs;
+pub(crate) use link::UartArgs;
 pub(crate) use port::PortArgs;
 pub(crate) use search::{FpgaArgs, SearchArgs};
 #[cfg(feature = "train")]
@@ -327,6 +329,8 @@ pub(crate) struct CompileArgs {
         default_missing_value = "64", conflicts_with = "weight_port"
     )]
     pub(crate) axi: Option<AxiBits>,
+    #[command(flatten)]
+    pub(crate) uart: UartArgs,
     /// Directory to write.
     #[arg(long, value_name = "BUILD")]
     pub(crate) out: PathBuf,

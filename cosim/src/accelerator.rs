@@ -12,6 +12,7 @@ pub use window::Windowed;
 use crate::{Build, Design, Direction, Error, Initial, Model, Port, PortId, Source, Toolchain};
 use heartbit_hdl::Module;
 use heartbit_hdl::axi::AxiConfig;
+use heartbit_hdl::uart::UartConfig;
 use heartbit_ir::program::{
     ArrayConfig, Execution, IMAGE_CHANNELS, LayerOutput, MemoryDepths, Program, WeightStream,
 };
@@ -37,6 +38,11 @@ pub fn accelerator_design(array: &ArrayConfig, depths: &MemoryDepths) -> Design 
 /// Returns the design of an accelerator behind AXI.
 pub fn axi_design(array: &ArrayConfig, depths: &MemoryDepths, axi: AxiConfig) -> Design {
     design_of(&heartbit_hdl::axi::heartbit_axi(array, depths, axi))
+}
+
+/// Returns the design of an accelerator behind a serial line.
+pub fn uart_design(array: &ArrayConfig, depths: &MemoryDepths, uart: UartConfig) -> Design {
+    design_of(&heartbit_hdl::uart::heartbit_uart(array, depths, uart))
 }
 
 /// Prints a module; its ports are those of the design.

@@ -59,7 +59,7 @@ mod signals;
 mod toolchain;
 mod waveform;
 
-pub use accelerator::{Accelerator, Windowed, accelerator_design, axi_design};
+pub use accelerator::{Accelerator, Windowed, accelerator_design, axi_design, uart_design};
 pub use build::{Build, Compiled, Initial, Optimization, Trace};
 pub use design::{Design, Direction, Port};
 pub use error::Error;

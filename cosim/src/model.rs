@@ -19,7 +19,6 @@ use std::sync::Arc;
 
 use heartbit_ir::program::PortSlots;
 
-use crate::design::CLOCK;
 use crate::ffi::{FINISHED, Handle, RUNNING, RunReason, RunResult, Text};
 use crate::{Design, Direction, Error, Initial, Port, Trace};
 
@@ -96,7 +95,7 @@ impl Model {
     ) -> Result<Self, Error> {
         let handle = Handle::load(path, &design, initial)?;
         let mut model = Self { handle, design, clock: None, trace, source: None };
-        model.clock = model.port(CLOCK).ok();
+        model.clock = model.design.clock().and_then(|clock| model.port(clock).ok());
         model.check_stopped()?;
         Ok(model)
     }

@@ -3,7 +3,7 @@
 //! A module is described once, as data ([`Builder`]), and three things are derived from it: plain
 //! Verilog ([`emit`]), a fast native simulation ([`Simulator`]) and a RustHDL block
 //! ([`RustHdlBlock`]). On this layer stand the accelerator's own modules, each a function that
-//! returns a [`Module`]; [`axi`] puts a bus around them.
+//! returns a [`Module`]; [`axi`] puts a bus around them, [`uart`] a serial line.
 
 mod accelerator;
 pub mod axi;
@@ -12,6 +12,7 @@ pub mod popcount;
 mod rusthdl;
 mod sim;
 mod text;
+pub mod uart;
 
 pub use accelerator::accelerator;
 pub use build::{
