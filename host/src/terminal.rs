@@ -1,0 +1,62 @@
+//! A pseudo-terminal: a serial port whose other end is a program.
+
+use serialport::{SerialPort as _, TTYPort};
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+/// A pseudo-terminal. Dropping it is what unplugging a cable is.
+pub struct Terminal {
+    master: TTYPort,
+    /// Kept open, so that the line stays while no driver has opened it.
+    _slave: TTYPort,
+    path: String,
+}
+
+impl Terminal {
+    /// Makes one.
+    ///
+    /// # Errors
+    /// Where the system has none to give.
+    pub fn new() -> io::Result<Self> {
+        let (master, mut slave) = TTYPort::pair()?;
+        slave.set_exclusive(false)?;
+        let path = slave.name().ok_or_else(|| io::Error::other("a terminal without a name"))?;
+        Ok(Self { master, _slave: slave, path })
+    }
+
+    /// The path that a driver opens.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What the driver has sent, at once or within a time; empty if nothing.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn receive(&mut self, patience: Duration) -> io::Result<Vec<u8>> {
+        if patience.is_zero() && self.master.bytes_to_read()? == 0 {
+            return Ok(Vec::new());
+        }
+        self.master.set_timeout(patience.max(Duration::from_millis(1)))?;
+        let mut bytes = vec![0; 4096];
+        match self.master.read(&mut bytes) {
+            Ok(n) => {
+                bytes.truncate(n);
+                Ok(bytes)
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::Interrupted) => {
+                Ok(Vec::new())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends bytes to the driver.
+    ///
+    /// # Errors
+    /// Where nobody reads them for a second.
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.master.set_timeout(Duration::from_secs(1))?;
+        self.master.write_all(bytes)
+    }
+}
