@@ -2,7 +2,20 @@
 
 use serialport::{SerialPort as _, TTYPort};
 use std::io::{self, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+/// What a device behind a terminal has to say.
+#[derive(Clone, Debug, Default)]
+pub struct Reply {
+    /// Bytes for the driver.
+    pub bytes: Vec<u8>,
+    /// Nothing will come of its own: it may be left alone until the driver sends something.
+    pub is_idle: bool,
+}
+
+/// How long an idle device is left alone before somebody looks whether it is to stop.
+const NAP: Duration = Duration::from_millis(10);
 
 /// A pseudo-terminal. Dropping it is what unplugging a cable is.
 pub struct Terminal {
@@ -27,6 +40,26 @@ impl Terminal {
     /// The path that a driver opens.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Lets a device talk to the driver until it is to stop: `device` is given what the driver has
+    /// sent, which may be nothing, and has some time to work.
+    ///
+    /// # Errors
+    /// Those of the device, and where the terminal breaks.
+    pub fn serve<E: From<io::Error>>(
+        &mut self,
+        stop: &AtomicBool,
+        mut device: impl FnMut(&[u8]) -> Result<Reply, E>,
+    ) -> Result<(), E> {
+        let mut is_idle = true;
+        while !stop.load(Ordering::Relaxed) {
+            let bytes = self.receive(if is_idle { NAP } else { Duration::ZERO })?;
+            let reply = device(&bytes)?;
+            self.send(&reply.bytes)?;
+            is_idle = reply.is_idle;
+        }
+        Ok(())
     }
 
     /// What the driver has sent, at once or within a time; empty if nothing.
