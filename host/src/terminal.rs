@@ -20,8 +20,6 @@ const NAP: Duration = Duration::from_millis(10);
 /// A pseudo-terminal. Dropping it is what unplugging a cable is.
 pub struct Terminal {
     master: TTYPort,
-    /// Kept open, so that the line stays while no driver has opened it.
-    _slave: TTYPort,
     path: String,
 }
 
@@ -31,10 +29,10 @@ impl Terminal {
     /// # Errors
     /// Where the system has none to give.
     pub fn new() -> io::Result<Self> {
-        let (master, mut slave) = TTYPort::pair()?;
-        slave.set_exclusive(false)?;
+        // The other end is closed here: a driver opens it for itself alone.
+        let (master, slave) = TTYPort::pair()?;
         let path = slave.name().ok_or_else(|| io::Error::other("a terminal without a name"))?;
-        Ok(Self { master, _slave: slave, path })
+        Ok(Self { master, path })
     }
 
     /// The path that a driver opens.
@@ -62,7 +60,7 @@ impl Terminal {
         Ok(())
     }
 
-    /// What the driver has sent, at once or within a time; empty if nothing.
+    /// What the driver has sent, at once or within a time; empty if nothing, or if there is no driver.
     ///
     /// # Errors
     /// Where the system refuses.
@@ -77,19 +75,27 @@ impl Terminal {
                 bytes.truncate(n);
                 Ok(bytes)
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::Interrupted) => {
-                Ok(Vec::new())
-            }
-            Err(error) => Err(error),
+            Err(error) => match error.kind() {
+                io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => Ok(Vec::new()),
+                // Nobody has the other end open.
+                io::ErrorKind::BrokenPipe => {
+                    std::thread::sleep(patience);
+                    Ok(Vec::new())
+                }
+                _ => Err(error),
+            },
         }
     }
 
-    /// Sends bytes to the driver.
+    /// Sends bytes to the driver; without one they are lost, as on a wire.
     ///
     /// # Errors
     /// Where nobody reads them for a second.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.master.set_timeout(Duration::from_secs(1))?;
-        self.master.write_all(bytes)
+        match self.master.write_all(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
     }
 }

@@ -59,7 +59,9 @@ impl Session<'_> {
             let report = self.run(&path, baud, limits);
             stop.store(true, Ordering::Relaxed);
             let cycles = served.join().expect("bug: the simulation does not panic")?;
-            Ok(Report { simulated_cycles: Some(cycles), ..report? })
+            let mut report = report?;
+            report.simulated_cycles = Some(cycles);
+            Ok(report)
         })
     }
 
@@ -84,15 +86,13 @@ impl Session<'_> {
             bar.finish_and_clear();
             loaded
         };
-        let mut report = Report {
-            port: port.to_owned(),
-            baud,
-            load_bytes: if is_loaded { load.bytes() } else { 0 },
-            load_seconds: started.elapsed().as_secs_f64(),
-            program: load.crc,
-            predicted: predict(program).total().0,
-            ..Report::new(self.build, self.images)
-        };
+        let mut report = Report::new(self.build, self.images);
+        port.clone_into(&mut report.port);
+        report.baud = baud;
+        report.load_bytes = if is_loaded { load.bytes() } else { 0 };
+        report.load_seconds = started.elapsed().as_secs_f64();
+        report.program = load.crc;
+        report.predicted = predict(program).total().0;
         self.images(&mut device, &mut report)?;
         device.take_errors("running images")?;
         report.line = device.statistics();
