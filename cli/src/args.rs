@@ -4,6 +4,7 @@ mod bench;
 mod fuzz;
 #[cfg(feature = "train")]
 mod landscape;
+mod link;
 pub(crate) mod port;
 mod search;
 #[cfg(feature = "train")]
@@ -29,6 +30,7 @@ pub(crate) use bench::{
 pub(crate) use fuzz::FuzzArgs;
 #[cfg(feature = "train")]
 pub(crate) use landscape::LandscapeArgs;
+pub(crate) use link::{RunArgs, UartArgs};
 pub(crate) use port::PortArgs;
 pub(crate) use search::{FpgaArgs, SearchArgs};
 #[cfg(feature = "train")]
@@ -120,6 +122,8 @@ pub(crate) enum Command {
     Sim(SimArgs),
     /// Runs the Verilog under Verilator or Icarus Verilog and compares every tensor with the interpreter.
     Cosim(CosimArgs),
+    /// Runs images on an accelerator behind a serial port, and compares logits and cycles.
+    Run(RunArgs),
     /// Climbs the ladder float, snapped float, integer network, simulator, RTL: a verdict for CI.
     Verify(Box<VerifyArgs>),
     /// Runs random networks on random arrays through several engines, until one differs.
@@ -332,6 +336,8 @@ pub(crate) struct CompileArgs {
         default_missing_value = "64"
     )]
     pub(crate) axi: Option<AxiBits>,
+    #[command(flatten)]
+    pub(crate) uart: UartArgs,
     /// Directory to write.
     #[arg(long, value_name = "BUILD")]
     pub(crate) out: PathBuf,

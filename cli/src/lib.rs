@@ -13,6 +13,7 @@ mod fuzz;
 mod inputs;
 mod ladder;
 mod layers;
+mod link;
 mod located;
 mod mutants;
 mod output;
@@ -46,6 +47,7 @@ pub fn run() -> ExitCode {
         Command::Inspect(args) => commands::inspect::run(args, format),
         Command::Sim(args) => commands::sim::run(args, format),
         Command::Cosim(args) => commands::cosim::run(args, format),
+        Command::Run(args) => commands::run::run(args, format),
         Command::Verify(args) => commands::verify::run(args, format),
         Command::Fuzz(args) => commands::fuzz::run(args, format),
         Command::Merge(args) => commands::merge::run(args, format),

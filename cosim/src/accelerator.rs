@@ -18,6 +18,7 @@ use crate::{
 };
 use heartbit_hdl::Module;
 use heartbit_hdl::axi::AxiConfig;
+use heartbit_hdl::uart::UartConfig;
 use heartbit_ir::program::{
     ArrayConfig, Execution, IMAGE_CHANNELS, LayerOutput, MemoryDepths, Program, WeightStream,
 };
@@ -53,6 +54,11 @@ pub fn accelerator_design(array: &ArrayConfig, depths: &MemoryDepths) -> Design 
 /// Returns the design of an accelerator behind AXI.
 pub fn axi_design(array: &ArrayConfig, depths: &MemoryDepths, axi: AxiConfig) -> Design {
     design_of(&heartbit_hdl::axi::heartbit_axi(array, depths, axi), axi_data)
+}
+
+/// Returns the design of an accelerator behind a serial line.
+pub fn uart_design(array: &ArrayConfig, depths: &MemoryDepths, uart: UartConfig) -> Design {
+    design_of(&heartbit_hdl::uart::heartbit_uart(array, depths, uart), |_| Vec::new())
 }
 
 /// Prints a module; its ports are those of the design, of which `data` are some.

@@ -278,6 +278,9 @@ impl Build {
         define("HB_TRACE", u32::from(is_traced));
         define("HB_HAS_CLOCK", u32::from(design.has_clock()));
         define("HB_PORT_COUNT", u32::try_from(design.ports.len()).expect("bug: too many ports"));
+        if let Some(clock) = design.clock() {
+            writeln!(text, "#define HB_CLOCK {clock}").expect("bug: writing to a string");
+        }
         text.push_str("#define HB_PORTS");
         for port in &design.ports {
             let name = cpp_name(&port.name);

@@ -9,8 +9,13 @@ use std::path::Path;
 
 use crate::{Error, Watch};
 
-/// Name of the port that [`crate::Model::tick`] drives.
-pub(crate) const CLOCK: &str = "clk";
+/// Names of the port that [`crate::Model::tick`] drives.
+const CLOCKS: [&str; 2] = ["clk", "clock"];
+
+/// Whether a port of this name is the clock.
+pub(crate) fn is_clock(name: &str) -> bool {
+    CLOCKS.contains(&name)
+}
 
 /// Which way a port goes, seen from the design.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +66,7 @@ impl Port {
 ///
 /// Files whose names end in `.v` or `.sv` are compiled in the given order; all others are only
 /// written beside them, for `` `include ``.
-/// A port named `clk`, one bit wide, is the clock; a design without it is combinational.
+/// A port named `clk` or `clock`, one bit wide, is the clock; a design without it is combinational.
 /// `$readmemh` paths are relative to the directory of the *running* process: give absolute ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Design {
@@ -97,7 +102,12 @@ impl Design {
 
     /// Whether the top module has a clock that `tick` can drive.
     pub fn has_clock(&self) -> bool {
-        self.ports.iter().any(|p| p.name == CLOCK)
+        self.clock().is_some()
+    }
+
+    /// The name of the clock.
+    pub(crate) fn clock(&self) -> Option<&str> {
+        self.ports.iter().map(|port| port.name.as_str()).find(|name| is_clock(name))
     }
 
     /// Names of the files to hand to a compiler, in order.
@@ -142,8 +152,8 @@ impl Design {
             if port.width == 0 {
                 problems.push(format!("port `{name}` has no bits"));
             }
-            if name == CLOCK && (port.width != 1 || port.direction != Direction::Input) {
-                problems.push(format!("port `{CLOCK}` must be an input of one bit"));
+            if is_clock(name) && (port.width != 1 || port.direction != Direction::Input) {
+                problems.push(format!("port `{name}` must be an input of one bit"));
             }
             if !seen.insert(name) {
                 problems.push(format!("port `{name}` is given twice"));

@@ -129,7 +129,7 @@ pub enum Error {
         name: String,
     },
     /// The design has no clock to tick.
-    #[error("design `{top}` has no input `clk`")]
+    #[error("design `{top}` has no input `clk` or `clock`")]
     NoClock {
         /// Top module.
         top: String,

@@ -20,6 +20,7 @@
 //! what both can do is [`Simulation`].
 //!
 //! [`Accelerator`] drives the accelerator through its ports and observes every layer.
+//! [`Serial`] is the other end of a serial line.
 //! [`Waveform`] reads a waveform back, [`PeSignals`] knows the signals around a processing element,
 //! and [`SaveFile`] opens GTKWave and Surfer on them.
 //!
@@ -61,6 +62,7 @@ mod lint;
 mod model;
 mod process;
 mod save;
+mod serial;
 mod signals;
 mod simulation;
 mod toolchain;
@@ -69,6 +71,7 @@ mod waveform;
 
 pub use accelerator::{
     Accelerator, LoadTarget, LoadWord, Windowed, accelerator_design, axi_design, mutant_design,
+    uart_design,
 };
 pub use build::{Build, Compiled, Initial, Optimization, Trace};
 pub use coverage::{Coverage, Hole, ModuleCoverage};
@@ -78,6 +81,7 @@ pub use icarus::{Icarus, IcarusModel};
 pub use lint::{elaborate_icarus, elaborate_yosys, lint};
 pub use model::{Model, Status};
 pub use save::{Group, Radix, SaveFile, Shown};
+pub use serial::Serial;
 pub use signals::{PeCycles, PeSignals, output_groups};
 pub use simulation::{PortId, RunEnd, Simulation, Source};
 pub use toolchain::{MINIMUM_VERILATOR, Toolchain, VerilatorVersion};

@@ -11,7 +11,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::design::CLOCK;
 use crate::ffi::{FINISHED, Handle, RUNNING, RunReason, RunResult, Text};
 use crate::simulation::{check_poke, check_source};
 use crate::{Design, Error, Initial, PortId, RunEnd, Simulation, Source, Trace};
@@ -72,7 +71,7 @@ impl Model {
     ) -> Result<Self, Error> {
         let handle = Handle::load(path, &design, initial)?;
         let mut model = Self { handle, design, clock: None, trace, source: None, coverage: None };
-        model.clock = model.port(CLOCK).ok();
+        model.clock = model.design.clock().and_then(|clock| model.port(clock).ok());
         model.check_stopped()?;
         Ok(model)
     }

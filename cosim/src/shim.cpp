@@ -176,7 +176,7 @@ void edges(Handle* h) {
     const bool is_taken = s.offering && is_nonzero(*s.ready);
     h->now = h->cycle * 10 + 5;
     h->context.time(h->now);
-    h->model->clk = 1;
+    h->model->HB_CLOCK = 1;
     h->model->eval();
     dump(h);
     ++h->cycle;
@@ -190,7 +190,7 @@ void edges(Handle* h) {
     }
     h->now = h->cycle * 10;
     h->context.time(h->now);
-    h->model->clk = 0;
+    h->model->HB_CLOCK = 0;
     h->model->eval();
     dump(h);
 }

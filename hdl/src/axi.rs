@@ -42,14 +42,16 @@ mod supervisor;
 mod top;
 mod weight_image;
 mod weights;
+mod words;
 
 use heartbit_ir::program::{ArrayConfig, MemoryDepths};
 
 use crate::accelerator;
-use crate::accelerator::bits_for;
+pub(crate) use crate::accelerator::bits_for;
 use crate::build::{Builder, Direction, Instance, Module};
 pub use host::{c_header, register_page, rust_module};
 pub use memory_image::memory_image;
+use registers::Needs;
 pub use results::CUT;
 pub use weight_image::{weight_image, weight_rate};
 
@@ -71,11 +73,14 @@ impl Default for AxiConfig {
 /// All that the wrapper depends on.
 #[derive(Clone, Copy, Debug)]
 struct Hardware {
-    axi: AxiConfig,
+    /// The AXI ports; none behind a serial line.
+    axi: Option<AxiConfig>,
     array: ArrayConfig,
     depths: MemoryDepths,
 }
 
+/// Bits of a unit of a word that comes by registers alone.
+const REGISTER_BITS: u32 = 32;
 /// Bits of a unit of what is in memory.
 const UNIT_BITS: u32 = 64;
 
@@ -100,9 +105,9 @@ fn config_words(array: &ArrayConfig) -> [u32; 2] {
     ]
 }
 
-/// Units of 64 bits that a word of each target takes.
-fn units_of(array: &ArrayConfig) -> [u32; 4] {
-    [1, 1, small(array.lanes).div_ceil(64), small(array.parameter_bits()).div_ceil(64)]
+/// Units of so many bits that a word of each target takes.
+fn units_of(array: &ArrayConfig, bits: u32) -> [u32; 4] {
+    [1, 1, small(array.lanes).div_ceil(bits), small(array.parameter_bits()).div_ceil(bits)]
 }
 
 impl Hardware {
@@ -112,7 +117,10 @@ impl Hardware {
         match name {
             "CONFIG0" => config_words(&self.array)[0],
             "CONFIG1" => config_words(&self.array)[1],
-            "CONFIG2" => self.axi.data_bits | self.axi.address_bits << 8 | self.load_bits() << 16,
+            "CONFIG2" => {
+                let ports = self.axi.map_or(0, |axi| axi.data_bits | axi.address_bits << 8);
+                ports | self.load_bits() << 16
+            }
             "CONFIG3" => depths
                 .ring
                 .map_or(0, |ring| ring.words.trailing_zeros() | small(ring.port_cols) << 16),
@@ -129,7 +137,17 @@ impl Hardware {
     }
 
     fn units(&self) -> [u32; 4] {
-        units_of(&self.array)
+        units_of(&self.array, self.axi.map_or(REGISTER_BITS, |_| UNIT_BITS))
+    }
+
+    /// Whether it has a register.
+    fn has(&self, register: &registers::Register) -> bool {
+        match register.needs {
+            Needs::Nothing => true,
+            Needs::Ring => self.depths.ring.is_some(),
+            Needs::Axi => self.axi.is_some(),
+            Needs::Link => self.axi.is_none(),
+        }
     }
 
     fn load_bits(&self) -> u32 {
@@ -152,7 +170,16 @@ impl Hardware {
 /// # Panics
 /// As [`accelerator`], and if the AXI4 port has other sizes than [`AxiConfig`] says.
 pub fn heartbit_axi(array: &ArrayConfig, depths: &MemoryDepths, axi: AxiConfig) -> Module {
-    top::wrap(&accelerator(array, depths), array, depths, axi)
+    let hardware = Hardware { axi: Some(axi), array: *array, depths: *depths };
+    top::wrap(&accelerator(array, depths), &hardware)
+}
+
+/// Describes the accelerator with the registers and streams of [`heartbit_axi`], but for a master
+/// inside the chip: the module `heartbit_host`. It has no memory port, so no weight ring.
+pub(crate) fn heartbit_host(array: &ArrayConfig, depths: &MemoryDepths) -> Module {
+    assert!(depths.ring.is_none(), "bug: nothing would feed the weight ring");
+    let hardware = Hardware { axi: None, array: *array, depths: *depths };
+    top::wrap(&accelerator(array, depths), &hardware)
 }
 
 /// Makes ports of the module of an instance, those whose names begin so, ports of this module.

@@ -3,7 +3,8 @@
 //! A module is described once, as data ([`Builder`]), and three things are derived from it: plain
 //! Verilog ([`emit`]), a fast native simulation ([`Simulator`]) and a RustHDL block
 //! ([`RustHdlBlock`]). On this layer stand the accelerator's own modules, each a function that
-//! returns a [`Module`]; [`axi`] puts a bus around them, [`mutate`] breaks them on purpose.
+//! returns a [`Module`]; [`axi`] puts a bus around them, [`uart`] a serial line, [`mutate`] breaks
+//! them on purpose.
 
 mod accelerator;
 pub mod axi;
@@ -13,6 +14,7 @@ pub mod popcount;
 mod rusthdl;
 mod sim;
 mod text;
+pub mod uart;
 
 pub use accelerator::{accelerator, array};
 pub use build::{

@@ -184,7 +184,7 @@ impl Block for Scope {
 
 /// A described module as a RustHDL block.
 ///
-/// Set [`RustHdlBlock::port_mut`]`(..).next`, the port `clk` included, then let RustHDL update. As
+/// Set [`RustHdlBlock::port_mut`]`(..).next`, the clock included, then let RustHDL update. As
 /// with RustHDL's own signals, data that change together with the rising edge are captured as the
 /// new value, so change them while the clock is low.
 #[derive(Clone, Debug)]
@@ -268,7 +268,7 @@ impl Logic for RustHdlBlock {
         let mut rose = false;
         for port in self.ports.iter().filter(|p| p.changed) {
             match (port.name.as_str(), port.kind) {
-                ("clk", _) => rose = port.value[0] == 1,
+                (name, _) if name == self.module.clock() => rose = port.value[0] == 1,
                 (name, AtomKind::InputParameter) => self.sim.set_words(name, &port.value),
                 _ => {}
             }

@@ -61,8 +61,8 @@ impl Simulator {
         for port in &ports {
             let implicit = Place { at: 0, width: 1 };
             let (kind, place) = match (port.name.as_str(), port.direction) {
-                ("clk", _) => (PortKind::Clock, Some(&implicit)),
-                ("rst", _) => (PortKind::Reset, Some(&implicit)),
+                (name, _) if name == module.clock() => (PortKind::Clock, Some(&implicit)),
+                (name, _) if name == module.reset() => (PortKind::Reset, Some(&implicit)),
                 (_, Direction::Input) => (PortKind::Input, inputs.next()),
                 (_, Direction::Output) => (PortKind::Output, outputs.next()),
             };

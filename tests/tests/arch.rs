@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What each crate may depend on, of this workspace.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("ir", &[]),
     ("model", &["ir"]),
     ("dataset", &[]),
@@ -16,6 +16,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("cosim", &["ir", "hdl"]),
     ("trainer", &["ir", "model", "dataset"]),
     ("boards", &["ir", "hdl", "compiler"]),
+    ("host", &["ir"]),
     ("plot", &[]),
     ("cases", &["ir", "hdl", "compiler", "sim", "cosim"]),
     ("mutate", &["ir", "hdl", "compiler", "sim", "cosim"]),
@@ -23,7 +24,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
         "cli",
         &[
             "ir", "model", "dataset", "hdl", "compiler", "sim", "cosim", "trainer", "boards",
-            "plot", "cases", "mutate",
+            "host", "plot", "cases", "mutate",
         ],
     ),
     ("examples", &["ir"]),

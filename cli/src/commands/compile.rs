@@ -5,16 +5,23 @@ use crate::failure::{Code, Failure, Outcome};
 use crate::fpga::Fpga;
 use crate::inputs;
 use crate::layers::CompiledView;
+use crate::link;
 use crate::output;
 use heartbit_compiler::build::{self, Build};
 use heartbit_compiler::resources::Area;
 use heartbit_compiler::schedule::{self, MemoryWords, Target, WeightPort};
 use heartbit_hdl::axi::{self, AxiConfig};
+use heartbit_hdl::uart::UartConfig;
 use heartbit_ir::network::Network;
 use heartbit_ir::program::{ArrayShape, Program};
 use std::path::Path;
 
 pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
+    let around = match (args.axi, args.uart.config()?) {
+        (Some(axi), _) => Around::Axi(axi.config()),
+        (None, Some(uart)) => Around::Uart(uart),
+        (None, None) => Around::Nothing,
+    };
     let network = inputs::network(&args.model)?;
     let fpga = args.fpga.is_given().then(|| Fpga::new(&args.fpga)).transpose()?;
     let axi = args.axi.map(AxiBits::config);
@@ -29,7 +36,7 @@ pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
     let program = &build.compiled.program;
     let fit = |fpga: &Fpga| fpga.fit(&program.array, &program.depths);
     let area = fpga.as_ref().map(fit).transpose()?;
-    write(&args.out, &build, axi)?;
+    write(&args.out, &build, around)?;
     let view = CompiledView::new(&build.network, &build.compiled);
     let mut json = view.json();
     if let (Some(fpga), Some(area)) = (&fpga, area) {
@@ -91,12 +98,23 @@ pub(crate) fn compile(
     Ok(Build { network, compiled })
 }
 
-/// Writes a build with its Verilog, and, behind AXI, with what a host needs.
-pub(crate) fn write(path: &Path, build: &Build, axi: Option<AxiConfig>) -> Outcome {
+/// What surrounds the accelerator.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Around {
+    /// Nothing.
+    Nothing,
+    /// AXI ports.
+    Axi(AxiConfig),
+    /// A serial line.
+    Uart(UartConfig),
+}
+
+/// Writes a build with its Verilog, and with what a host needs of what surrounds the accelerator.
+pub(crate) fn write(path: &Path, build: &Build, around: Around) -> Outcome {
     let program = &build.compiled.program;
-    let mut files = verilog(program, axi);
-    if axi.is_some() {
-        let host = |name: &str, bytes: Vec<u8>| (format!("host/{name}"), bytes);
+    let mut files = verilog(program, around);
+    let host = |name: &str, bytes: Vec<u8>| (format!("host/{name}"), bytes);
+    if let Around::Axi(_) = around {
         files.push(host("program.bin", axi::memory_image(program)));
         let weights = axi::weight_image(program);
         if !weights.is_empty() {
@@ -104,6 +122,9 @@ pub(crate) fn write(path: &Path, build: &Build, axi: Option<AxiConfig>) -> Outco
         }
         files.push(host("heartbit_regs.h", axi::c_header().into_bytes()));
         files.push(host("heartbit_regs.rs", axi::rust_module().into_bytes()));
+    }
+    if let Around::Uart(uart) = around {
+        files.push(host(link::FILE, link::describe(uart)));
     }
     build::write(path, &build.network, &build.compiled, &files).map_err(|error| {
         let code = Code::BadInput;
@@ -113,13 +134,14 @@ pub(crate) fn write(path: &Path, build: &Build, axi: Option<AxiConfig>) -> Outco
     })
 }
 
-/// Returns the Verilog of the array that a program was compiled for. The text behind AXI contains
-/// that of the accelerator alone.
-fn verilog(program: &Program, axi: Option<AxiConfig>) -> Vec<(String, Vec<u8>)> {
+/// Returns the Verilog of the array that a program was compiled for. The text of what surrounds it
+/// contains that of the accelerator alone.
+fn verilog(program: &Program, around: Around) -> Vec<(String, Vec<u8>)> {
     let (array, depths) = (&program.array, &program.depths);
-    let design = match axi {
-        Some(axi) => heartbit_cosim::axi_design(array, depths, axi),
-        None => heartbit_cosim::accelerator_design(array, depths),
+    let design = match around {
+        Around::Axi(axi) => heartbit_cosim::axi_design(array, depths, axi),
+        Around::Uart(uart) => heartbit_cosim::uart_design(array, depths, uart),
+        Around::Nothing => heartbit_cosim::accelerator_design(array, depths),
     };
     let file = |(name, text): (String, String)| (format!("rtl/{name}"), text.into_bytes());
     design.files.into_iter().map(file).collect()

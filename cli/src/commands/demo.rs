@@ -1,6 +1,6 @@
 //! `demo`: the whole way on the bundled network and images.
 
-use super::compile::{compile, write};
+use super::compile::{Around, compile, write};
 use super::cosim::from_build;
 use super::sim::conclude;
 use crate::args::{DemoArgs, Format, LimitArgs};
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &DemoArgs, format: Format) -> Outcome {
     say("A binary ResNet-20, trained on CIFAR-10, from integers to Verilog.\n\n")?;
     let path = args.out.join("build");
     let compiled = compile(network, args.array, &LimitArgs::default(), None, None)?;
-    write(&path, &compiled, None)?;
+    write(&path, &compiled, Around::Nothing)?;
     // From here on only what is on disk counts.
     let build = inputs::build(&path)?;
     let view = CompiledView::new(&build.network, &build.compiled);

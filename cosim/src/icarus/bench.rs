@@ -20,6 +20,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use crate::design::is_clock;
 use crate::watch::RESET;
 use crate::{Design, Direction, Port};
 use heartbit_hdl::{Condition, State, StateRegister};
@@ -46,7 +47,7 @@ pub(super) fn bits(design: &Design, direction: Direction) -> u32 {
 
 /// Whether a port is one of a direction that the bench lists.
 pub(super) fn is_listed(port: &Port, direction: Direction) -> bool {
-    port.direction == direction && port.name != crate::design::CLOCK
+    port.direction == direction && !is_clock(&port.name)
 }
 
 /// Prints the test bench of a design with a clock.
@@ -81,8 +82,9 @@ const DECLARATIONS: &str = "  reg [63:0] cycle, ran, n;
 /// The design.
 fn instance(design: &Design, out: &mut String) {
     put!(out, "  {0} {0} (", design.top);
-    put!(out, "    .clk(clk)");
-    for port in design.ports.iter().filter(|port| port.name != crate::design::CLOCK) {
+    let clock = design.clock().expect("bug: it has a clock");
+    put!(out, "    .{clock}(clk)");
+    for port in design.ports.iter().filter(|port| !is_clock(&port.name)) {
         put!(out, "    , .{}({})", port.name, slice(design, port));
     }
     put!(out, "  );");

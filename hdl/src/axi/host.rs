@@ -38,7 +38,13 @@ pub fn register_page() -> String {
             (_, value) => format!("{value:#x}"),
         };
         let label = r.access.label();
-        put!(out, "| {:#05x} | `{}` | {label} | {reset} | {} |", r.offset, r.name, r.doc);
+        put!(
+            out,
+            "| {:#05x} | `{}` | {label} | {reset} | {} |",
+            r.offset,
+            r.name,
+            documentation(r)
+        );
     }
     for r in REGISTERS.iter().filter(|r| !r.fields.is_empty()) {
         put!(out, "\n## {}\n", r.name);
@@ -66,6 +72,11 @@ const OTHERS: [(&str, u32, &str); 2] = [
     ("RESULT_CUT", CUT, "Last beat of a result that an abort has cut off."),
 ];
 
+/// What a register is, and what hardware has it.
+fn documentation(r: &Register) -> String {
+    format!("{}{}", r.doc, r.needs.note())
+}
+
 fn sentence(doc: &str) -> String {
     let mut chars = doc.chars();
     let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
@@ -83,7 +94,7 @@ pub fn c_header() -> String {
     put!(out, "/* Printed by heartbit; do not edit. */");
     put!(out, "#ifndef HEARTBIT_REGS_H\n#define HEARTBIT_REGS_H\n");
     for r in REGISTERS {
-        put!(out, "/* {} ({}) */", sentence(r.doc), r.access.label());
+        put!(out, "/* {} ({}) */", sentence(&documentation(r)), r.access.label());
         put!(out, "#define HEARTBIT_{} 0x{:03x}u", r.name, r.offset);
         if r.access == Access::Constant && r.reset != 0 {
             put!(out, "#define HEARTBIT_{}_VALUE 0x{:08x}u", r.name, r.reset);
@@ -117,7 +128,7 @@ pub fn rust_module() -> String {
         put!(out, "pub const {name}: u32 = {};", hex(value, digits));
     };
     for r in REGISTERS {
-        let doc = format!("{} ({})", sentence(r.doc), r.access.label());
+        let doc = format!("{} ({})", sentence(&documentation(r)), r.access.label());
         constant(r.name, r.offset, 3, &doc);
         value_and_fields(r, &mut constant);
     }

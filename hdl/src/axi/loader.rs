@@ -5,6 +5,8 @@
 //! `memory_image`; a header that does not fit this array, a word for a place that does not exist,
 //! a wrong length and an error of the bus end the load.
 //!
+//! Not here: the way without a memory image, for hardware without a memory port (`words`).
+//!
 //! | port           | dir | width   | meaning                                                   |
 //! | -------------- | --- | ------- | --------------------------------------------------------- |
 //! | `start`        | in  | 1       | reads a memory image, with the next two; only while not `active` |
@@ -21,7 +23,8 @@
 //! | `m_axi_*`      |     |         | AXI4, read channels                                       |
 
 use super::reader::{BEATS_BITS, reader};
-use super::registers::{MAGIC, register_named};
+use super::registers::MAGIC;
+use super::words::{Beats, Place, selected, write_words};
 use super::{AxiConfig, Hardware, UNIT_BITS, bits_for, pass_pins};
 use crate::build::{Builder, Instance, Module, Sig};
 
@@ -30,10 +33,9 @@ const HEADER: u64 = 0;
 const SECTION: u64 = 1;
 const WORDS: u64 = 2;
 
-/// Describes the module `axi_loader`.
-pub(super) fn loader(hardware: &Hardware) -> Module {
+/// Describes the module `axi_loader`, of hardware behind these AXI ports.
+pub(super) fn loader(hardware: &Hardware, config: AxiConfig) -> Module {
     let m = Builder::new("axi_loader", "Fills the memories of the accelerator.");
-    let config = hardware.axi;
     let start = m.input("start", 1, "reads a memory image");
     let base = m.input("base", config.address_bits, "where it is");
     let length = m.input("length", 32, "its bytes");
@@ -55,7 +57,7 @@ pub(super) fn loader(hardware: &Hardware) -> Module {
 
     let failed = m.reg("failed_q", 1, 0);
     let source = Source::describe(&m, config, reader, *failed);
-    let words = Words::describe(&m, hardware, &source, start, length);
+    let words = Words::describe(&m, (hardware, config), &source, start, length);
 
     let active = m.reg("active_q", 1, 0);
     let finish = (*active & !reader.out("busy") & !words.written).named("finish");
@@ -122,13 +124,13 @@ struct Words<'m> {
 impl<'m> Words<'m> {
     fn describe(
         m: &'m Builder,
-        hardware: &Hardware,
+        (hardware, config): (&Hardware, AxiConfig),
         source: &Source<'m>,
         start: Sig<'m>,
         length: Sig<'m>,
     ) -> Self {
         let &Source { select, beat, data, .. } = source;
-        let bits = hardware.axi.data_bits;
+        let bits = config.data_bits;
         let units = hardware.units();
         let unit_beats = UNIT_BITS / bits;
         let most = units.into_iter().max().expect("bug: four targets") * unit_beats;
@@ -165,12 +167,8 @@ impl<'m> Words<'m> {
             }
         };
         let ((low_here, low), (high_here, high)) = (half(0), half(1));
-        let selected = |name: &str| {
-            let field = register_named("LOAD_SELECT").field(name);
-            source.written.slice(field.low, field.bits)
-        };
         let from_either = |name: &str, of_section: Sig<'m>| {
-            m.mux(select, selected(name).zero_extend(of_section.width()), of_section)
+            m.mux(select, selected(source.written, name, of_section.width()), of_section)
         };
         target.next_when(low_here | select, from_either("TARGET", low.slice(0, 3)));
         let index = m.reg_without_reset("word_index", 16);
@@ -183,51 +181,28 @@ impl<'m> Words<'m> {
         let fresh = (select | high_here).named("fresh");
         address.next_when(fresh | *written, m.mux(fresh, new, *address + 1));
 
-        let chunks: Vec<_> = (0..most)
-            .map(|k| {
-                let here = if most == 1 { beat } else { beat & chunk.eq(u64::from(k)) };
-                m.pipe_when(&format!("chunk_{k}"), here, data)
-            })
-            .collect();
-        let word = m.concat(&chunks.into_iter().rev().collect::<Vec<_>>());
-        let exists = hardware
-            .places()
-            .map(|(indices, words)| below(m, *index, indices) & below(m, *address, words));
-        let [program, steps, weights, parameters] = exists;
-        let items = [program, steps, weights, parameters, m.lit(1, 0)];
-        let exists = m.select(*target, &items).named("exists");
-
-        m.output("load_en", *written & exists, "write a word");
-        m.output("load_target", *target, "0 program, 1 steps, 2 weights, 3 parameters");
-        m.output("load_index", *index, "column or lane group");
-        m.output("load_addr", *address, "word");
-        m.output("load_data", word.keep(0, hardware.load_bits()), "word");
-        let foreign = beat & phase.eq(HEADER) & data.ne(expected(m, hardware, *chunk, length));
-        Self {
-            written: *written,
-            nowhere: *written & !exists,
-            foreign,
-            ends: in_words & last_chunk & !left.any(),
-        }
+        let place = Place { target: *target, index: *index, address: *address };
+        let beats = Beats { beat, data, chunk: *chunk, most };
+        let nowhere = write_words(m, hardware, &place, &beats, *written);
+        let foreign =
+            beat & phase.eq(HEADER) & data.ne(expected(m, (hardware, config), *chunk, length));
+        Self { written: *written, nowhere, foreign, ends: in_words & last_chunk & !left.any() }
     }
 }
 
 /// The beat of the header that belongs at this place.
-fn expected<'m>(m: &'m Builder, hardware: &Hardware, chunk: Sig<'m>, length: Sig<'m>) -> Sig<'m> {
+fn expected<'m>(
+    m: &'m Builder,
+    (hardware, config): (&Hardware, AxiConfig),
+    chunk: Sig<'m>,
+    length: Sig<'m>,
+) -> Sig<'m> {
     let constant = |name: &str| m.lit(32, hardware.constant(name).into());
     let words = [m.lit(32, MAGIC.into()), length, constant("CONFIG0"), constant("CONFIG1")];
-    if hardware.axi.data_bits == 32 {
+    if config.data_bits == 32 {
         m.select(chunk.slice(0, 2), &words)
     } else {
         let beats = [m.concat(&[words[1], words[0]]), m.concat(&[words[3], words[2]])];
         m.select(chunk.slice(0, 1), &beats)
-    }
-}
-
-/// `value < n`.
-fn below<'m>(m: &'m Builder, value: Sig<'m>, n: usize) -> Sig<'m> {
-    match u64::try_from(n).expect("bug: small") {
-        n if n >> value.width() != 0 => m.lit(1, 1),
-        n => value.lt(n),
     }
 }

@@ -13,38 +13,61 @@
 //! A write that is not allowed has no effect and is answered with `SLVERR`, and so is any to a
 //! register that is not writable, or to none.
 
-use super::lite::lite;
-use super::pass_pins;
+use super::lite::{WORD_BITS, lite};
 use super::registers::{Access, REGISTERS, Register};
-use crate::build::{Builder, Instance, Module, Sig};
+use super::{Hardware, pass_pins};
+use crate::build::{Builder, Module, Sig};
 
-/// Describes the module `axi_registers`; `constant` gives the numbers of this hardware, which has
-/// a weight ring or not.
-pub(super) fn register_file(constant: &dyn Fn(&str) -> u32, has_ring: bool) -> Module {
-    let m = Builder::new("axi_registers", "Registers behind an AXI4-Lite port.");
+/// Describes the registers of a hardware: the module `axi_registers`, or `host_registers` without
+/// AXI, which has the ports of `lite`'s other side.
+pub(super) fn register_file(hardware: &Hardware) -> Module {
+    let (name, doc) = match hardware.axi {
+        Some(_) => ("axi_registers", "Registers behind an AXI4-Lite port."),
+        None => ("host_registers", "Registers of a master on the chip."),
+    };
+    let m = Builder::new(name, doc);
     let lite = lite();
-    let port = m.inst("port", &lite);
-    pass_pins(&m, port, &lite, "s_axi_");
-    let bus = Bus { m: &m, port };
+    let port = hardware.axi.map(|_| m.inst("port", &lite));
+    let bus = match port {
+        Some(port) => {
+            pass_pins(&m, port, &lite, "s_axi_");
+            Bus::new(&m, |name, _, _| port.out(name))
+        }
+        None => Bus::new(&m, |name, width, doc| m.input(name, width, doc)),
+    };
     let (mut reads, mut may) = (Vec::new(), Vec::new());
-    for register in REGISTERS.iter().filter(|r| has_ring || !r.needs_ring) {
-        let value = bus.register(register, constant, &mut may);
+    for register in REGISTERS.iter().filter(|r| hardware.has(r)) {
+        let value = bus.register(register, hardware, &mut may);
         reads.push((register, value));
     }
-    let read_word = port.out("read_word");
+    let read_word = bus.read_word;
     let selected = |r: &Register| read_word.eq(u64::from(r.offset / 4));
     let zero = m.lit(32, 0);
     let data = reads.iter().fold(zero, |all, (r, value)| all | *value & selected(r).repeat(32));
     let known = reads.iter().fold(m.lit(1, 0), |any, (r, _)| any | selected(r));
-    port.set("read_data", data).set("read_ok", known);
-    port.set("write_ok", may.into_iter().fold(m.lit(1, 0), |any, one| any | one));
-    m.output("write_data", port.out("write_data"), "what is written");
+    let may = may.into_iter().fold(m.lit(1, 0), |any, one| any | one);
+    match port {
+        Some(port) => {
+            port.set("read_data", data).set("read_ok", known).set("write_ok", may);
+            m.output("write_data", bus.write_data, "what is written");
+        }
+        None => {
+            m.discard(bus.read);
+            m.output("read_data", data, "the word, 0 where there is none");
+            m.output("read_ok", known, "there is such a word");
+            m.output("write_ok", may, "it may be written");
+        }
+    }
     m.finish()
 }
 
 struct Bus<'m> {
     m: &'m Builder,
-    port: Instance<'m>,
+    write: Sig<'m>,
+    write_word: Sig<'m>,
+    write_data: Sig<'m>,
+    read: Sig<'m>,
+    read_word: Sig<'m>,
 }
 
 /// `STATUS` and `BUSY` are `status_busy`.
@@ -53,23 +76,29 @@ fn name_of(register: &Register, part: &str) -> String {
 }
 
 impl<'m> Bus<'m> {
+    fn new(m: &'m Builder, pin: impl Fn(&str, u32, &str) -> Sig<'m>) -> Self {
+        Self {
+            m,
+            write: pin("write", 1, "a word is written"),
+            write_word: pin("write_word", WORD_BITS, "its number"),
+            write_data: pin("write_data", 32, "its value"),
+            read: pin("read", 1, "a word is read"),
+            read_word: pin("read_word", WORD_BITS, "its number"),
+        }
+    }
+
     /// Describes a register and returns what is read; adds to `may` when a write is allowed.
-    fn register(
-        &self,
-        r: &Register,
-        constant: &dyn Fn(&str) -> u32,
-        may: &mut Vec<Sig<'m>>,
-    ) -> Sig<'m> {
+    fn register(&self, r: &Register, hardware: &Hardware, may: &mut Vec<Sig<'m>>) -> Sig<'m> {
         let m = self.m;
-        let here = self.port.out("write_word").eq(u64::from(r.offset / 4));
-        let written = self.port.out("write") & here;
-        let data = self.port.out("write_data");
+        let here = self.write_word.eq(u64::from(r.offset / 4));
+        let written = self.write & here;
+        let data = self.write_data;
         match r.access {
-            Access::Constant => m.lit(32, constant(r.name).into()),
+            Access::Constant => m.lit(32, hardware.constant(r.name).into()),
             Access::Read | Access::ReadTakes => {
                 if r.access == Access::ReadTakes {
-                    let read_here = self.port.out("read_word").eq(u64::from(r.offset / 4));
-                    m.output(&name_of(r, "taken"), self.port.out("read") & read_here, r.doc);
+                    let read_here = self.read_word.eq(u64::from(r.offset / 4));
+                    m.output(&name_of(r, "taken"), self.read & read_here, r.doc);
                 }
                 self.inputs(r)
             }

@@ -70,8 +70,33 @@ pub struct Register {
     pub doc: &'static str,
     /// Its fields; none if it is one number of 32 bits.
     pub fields: &'static [Field],
-    /// Whether only hardware with a weight ring has it.
-    pub needs_ring: bool,
+    /// What hardware must have to have it.
+    pub needs: Needs,
+}
+
+/// What hardware must have to have a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Nothing,
+    /// A weight ring.
+    Ring,
+    /// AXI ports: it is not behind a serial line.
+    Axi,
+    /// A serial line: it is not behind AXI.
+    Link,
+}
+
+impl Needs {
+    /// What is added to the documentation of a register.
+    pub fn note(self) -> &'static str {
+        match self {
+            Needs::Nothing => "",
+            Needs::Ring => "; only with a weight ring",
+            Needs::Axi => "; only behind AXI",
+            Needs::Link => "; only behind a serial line",
+        }
+    }
 }
 
 /// `HBIT` in ASCII, the first letter in the lowest byte.
@@ -94,12 +119,22 @@ const fn register(
     doc: &'static str,
     fields: &'static [Field],
 ) -> Register {
-    Register { name, offset, access, reset: 0, doc, fields, needs_ring: false }
+    Register { name, offset, access, reset: 0, doc, fields, needs: Needs::Nothing }
 }
 
 /// A register that only hardware with a weight ring has.
 const fn of_ring(register: Register) -> Register {
-    Register { needs_ring: true, ..register }
+    Register { needs: Needs::Ring, ..register }
+}
+
+/// A register that only hardware behind AXI has.
+const fn of_axi(register: Register) -> Register {
+    Register { needs: Needs::Axi, ..register }
+}
+
+/// A register that only hardware behind a serial line has.
+const fn of_link(register: Register) -> Register {
+    Register { needs: Needs::Link, ..register }
 }
 
 /// All registers, in ascending order. Offsets between them answer with `SLVERR`.
@@ -144,8 +179,8 @@ pub const REGISTERS: &[Register] = &[
         Access::Constant,
         "the ports",
         &[
-            field("DATA_BITS", 0, 8, "data bits of the AXI4 port"),
-            field("ADDRESS_BITS", 8, 8, "address bits of the AXI4 port"),
+            field("DATA_BITS", 0, 8, "data bits of the AXI4 port, 0 without one"),
+            field("ADDRESS_BITS", 8, 8, "address bits of the AXI4 port, 0 without one"),
             field("LOAD_BITS", 16, 16, "bits of the widest word that is loaded"),
         ],
     ),
@@ -153,7 +188,7 @@ pub const REGISTERS: &[Register] = &[
         "CONFIG3",
         0x014,
         Access::Constant,
-        "the weight ring; there is none without one",
+        "the weight ring",
         &[
             field("WORDS_LOG2", 0, 5, "words of a column, the power of two"),
             field("PORT_COLS", 16, 16, "columns of a beat of weights"),
@@ -287,7 +322,7 @@ pub const REGISTERS: &[Register] = &[
             ),
         ],
     ),
-    register(
+    of_axi(register(
         "EVENTS",
         0x04c,
         Access::ClearByOne,
@@ -298,8 +333,8 @@ pub const REGISTERS: &[Register] = &[
             field("RESET", 2, 1, "the array was reset: abort, watchdog, or a dropped image"),
             field("ERROR", 3, 1, "a bit of `ERROR` was set"),
         ],
-    ),
-    register(
+    )),
+    of_axi(register(
         "IRQ_ENABLE",
         0x050,
         Access::ReadWrite,
@@ -310,36 +345,36 @@ pub const REGISTERS: &[Register] = &[
             field("RESET", 2, 1, "as in `EVENTS`"),
             field("ERROR", 3, 1, "as in `EVENTS`"),
         ],
-    ),
-    register(
+    )),
+    of_axi(register(
         "WATCHDOG",
         0x054,
         Access::ReadWrite,
         "most cycles of an image, as `CYCLES` counts them; 0 for no limit",
         &[],
-    ),
-    register(
+    )),
+    of_axi(register(
         "TIMEOUT",
         0x058,
         Access::ReadWrite,
         "cycles that a port may wait for the host; 0 for no limit",
         &[],
-    ),
-    register(
+    )),
+    of_axi(register(
         "LOAD_BASE_LOW",
         0x060,
         Access::ReadWrite,
         "address of the memory image; the low three bits do not count",
         &[],
-    ),
-    register(
+    )),
+    of_axi(register(
         "LOAD_BASE_HIGH",
         0x064,
         Access::ReadWrite,
         "upper bits of the address; those that the port does not have do not count",
         &[],
-    ),
-    register("LOAD_LENGTH", 0x068, Access::ReadWrite, "bytes of the memory image", &[]),
+    )),
+    of_axi(register("LOAD_LENGTH", 0x068, Access::ReadWrite, "bytes of the memory image", &[])),
     register(
         "LOAD_SELECT",
         0x06c,
@@ -355,7 +390,7 @@ pub const REGISTERS: &[Register] = &[
         "LOAD_DATA",
         0x070,
         Access::Write,
-        "the words, one after the other, each in as many pairs of writes as it has units of 64 bits, low half first; refused unless idle",
+        "the words, one after the other, each in as many pairs of writes as it has units of 64 bits, low half first (behind a serial line in as many writes as it has units of 32 bits, lowest first); refused unless idle",
         &[],
     ),
     register(
@@ -365,23 +400,29 @@ pub const REGISTERS: &[Register] = &[
         "cycles of the last image that ended, without `STALLS`: exactly those that `heartbit inspect` predicts",
         &[],
     ),
-    register(
+    of_axi(register(
         "STALLS",
         0x084,
         Access::Read,
         "further cycles of it, in which its result waited to be taken",
         &[],
-    ),
-    register("IMAGES", 0x088, Access::Read, "images that ended, modulo 2^32", &[]),
-    register(
+    )),
+    of_axi(register("IMAGES", 0x088, Access::Read, "images that ended, modulo 2^32", &[])),
+    of_axi(register(
         "DROPPED",
         0x08c,
         Access::Read,
         "images that were too short or too long, modulo 2^32",
         &[],
-    ),
-    register("LOAD_CYCLES", 0x090, Access::Read, "cycles of the last load from memory", &[]),
-    register(
+    )),
+    of_axi(register(
+        "LOAD_CYCLES",
+        0x090,
+        Access::Read,
+        "cycles of the last load from memory",
+        &[],
+    )),
+    of_axi(register(
         "CLASS",
         0x094,
         Access::ReadTakes,
@@ -390,33 +431,40 @@ pub const REGISTERS: &[Register] = &[
             field("CLASS", 0, 16, "the class"),
             field("FRESH", 31, 1, "it was not read before; otherwise the read is an underrun"),
         ],
-    ),
+    )),
     of_ring(register(
         "WEIGHT_STALLS",
         0x098,
         Access::Read,
-        "those of `CYCLES` in which a step waited for its weights; only with a weight ring",
+        "those of `CYCLES` in which a step waited for its weights",
         &[],
     )),
     of_ring(register(
         "WEIGHT_BASE_LOW",
         0x0a0,
         Access::ReadWrite,
-        "address of the streamed weights of the program that is loaded next; the low three bits do not count; only with a weight ring",
+        "address of the streamed weights of the program that is loaded next; the low three bits do not count",
         &[],
     )),
     of_ring(register(
         "WEIGHT_BASE_HIGH",
         0x0a4,
         Access::ReadWrite,
-        "upper bits of the address; those that the port does not have do not count; only with a weight ring",
+        "upper bits of the address; those that the port does not have do not count",
         &[],
     )),
     of_ring(register(
         "WEIGHT_LENGTH",
         0x0a8,
         Access::ReadWrite,
-        "bytes of the streamed weights of the program that is loaded next; 0 if it streams none; only with a weight ring",
+        "bytes of the streamed weights of the program that is loaded next; 0 if it streams none",
+        &[],
+    )),
+    of_link(register(
+        "LOAD_CRC",
+        0x0ac,
+        Access::Read,
+        "CRC-32 of what was written to `LOAD_SELECT` and `LOAD_DATA` since the first such write after a `COMMIT` or a new session",
         &[],
     )),
 ];

@@ -1,58 +1,74 @@
-//! The wiring of `heartbit_axi`: which part tells which what.
+//! The wiring of `heartbit_axi` and `heartbit_host`: which part tells which what.
 //!
 //! The ports are those of the module's text in `axi`; the parts are in the files beside this one.
 
-use heartbit_ir::program::{ArrayConfig, MemoryDepths};
-
 use super::inspector::STREAM_WORDS_BITS;
+use super::lite::WORD_BITS;
 use super::share::share_pins;
 use super::weight_image::words_by_units;
 use super::{
     AxiConfig, Hardware, inspector, loader, pass_pins, pixels, register_file, registers, results,
-    small, supervisor, weights,
+    small, supervisor, weights, words,
 };
 use crate::build::{Builder, Instance, Module, Sig};
 
 /// Describes the wrapper around a module with the ports of `heartbit`.
-pub(super) fn wrap(
-    core: &Module,
-    array: &ArrayConfig,
-    depths: &MemoryDepths,
-    axi: AxiConfig,
-) -> Module {
-    assert!(matches!(axi.data_bits, 32 | 64), "bug: {axi:?}");
-    assert!((32..=64).contains(&axi.address_bits), "bug: {axi:?}");
-    let hardware = Hardware { axi, array: *array, depths: *depths };
-    let doc = "Heartbit accelerator behind AXI: control, image and result streams, loader.";
-    let m = Builder::new("heartbit_axi", doc);
-    let registers =
-        register_file::register_file(&|name| hardware.constant(name), depths.ring.is_some());
+pub(super) fn wrap(core: &Module, hardware: &Hardware) -> Module {
+    let &Hardware { axi, depths, .. } = hardware;
+    let (name, doc, loader) = match axi {
+        Some(axi) => {
+            assert!(matches!(axi.data_bits, 32 | 64), "bug: {axi:?}");
+            assert!((32..=64).contains(&axi.address_bits), "bug: {axi:?}");
+            let doc = "Heartbit accelerator behind AXI: control, image and result streams, loader.";
+            ("heartbit_axi", doc, loader::loader(hardware, axi))
+        }
+        None => {
+            let doc = "Heartbit accelerator with registers and streams, for a master on the chip.";
+            ("heartbit_host", doc, words::host_loader(hardware))
+        }
+    };
+    let m = Builder::new(name, doc);
+    let registers = register_file::register_file(hardware);
     let (pixels, results) = (pixels::pixels(), results::results());
-    let loader = loader::loader(&hardware);
-    let inspector = inspector::inspector(array.extended, depths.ring.map(|ring| small(ring.words)));
-    let weights = depths.ring.map(|ring| weights::weights(&hardware, ring));
+    let ring_words = depths.ring.map(|ring| small(ring.words));
+    let inspector = inspector::inspector(hardware.array.extended, ring_words);
+    let weights = axi.zip(depths.ring).map(|(axi, ring)| weights::weights(hardware, axi, ring));
+    let registers_inst = m.inst("registers", &registers);
+    let write_data = match axi {
+        Some(_) => registers_inst.out("write_data"),
+        None => m.input("write_data", 32, "its value"),
+    };
     let top = Top {
         m: &m,
-        registers: m.inst("registers", &registers),
+        axi,
+        registers: registers_inst,
+        write_data,
         loader: m.inst("loader", &loader),
         inspector: m.inst("inspector", &inspector),
         pixels: m.inst("pixels", &pixels),
         core: m.inst("core", core),
         results: m.inst("results", &results),
-        supervisor: m.inst("supervisor", &supervisor::supervisor(depths.ring.is_some())),
+        supervisor: m.inst("supervisor", &supervisor::supervisor(hardware)),
         weights: weights.as_ref().map(|weights| m.inst("weights", weights)),
     };
-    pass_pins(&m, top.registers, &registers, "s_axi_");
+    if axi.is_some() {
+        pass_pins(&m, top.registers, &registers, "s_axi_");
+    } else {
+        top.master();
+    }
     match top.weights {
         None => pass_pins(&m, top.loader, &loader, "m_axi_"),
         Some(weights) => share_pins(&m, &loader, [top.loader, weights], weights.out("busy")),
     }
     pass_pins(&m, top.pixels, &pixels, "s_axis_");
     pass_pins(&m, top.results, &results, "m_axis_");
-    let state = top.state(&hardware);
+    let state = top.state(hardware);
     let illegal = top.accelerator(core, &state);
-    top.load(&state, axi);
-    top.stream(&state, axi);
+    if axi.is_none() {
+        m.output("has_program", state.loaded, "there is a program");
+    }
+    top.load(&state);
+    top.stream(&state);
     top.supervise(&state, illegal);
     top.report(&state, illegal);
     m.finish()
@@ -73,7 +89,10 @@ fn multiple(value: Sig<'_>, times: u64) -> Sig<'_> {
 
 struct Top<'m> {
     m: &'m Builder,
+    axi: Option<AxiConfig>,
     registers: Instance<'m>,
+    /// What is written to a register.
+    write_data: Sig<'m>,
     loader: Instance<'m>,
     inspector: Instance<'m>,
     pixels: Instance<'m>,
@@ -104,8 +123,36 @@ impl<'m> Top<'m> {
     /// A field of `CONTROL` that is written.
     fn command(&self, name: &str) -> Sig<'m> {
         let field = registers::register_named("CONTROL").field(name);
-        let written = self.registers.out("write_data").bit(field.low);
-        written & self.registers.out("control_write")
+        self.write_data.bit(field.low) & self.registers.out("control_write")
+    }
+
+    /// Ports for a master on the chip.
+    fn master(&self) {
+        let (m, registers) = (self.m, self.registers);
+        for (name, width, doc) in [
+            ("write", 1, "a word is written"),
+            ("write_word", WORD_BITS, "its number"),
+            ("read", 1, "a word is read"),
+            ("read_word", WORD_BITS, "its number"),
+        ] {
+            registers.set(name, m.input(name, width, doc));
+        }
+        registers.set("write_data", self.write_data);
+        registers.set("load_crc", m.input("load_crc", 32, "of what was loaded"));
+        m.output("write_ok", registers.out("write_ok"), "it may be written");
+        m.output("read_data", registers.out("read_data"), "the word, 0 where there is none");
+        m.output("read_ok", registers.out("read_ok"), "there is such a word");
+        // What only limits look at.
+        m.discard(self.pixels.out("starved"));
+        m.discard(self.results.out("waiting"));
+        m.discard(self.results.out("taken"));
+        m.output("busy", self.core.out("busy"), "the array works on an image");
+        m.output("failing", registers.out("error").any(), "something went wrong");
+    }
+
+    /// Whether a memory image is being read.
+    fn load_active(&self) -> Option<Sig<'m>> {
+        self.axi.map(|_| self.loader.out("active"))
     }
 
     /// Connects the accelerator's ports; returns whether it halted at an illegal descriptor.
@@ -139,14 +186,15 @@ impl<'m> Top<'m> {
             | pixels.out("beat")
             | pixels.out("broken")
             | self.supervisor.out("image_waiting")
-            | self.core.out("busy")
-            | loader.out("active");
+            | self.core.out("busy");
+        let in_the_way = or(in_the_way, self.load_active());
         let whole = self.inspector.out("legal") & !loader.out("failed");
         let short = self.weights_short(hardware).named("weights_short");
         let fit = whole & !short;
-        let commit = (loader.out("done") | self.command("COMMIT")).named("commit");
+        let done = self.axi.map(|_| loader.out("done"));
+        let commit = or(self.command("COMMIT"), done).named("commit");
         let written = ["load_select_write", "load_data_write"].map(|name| self.registers.out(name));
-        let fresh = self.start() | written[0] | written[1];
+        let fresh = or(written[0] | written[1], self.axi.map(|_| self.start()));
         let loaded = m.reg("loaded", 1, 0);
         let changed = commit | fresh;
         // What is left of weights after an error would not be right.
@@ -169,7 +217,7 @@ impl<'m> Top<'m> {
     /// Whether `WEIGHT_LENGTH` is less than the weights of an image that the program streams.
     fn weights_short(&self, hardware: &Hardware) -> Sig<'m> {
         let m = self.m;
-        let Some(ring) = hardware.depths.ring else { return m.lit(1, 0) };
+        let Some((_, ring)) = self.axi.zip(hardware.depths.ring) else { return m.lit(1, 0) };
         let array = &hardware.array;
         let [by_words, by_units] =
             words_by_units(small(array.cols), small(ring.port_cols), small(array.lanes));
@@ -183,17 +231,20 @@ impl<'m> Top<'m> {
     }
 
     /// Loader, inspector, and when pixels may come.
-    fn load(&self, state: &State<'m>, axi: AxiConfig) {
+    fn load(&self, state: &State<'m>) {
         let (m, registers, loader) = (self.m, self.registers, self.loader);
-        let base = [registers.out("load_base_high"), registers.out("load_base_low")];
+        if let Some(axi) = self.axi {
+            let base = [registers.out("load_base_high"), registers.out("load_base_low")];
+            loader
+                .set("start", self.start())
+                .set("base", m.concat(&base).keep(0, axi.address_bits))
+                .set("length", registers.out("load_length"))
+                .set("abort", state.abort);
+        }
         loader
-            .set("start", self.start())
-            .set("base", m.concat(&base).keep(0, axi.address_bits))
-            .set("length", registers.out("load_length"))
-            .set("abort", state.abort)
             .set("select", registers.out("load_select_write"))
             .set("push", registers.out("load_data_write"))
-            .set("write_data", registers.out("write_data"));
+            .set("write_data", self.write_data);
         self.inspector
             .set("en", loader.out("load_en") & loader.out("load_target").eq(0))
             .set("address", loader.out("load_addr"))
@@ -201,7 +252,7 @@ impl<'m> Top<'m> {
         let resync = m.reg("resync", 1, 0);
         resync.next(self.command("RESYNC"));
         self.pixels
-            .set("open", state.loaded & !loader.out("active"))
+            .set("open", self.load_active().map_or(state.loaded, |active| state.loaded & !active))
             .set("height", self.inspector.out("height"))
             .set("width", self.inspector.out("width"))
             .set("kill", state.kill)
@@ -210,10 +261,10 @@ impl<'m> Top<'m> {
 
         let command = |name: &str| {
             let field = registers::register_named("CONTROL").field(name);
-            registers.out("write_data").bit(field.low)
+            self.write_data.bit(field.low)
         };
         // Together with an abort they are refused.
-        let loads = command("START_LOAD") | command("COMMIT");
+        let loads = or(command("COMMIT"), self.axi.map(|_| command("START_LOAD")));
         registers
             .set("control_allow", !loads | (state.idle & !command("ABORT")))
             .set("load_select_allow", state.idle)
@@ -221,9 +272,9 @@ impl<'m> Top<'m> {
     }
 
     /// The weights that come from memory.
-    fn stream(&self, state: &State<'m>, axi: AxiConfig) {
+    fn stream(&self, state: &State<'m>) {
         let (registers, core) = (self.registers, self.core);
-        let Some(weights) = self.weights else { return };
+        let Some((axi, weights)) = self.axi.zip(self.weights) else { return };
         let base = [registers.out("weight_base_high"), registers.out("weight_base_low")];
         weights
             .set("base", self.m.concat(&base).keep(0, axi.address_bits))
@@ -238,49 +289,61 @@ impl<'m> Top<'m> {
     }
 
     fn supervise(&self, state: &State<'m>, illegal: Sig<'m>) {
-        let (core, pixels, results, loader) = (self.core, self.pixels, self.results, self.loader);
         let supervisor = self.supervisor;
+        let response = self.weights.map(|weights| weights.out("response"));
+        supervisor
+            .set("abort", or(state.abort, response))
+            .set("illegal", illegal)
+            .set("busy", self.core.out("busy"));
+        for name in ["complete", "broken"] {
+            supervisor.set(name, self.pixels.out(name));
+        }
+        for name in ["finished", "stalled"] {
+            supervisor.set(name, self.results.out(name));
+        }
+        if self.axi.is_some() {
+            self.limit();
+        }
+    }
+
+    /// The limits that a host behind AXI may set, and what it counts and reads.
+    fn limit(&self) {
+        let (core, pixels, results, loader) = (self.core, self.pixels, self.results, self.loader);
+        let (supervisor, registers) = (self.supervisor, self.registers);
         let mut waits = pixels.out("starved") | results.out("waiting") | loader.out("active");
         let mut beat = pixels.out("beat") | results.out("taken") | loader.out("beat");
-        let mut abort = state.abort;
         if let Some(weights) = self.weights {
             waits = waits | core.out("weight_wait");
             beat = beat | weights.out("beat");
-            abort = abort | weights.out("response");
         }
         supervisor
-            .set("abort", abort)
-            .set("illegal", illegal)
-            .set("busy", core.out("busy"))
             .set("class_now", core.out("out_data").slice(0, 16))
-            .set("class_taken", self.registers.out("class_taken"))
-            .set("watchdog", self.registers.out("watchdog"))
-            .set("timeout", self.registers.out("timeout"))
+            .set("class_taken", registers.out("class_taken"))
+            .set("watchdog", registers.out("watchdog"))
+            .set("timeout", registers.out("timeout"))
             .set("waits", waits)
             .set("beat", beat)
             .set("load_active", loader.out("active"));
-        for name in ["complete", "broken", "early", "late"] {
+        for name in ["early", "late"] {
             supervisor.set(name, pixels.out(name));
         }
-        for name in ["finished", "stalled"] {
-            supervisor.set(name, results.out(name));
+        registers
+            .set("class_class", supervisor.out("last_class"))
+            .set("class_fresh", supervisor.out("fresh"));
+        for name in ["stalls", "images", "dropped", "load_cycles"] {
+            registers.set(name, supervisor.out(name));
         }
     }
 
     /// The registers that show something.
     fn report(&self, state: &State<'m>, illegal: Sig<'m>) {
-        let (m, registers, loader) = (self.m, self.registers, self.loader);
+        let (m, registers) = (self.m, self.registers);
         let (pixels, results, supervisor) = (self.pixels, self.results, self.supervisor);
-        for name in ["cycles", "stalls", "images", "dropped", "load_cycles"] {
-            registers.set(name, supervisor.out(name));
-        }
-        registers
-            .set("class_class", supervisor.out("last_class"))
-            .set("class_fresh", supervisor.out("fresh"));
+        registers.set("cycles", supervisor.out("cycles"));
         for (name, value) in [
             ("idle", state.idle),
             ("loaded", state.loaded),
-            ("loading", loader.out("active")),
+            ("loading", self.load_active().unwrap_or_else(|| m.lit(1, 0))),
             ("receiving", pixels.out("receiving")),
             ("waiting", supervisor.out("image_waiting")),
             ("busy", self.core.out("busy")),
@@ -290,45 +353,69 @@ impl<'m> Top<'m> {
         ] {
             registers.set(&format!("status_{name}"), value);
         }
-        let refused = registers.out("control_refused")
-            | registers.out("load_select_refused")
-            | registers.out("load_data_refused");
-        let unwanted = pixels.out("offered") & !state.loaded & !loader.out("active");
-        let timed_out = supervisor.out("timed_out");
-        let mut response = loader.out("response");
-        let mut wants_memory = loader.out("active");
-        if let Some(weights) = self.weights {
-            response = response | weights.out("response");
-            wants_memory = wants_memory | self.core.out("weight_wait");
-        }
-        let errors = [
-            ("illegal_program", state.unfit),
-            ("illegal_descriptor", illegal),
-            ("load_format", loader.out("format")),
-            ("load_range", loader.out("range")),
-            ("load_refused", refused),
-            ("memory_response", response),
-            ("input_short", pixels.out("early")),
-            ("input_long", pixels.out("late")),
-            ("no_program", unwanted),
-            ("output_underrun", supervisor.out("underrun")),
-            ("watchdog", supervisor.out("barked")),
-            ("input_stall", timed_out & pixels.out("starved")),
-            ("output_stall", timed_out & results.out("waiting")),
-            ("memory_stall", timed_out & wants_memory),
-            ("weights_short", state.short),
-        ];
+        let errors = self.errors(state, illegal);
         for (name, value) in errors {
-            registers.set(&format!("error_{name}"), value);
+            registers.set(&format!("error_{name}"), value.unwrap_or_else(|| m.lit(1, 0)));
         }
-        let any = errors.into_iter().fold(m.lit(1, 0), |any, (_, value)| any | value);
+        if self.axi.is_none() {
+            return;
+        }
+        let happen = errors.into_iter().filter_map(|(_, value)| value);
+        let any = happen.fold(m.lit(1, 0), |any, value| any | value);
         registers
             .set("events_image", results.out("finished"))
-            .set("events_load", loader.out("done"))
+            .set("events_load", self.loader.out("done"))
             .set("events_reset", state.kill)
             .set("events_error", any);
         let irq = m.reg("irq_q", 1, 0);
         irq.next((registers.out("events") & registers.out("irq_enable")).any());
         m.output("irq", *irq, "interrupt, a level");
     }
+
+    /// The fields of `ERROR`, and what sets them where this hardware has it.
+    fn errors(&self, state: &State<'m>, illegal: Sig<'m>) -> [(&'static str, Option<Sig<'m>>); 15] {
+        let (registers, loader, pixels) = (self.registers, self.loader, self.pixels);
+        let refused = registers.out("control_refused")
+            | registers.out("load_select_refused")
+            | registers.out("load_data_refused");
+        let unwanted = pixels.out("offered") & !state.loaded;
+        let unwanted = self.load_active().map_or(unwanted, |active| unwanted & !active);
+        let of_axi = self.axi.map(|_| {
+            let timed_out = self.supervisor.out("timed_out");
+            let response = self.weights.map(|weights| weights.out("response"));
+            let waits = self.weights.map(|_| self.core.out("weight_wait"));
+            [
+                loader.out("format"),
+                or(loader.out("response"), response),
+                self.supervisor.out("underrun"),
+                self.supervisor.out("barked"),
+                timed_out & pixels.out("starved"),
+                timed_out & self.results.out("waiting"),
+                timed_out & or(loader.out("active"), waits),
+            ]
+        });
+        let of_axi = |k: usize| of_axi.map(|errors| errors[k]);
+        [
+            ("illegal_program", Some(state.unfit)),
+            ("illegal_descriptor", Some(illegal)),
+            ("load_format", of_axi(0)),
+            ("load_range", Some(loader.out("range"))),
+            ("load_refused", Some(refused)),
+            ("memory_response", of_axi(1)),
+            ("input_short", Some(pixels.out("early"))),
+            ("input_long", Some(pixels.out("late"))),
+            ("no_program", Some(unwanted)),
+            ("output_underrun", of_axi(2)),
+            ("watchdog", of_axi(3)),
+            ("input_stall", of_axi(4)),
+            ("output_stall", of_axi(5)),
+            ("memory_stall", of_axi(6)),
+            ("weights_short", self.axi.map(|_| state.short)),
+        ]
+    }
+}
+
+/// Either, where there is a second one.
+fn or<'m>(one: Sig<'m>, other: Option<Sig<'m>>) -> Sig<'m> {
+    other.map_or(one, |other| one | other)
 }

@@ -21,7 +21,7 @@
 
 use super::reader::{AHEAD, BEATS_BITS, BURST, weight_reader};
 use super::weight_image::chunks_of_beat;
-use super::{Hardware, UNIT_BITS, beats_of_unit, bits_for, pass_pins, small};
+use super::{AxiConfig, Hardware, UNIT_BITS, beats_of_unit, bits_for, pass_pins, small};
 use crate::build::{Builder, Instance, Module, Sig};
 use heartbit_ir::program::WeightRing;
 
@@ -29,9 +29,8 @@ use heartbit_ir::program::WeightRing;
 const QUEUE: u32 = AHEAD * BURST;
 
 /// Describes the module `axi_weights`.
-pub(super) fn weights(hardware: &Hardware, ring: WeightRing) -> Module {
+pub(super) fn weights(hardware: &Hardware, config: AxiConfig, ring: WeightRing) -> Module {
     let m = Builder::new("axi_weights", "Streams weights from memory.");
-    let config = hardware.axi;
     // A host may prepare the next program while this one runs.
     let take = m.input("take", 1, "takes the next two");
     let base = m.input("base", config.address_bits, "where the sequence is");

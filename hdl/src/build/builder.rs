@@ -60,6 +60,8 @@ impl Builder {
         let draft = Draft {
             name: name.into(),
             doc: doc.into(),
+            clock: "clk".into(),
+            reset: "rst".into(),
             place: Location::caller(),
             nodes: Vec::new(),
             known: HashMap::new(),
@@ -73,6 +75,15 @@ impl Builder {
             discards: Vec::new(),
         };
         Self { draft: RefCell::new(draft) }
+    }
+
+    /// Gives clock and reset other names than `clk` and `rst`, for a module at the top.
+    #[track_caller]
+    pub fn name_clock(&self, clock: &str, reset: &str) {
+        self.claim(clock);
+        self.claim(reset);
+        let mut draft = self.draft.borrow_mut();
+        (draft.clock, draft.reset) = (clock.into(), reset.into());
     }
 
     /// Declares an input port.

@@ -61,17 +61,27 @@ impl Module {
         &self.data.draft.doc
     }
 
-    /// All ports in the order of the text: `clk` and `rst` where the module or a part of it has
+    /// Name of the clock.
+    pub(crate) fn clock(&self) -> &str {
+        &self.data.draft.clock
+    }
+
+    /// Name of the reset.
+    pub(crate) fn reset(&self) -> &str {
+        &self.data.draft.reset
+    }
+
+    /// All ports in the order of the text: clock and reset (`clk` and `rst`) where the module or a part of it has
     /// state or reset, then the inputs, then the outputs.
     pub fn ports(&self) -> Vec<Port> {
         let port = |name: &str, width, direction| Port { name: name.into(), width, direction };
         let data = &*self.data;
         let mut out = Vec::new();
         if data.needs_clk {
-            out.push(port("clk", 1, Direction::Input));
+            out.push(port(&data.draft.clock, 1, Direction::Input));
         }
         if data.needs_rst {
-            out.push(port("rst", 1, Direction::Input));
+            out.push(port(&data.draft.reset, 1, Direction::Input));
         }
         out.extend(data.draft.inputs.iter().map(|p| port(&p.name, p.width, Direction::Input)));
         out.extend(data.draft.outputs.iter().map(|p| port(&p.name, p.width, Direction::Output)));

@@ -183,6 +183,8 @@ pub(crate) struct InstDecl {
 pub(crate) struct Draft {
     pub(crate) name: String,
     pub(crate) doc: String,
+    pub(crate) clock: String,
+    pub(crate) reset: String,
     pub(crate) place: Place,
     pub(crate) nodes: Vec<Node>,
     /// Equal expressions are one node.

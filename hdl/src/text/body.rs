@@ -237,16 +237,17 @@ impl<'a> Printer<'a> {
     }
 
     fn instances(&mut self, children: &[String]) {
+        let (clock, common) = (&self.draft.clock, &self.draft.reset);
         for (inst, module) in self.draft.insts.iter().zip(children) {
             let child = &inst.module.data;
             let mut ports = Vec::new();
             if child.needs_clk {
-                ports.push(".clk(clk)".to_owned());
+                ports.push(format!(".{}({clock})", child.draft.clock));
             }
             if let Some(reset) = inst.reset {
-                ports.push(format!(".rst(rst | {})", self.text[reset]));
+                ports.push(format!(".{}({common} | {})", child.draft.reset, self.text[reset]));
             } else if child.needs_rst {
-                ports.push(".rst(rst)".to_owned());
+                ports.push(format!(".{}({common})", child.draft.reset));
             }
             for (port, value) in child.draft.inputs.iter().zip(&inst.inputs) {
                 let value = value.expect("bug: instance inputs are driven");
@@ -261,6 +262,7 @@ impl<'a> Printer<'a> {
 
     fn registers(&mut self) {
         let draft = self.draft;
+        let (clock, reset) = (&draft.clock, &draft.reset);
         for reg in &draft.regs {
             let next = reg.next.expect("bug: registers are driven");
             let name = &reg.name;
@@ -272,16 +274,17 @@ impl<'a> Printer<'a> {
             match &reg.reset {
                 Some(value) => {
                     let value = literal(draft.nodes[reg.node].width, value);
-                    put!(self, "  always @(posedge clk)");
-                    put!(self, "    if (rst) {name} <= {value};");
+                    put!(self, "  always @(posedge {clock})");
+                    put!(self, "    if ({reset}) {name} <= {value};");
                     put!(self, "    else {load}");
                 }
-                None => put!(self, "  always @(posedge clk) {load}"),
+                None => put!(self, "  always @(posedge {clock}) {load}"),
             }
         }
     }
 
     fn memories(&mut self) {
+        let clock = &self.draft.clock;
         for mem in &self.draft.mems {
             let (Some(write), Some(read)) = (&mem.write, &mem.read) else {
                 unreachable!("bug: memories have both ports");
@@ -295,7 +298,7 @@ impl<'a> Printer<'a> {
                 Some(enable) => format!("if ({}) {load}", t(enable)),
                 None => load,
             };
-            put!(self, "  always @(posedge clk) begin\n    {write}\n    {read}\n  end");
+            put!(self, "  always @(posedge {clock}) begin\n    {write}\n    {read}\n  end");
         }
     }
 

@@ -36,14 +36,14 @@
 
 /* The ports. (constant) */
 #define HEARTBIT_CONFIG2 0x010u
-#define HEARTBIT_CONFIG2_DATA_BITS 0x000000ffu /* data bits of the AXI4 port */
+#define HEARTBIT_CONFIG2_DATA_BITS 0x000000ffu /* data bits of the AXI4 port, 0 without one */
 #define HEARTBIT_CONFIG2_DATA_BITS_SHIFT 0u
-#define HEARTBIT_CONFIG2_ADDRESS_BITS 0x0000ff00u /* address bits of the AXI4 port */
+#define HEARTBIT_CONFIG2_ADDRESS_BITS 0x0000ff00u /* address bits of the AXI4 port, 0 without one */
 #define HEARTBIT_CONFIG2_ADDRESS_BITS_SHIFT 8u
 #define HEARTBIT_CONFIG2_LOAD_BITS 0xffff0000u /* bits of the widest word that is loaded */
 #define HEARTBIT_CONFIG2_LOAD_BITS_SHIFT 16u
 
-/* The weight ring; there is none without one. (constant) */
+/* The weight ring. (constant) */
 #define HEARTBIT_CONFIG3 0x014u
 #define HEARTBIT_CONFIG3_WORDS_LOG2 0x0000001fu /* words of a column, the power of two */
 #define HEARTBIT_CONFIG3_WORDS_LOG2_SHIFT 0u
@@ -111,33 +111,33 @@
 #define HEARTBIT_ERROR_MEMORY_STALL 0x00002000u /* no beat of a memory image for `TIMEOUT` cycles, or none of the weights that a step waits for */
 #define HEARTBIT_ERROR_WEIGHTS_SHORT 0x00004000u /* the program streams more weights than `WEIGHT_LENGTH` bytes hold; it is not used */
 
-/* What has happened. (write 1 to clear) */
+/* What has happened; only behind AXI. (write 1 to clear) */
 #define HEARTBIT_EVENTS 0x04cu
 #define HEARTBIT_EVENTS_IMAGE 0x00000001u /* the class of an image was sent */
 #define HEARTBIT_EVENTS_LOAD 0x00000002u /* a load has ended, well or not */
 #define HEARTBIT_EVENTS_RESET 0x00000004u /* the array was reset: abort, watchdog, or a dropped image */
 #define HEARTBIT_EVENTS_ERROR 0x00000008u /* a bit of `ERROR` was set */
 
-/* `irq` is 1 while an event with its bit here is set. (read/write) */
+/* `irq` is 1 while an event with its bit here is set; only behind AXI. (read/write) */
 #define HEARTBIT_IRQ_ENABLE 0x050u
 #define HEARTBIT_IRQ_ENABLE_IMAGE 0x00000001u /* as in `EVENTS` */
 #define HEARTBIT_IRQ_ENABLE_LOAD 0x00000002u /* as in `EVENTS` */
 #define HEARTBIT_IRQ_ENABLE_RESET 0x00000004u /* as in `EVENTS` */
 #define HEARTBIT_IRQ_ENABLE_ERROR 0x00000008u /* as in `EVENTS` */
 
-/* Most cycles of an image, as `CYCLES` counts them; 0 for no limit. (read/write) */
+/* Most cycles of an image, as `CYCLES` counts them; 0 for no limit; only behind AXI. (read/write) */
 #define HEARTBIT_WATCHDOG 0x054u
 
-/* Cycles that a port may wait for the host; 0 for no limit. (read/write) */
+/* Cycles that a port may wait for the host; 0 for no limit; only behind AXI. (read/write) */
 #define HEARTBIT_TIMEOUT 0x058u
 
-/* Address of the memory image; the low three bits do not count. (read/write) */
+/* Address of the memory image; the low three bits do not count; only behind AXI. (read/write) */
 #define HEARTBIT_LOAD_BASE_LOW 0x060u
 
-/* Upper bits of the address; those that the port does not have do not count. (read/write) */
+/* Upper bits of the address; those that the port does not have do not count; only behind AXI. (read/write) */
 #define HEARTBIT_LOAD_BASE_HIGH 0x064u
 
-/* Bytes of the memory image. (read/write) */
+/* Bytes of the memory image; only behind AXI. (read/write) */
 #define HEARTBIT_LOAD_LENGTH 0x068u
 
 /* Where the next words of `LOAD_DATA` go; what was loaded before is no program any more; refused unless idle. (write) */
@@ -149,41 +149,44 @@
 #define HEARTBIT_LOAD_SELECT_ADDRESS 0xffff0000u /* first word */
 #define HEARTBIT_LOAD_SELECT_ADDRESS_SHIFT 16u
 
-/* The words, one after the other, each in as many pairs of writes as it has units of 64 bits, low half first; refused unless idle. (write) */
+/* The words, one after the other, each in as many pairs of writes as it has units of 64 bits, low half first (behind a serial line in as many writes as it has units of 32 bits, lowest first); refused unless idle. (write) */
 #define HEARTBIT_LOAD_DATA 0x070u
 
 /* Cycles of the last image that ended, without `STALLS`: exactly those that `heartbit inspect` predicts. (read) */
 #define HEARTBIT_CYCLES 0x080u
 
-/* Further cycles of it, in which its result waited to be taken. (read) */
+/* Further cycles of it, in which its result waited to be taken; only behind AXI. (read) */
 #define HEARTBIT_STALLS 0x084u
 
-/* Images that ended, modulo 2^32. (read) */
+/* Images that ended, modulo 2^32; only behind AXI. (read) */
 #define HEARTBIT_IMAGES 0x088u
 
-/* Images that were too short or too long, modulo 2^32. (read) */
+/* Images that were too short or too long, modulo 2^32; only behind AXI. (read) */
 #define HEARTBIT_DROPPED 0x08cu
 
-/* Cycles of the last load from memory. (read) */
+/* Cycles of the last load from memory; only behind AXI. (read) */
 #define HEARTBIT_LOAD_CYCLES 0x090u
 
-/* The class of the last image that ended. (read takes) */
+/* The class of the last image that ended; only behind AXI. (read takes) */
 #define HEARTBIT_CLASS 0x094u
 #define HEARTBIT_CLASS_CLASS 0x0000ffffu /* the class */
 #define HEARTBIT_CLASS_CLASS_SHIFT 0u
 #define HEARTBIT_CLASS_FRESH 0x80000000u /* it was not read before; otherwise the read is an underrun */
 
-/* Those of `CYCLES` in which a step waited for its weights; only with a weight ring. (read) */
+/* Those of `CYCLES` in which a step waited for its weights. (read) */
 #define HEARTBIT_WEIGHT_STALLS 0x098u
 
-/* Address of the streamed weights of the program that is loaded next; the low three bits do not count; only with a weight ring. (read/write) */
+/* Address of the streamed weights of the program that is loaded next; the low three bits do not count. (read/write) */
 #define HEARTBIT_WEIGHT_BASE_LOW 0x0a0u
 
-/* Upper bits of the address; those that the port does not have do not count; only with a weight ring. (read/write) */
+/* Upper bits of the address; those that the port does not have do not count. (read/write) */
 #define HEARTBIT_WEIGHT_BASE_HIGH 0x0a4u
 
-/* Bytes of the streamed weights of the program that is loaded next; 0 if it streams none; only with a weight ring. (read/write) */
+/* Bytes of the streamed weights of the program that is loaded next; 0 if it streams none. (read/write) */
 #define HEARTBIT_WEIGHT_LENGTH 0x0a8u
+
+/* CRC-32 of what was written to `LOAD_SELECT` and `LOAD_DATA` since the first such write after a `COMMIT` or a new session; only behind a serial line. (read) */
+#define HEARTBIT_LOAD_CRC 0x0acu
 
 /* First word of a memory image. */
 #define HEARTBIT_MEMORY_IMAGE_MAGIC 0x314d4248u

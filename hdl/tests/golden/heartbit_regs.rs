@@ -74,13 +74,13 @@ pub const CONFIG1_ACC_BITS_SHIFT: u32 = 0x18;
 /// The ports. (constant)
 pub const CONFIG2: u32 = 0x010;
 
-/// `DATA_BITS`: data bits of the AXI4 port.
+/// `DATA_BITS`: data bits of the AXI4 port, 0 without one.
 pub const CONFIG2_DATA_BITS: u32 = 0x0000_00ff;
 
 /// Its lowest bit.
 pub const CONFIG2_DATA_BITS_SHIFT: u32 = 0x00;
 
-/// `ADDRESS_BITS`: address bits of the AXI4 port.
+/// `ADDRESS_BITS`: address bits of the AXI4 port, 0 without one.
 pub const CONFIG2_ADDRESS_BITS: u32 = 0x0000_ff00;
 
 /// Its lowest bit.
@@ -92,7 +92,7 @@ pub const CONFIG2_LOAD_BITS: u32 = 0xffff_0000;
 /// Its lowest bit.
 pub const CONFIG2_LOAD_BITS_SHIFT: u32 = 0x10;
 
-/// The weight ring; there is none without one. (constant)
+/// The weight ring. (constant)
 pub const CONFIG3: u32 = 0x014;
 
 /// `WORDS_LOG2`: words of a column, the power of two.
@@ -224,7 +224,7 @@ pub const ERROR_MEMORY_STALL: u32 = 0x0000_2000;
 /// `WEIGHTS_SHORT`: the program streams more weights than `WEIGHT_LENGTH` bytes hold; it is not used.
 pub const ERROR_WEIGHTS_SHORT: u32 = 0x0000_4000;
 
-/// What has happened. (write 1 to clear)
+/// What has happened; only behind AXI. (write 1 to clear)
 pub const EVENTS: u32 = 0x04c;
 
 /// `IMAGE`: the class of an image was sent.
@@ -239,7 +239,7 @@ pub const EVENTS_RESET: u32 = 0x0000_0004;
 /// `ERROR`: a bit of `ERROR` was set.
 pub const EVENTS_ERROR: u32 = 0x0000_0008;
 
-/// `irq` is 1 while an event with its bit here is set. (read/write)
+/// `irq` is 1 while an event with its bit here is set; only behind AXI. (read/write)
 pub const IRQ_ENABLE: u32 = 0x050;
 
 /// `IMAGE`: as in `EVENTS`.
@@ -254,19 +254,19 @@ pub const IRQ_ENABLE_RESET: u32 = 0x0000_0004;
 /// `ERROR`: as in `EVENTS`.
 pub const IRQ_ENABLE_ERROR: u32 = 0x0000_0008;
 
-/// Most cycles of an image, as `CYCLES` counts them; 0 for no limit. (read/write)
+/// Most cycles of an image, as `CYCLES` counts them; 0 for no limit; only behind AXI. (read/write)
 pub const WATCHDOG: u32 = 0x054;
 
-/// Cycles that a port may wait for the host; 0 for no limit. (read/write)
+/// Cycles that a port may wait for the host; 0 for no limit; only behind AXI. (read/write)
 pub const TIMEOUT: u32 = 0x058;
 
-/// Address of the memory image; the low three bits do not count. (read/write)
+/// Address of the memory image; the low three bits do not count; only behind AXI. (read/write)
 pub const LOAD_BASE_LOW: u32 = 0x060;
 
-/// Upper bits of the address; those that the port does not have do not count. (read/write)
+/// Upper bits of the address; those that the port does not have do not count; only behind AXI. (read/write)
 pub const LOAD_BASE_HIGH: u32 = 0x064;
 
-/// Bytes of the memory image. (read/write)
+/// Bytes of the memory image; only behind AXI. (read/write)
 pub const LOAD_LENGTH: u32 = 0x068;
 
 /// Where the next words of `LOAD_DATA` go; what was loaded before is no program any more; refused unless idle. (write)
@@ -290,25 +290,25 @@ pub const LOAD_SELECT_ADDRESS: u32 = 0xffff_0000;
 /// Its lowest bit.
 pub const LOAD_SELECT_ADDRESS_SHIFT: u32 = 0x10;
 
-/// The words, one after the other, each in as many pairs of writes as it has units of 64 bits, low half first; refused unless idle. (write)
+/// The words, one after the other, each in as many pairs of writes as it has units of 64 bits, low half first (behind a serial line in as many writes as it has units of 32 bits, lowest first); refused unless idle. (write)
 pub const LOAD_DATA: u32 = 0x070;
 
 /// Cycles of the last image that ended, without `STALLS`: exactly those that `heartbit inspect` predicts. (read)
 pub const CYCLES: u32 = 0x080;
 
-/// Further cycles of it, in which its result waited to be taken. (read)
+/// Further cycles of it, in which its result waited to be taken; only behind AXI. (read)
 pub const STALLS: u32 = 0x084;
 
-/// Images that ended, modulo 2^32. (read)
+/// Images that ended, modulo 2^32; only behind AXI. (read)
 pub const IMAGES: u32 = 0x088;
 
-/// Images that were too short or too long, modulo 2^32. (read)
+/// Images that were too short or too long, modulo 2^32; only behind AXI. (read)
 pub const DROPPED: u32 = 0x08c;
 
-/// Cycles of the last load from memory. (read)
+/// Cycles of the last load from memory; only behind AXI. (read)
 pub const LOAD_CYCLES: u32 = 0x090;
 
-/// The class of the last image that ended. (read takes)
+/// The class of the last image that ended; only behind AXI. (read takes)
 pub const CLASS: u32 = 0x094;
 
 /// `CLASS`: the class.
@@ -320,17 +320,20 @@ pub const CLASS_CLASS_SHIFT: u32 = 0x00;
 /// `FRESH`: it was not read before; otherwise the read is an underrun.
 pub const CLASS_FRESH: u32 = 0x8000_0000;
 
-/// Those of `CYCLES` in which a step waited for its weights; only with a weight ring. (read)
+/// Those of `CYCLES` in which a step waited for its weights. (read)
 pub const WEIGHT_STALLS: u32 = 0x098;
 
-/// Address of the streamed weights of the program that is loaded next; the low three bits do not count; only with a weight ring. (read/write)
+/// Address of the streamed weights of the program that is loaded next; the low three bits do not count. (read/write)
 pub const WEIGHT_BASE_LOW: u32 = 0x0a0;
 
-/// Upper bits of the address; those that the port does not have do not count; only with a weight ring. (read/write)
+/// Upper bits of the address; those that the port does not have do not count. (read/write)
 pub const WEIGHT_BASE_HIGH: u32 = 0x0a4;
 
-/// Bytes of the streamed weights of the program that is loaded next; 0 if it streams none; only with a weight ring. (read/write)
+/// Bytes of the streamed weights of the program that is loaded next; 0 if it streams none. (read/write)
 pub const WEIGHT_LENGTH: u32 = 0x0a8;
+
+/// CRC-32 of what was written to `LOAD_SELECT` and `LOAD_DATA` since the first such write after a `COMMIT` or a new session; only behind a serial line. (read)
+pub const LOAD_CRC: u32 = 0x0ac;
 
 /// First word of a memory image.
 pub const MEMORY_IMAGE_MAGIC: u32 = 0x314d_4248;
