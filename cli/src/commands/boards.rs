@@ -17,13 +17,24 @@ fn entry(board: &Board) -> Value {
         "name": board.name, "title": board.title, "device": board.device, "family": board.family,
         "model": board.model.map(heartbit_compiler::resources::Family::name),
         "clock_mhz": board.clock_mhz, "capacity": board.capacity,
-        "source": { "capacity": board.capacity_source, "clock": board.clock_source },
+        "flow": board.flow.name(), "memories": board.memories, "documentation": board.documentation,
+        "source": board.source,
     })
 }
 
 fn text(boards: &[Board]) -> String {
-    let mut table =
-        Table::new(&["board", "device", "family", "LUT", "FF", "block RAM", "DSP", "MHz", "model"]);
+    let mut table = Table::new(&[
+        "board",
+        "device",
+        "family",
+        "LUT",
+        "FF",
+        "block RAM",
+        "DSP",
+        "MHz",
+        "model",
+        "flow",
+    ]);
     for board in boards {
         let number = |n: Option<u64>| n.map_or_else(|| "-".to_owned(), grouped);
         let c = &board.capacity;
@@ -37,6 +48,7 @@ fn text(boards: &[Board]) -> String {
             number(c.dsp),
             board.clock_mhz.to_string(),
             if board.model.is_some() { "yes" } else { "no" }.to_owned(),
+            board.flow.name().to_owned(),
         ]);
     }
     format!(
