@@ -1,17 +1,21 @@
-//! Boards: what they have, what a program asks of one, and their top levels.
+//! Boards: what they have, what a program asks of one, and the way from a build to a bitstream.
 //!
 //! * [`board`]: board files, which are data, and their rules; [`packages`]: the pins there are;
 //! * [`pll`], [`pads`], [`top`], [`constraints`]: a board's top level and its project files;
-//! * [`synthesis`]: yosys on the emitted Verilog, to which the resource model is fitted.
+//! * [`pnr`]: place-and-route with the open tools, and their reports;
+//! * [`synthesis`]: yosys on the emitted Verilog, to which the resource model is fitted;
+//! * [`catalogue`]: the page of boards and results.
 //!
 //! Not here: the accelerator and its link (`hdl`), the schedule, the resource model and the search
 //! (`compiler`).
 
 pub mod board;
+pub mod catalogue;
 pub mod constraints;
 pub mod packages;
 pub mod pads;
 pub mod pll;
+pub mod pnr;
 pub mod synthesis;
 pub mod top;
 

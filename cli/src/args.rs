@@ -3,8 +3,9 @@
 mod bench;
 #[cfg(feature = "train")]
 mod landscape;
-mod port;
 mod link;
+mod pnr;
+mod port;
 mod search;
 #[cfg(feature = "train")]
 mod train;
@@ -28,6 +29,7 @@ pub(crate) use bench::{
 #[cfg(feature = "train")]
 pub(crate) use landscape::LandscapeArgs;
 pub(crate) use link::UartArgs;
+pub(crate) use pnr::{BoardsArgs, PnrArgs};
 pub(crate) use port::PortArgs;
 pub(crate) use search::{FpgaArgs, SearchArgs};
 #[cfg(feature = "train")]
@@ -112,7 +114,9 @@ pub(crate) enum Command {
     /// Finds bit widths of stem, shortcuts and head: the Pareto front of accuracy and cycles.
     Widths(WidthsArgs),
     /// Lists the boards with their capacities.
-    Boards,
+    Boards(BoardsArgs),
+    /// Puts a build on a board: top level, place-and-route, bitstream.
+    Pnr(PnrArgs),
     /// Shows layers, shapes, cycles and memories.
     Inspect(InspectArgs),
     /// Runs the cycle-exact simulator and compares every tensor with the interpreter.

@@ -13,6 +13,7 @@ pub(crate) mod landscape;
 pub(crate) mod merge;
 pub(crate) mod models;
 pub(crate) mod plot;
+pub(crate) mod pnr;
 pub(crate) mod search;
 pub(crate) mod sim;
 #[cfg(feature = "train")]
