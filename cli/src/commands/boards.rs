@@ -32,18 +32,8 @@ fn entry(board: &Board) -> Value {
 }
 
 fn text(boards: &[Board]) -> String {
-    let mut table = Table::new(&[
-        "board",
-        "device",
-        "family",
-        "LUT",
-        "FF",
-        "block RAM",
-        "DSP",
-        "MHz",
-        "model",
-        "flow",
-    ]);
+    let mut table =
+        Table::new(&["board", "device", "family", "LUT", "FF", "block RAM", "DSP", "MHz", "model"]);
     for board in boards {
         let number = |n: Option<u64>| n.map_or_else(|| "-".to_owned(), grouped);
         let c = &board.capacity;
@@ -57,7 +47,6 @@ fn text(boards: &[Board]) -> String {
             number(c.dsp),
             board.clock_mhz.to_string(),
             if board.model.is_some() { "yes" } else { "no" }.to_owned(),
-            board.flow.name().to_owned(),
         ]);
     }
     format!(
