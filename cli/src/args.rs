@@ -28,7 +28,7 @@ pub(crate) use bench::{
 };
 #[cfg(feature = "train")]
 pub(crate) use landscape::LandscapeArgs;
-pub(crate) use link::UartArgs;
+pub(crate) use link::{RunArgs, UartArgs};
 pub(crate) use pnr::{BoardsArgs, PnrArgs};
 pub(crate) use port::PortArgs;
 pub(crate) use search::{FpgaArgs, SearchArgs};
@@ -123,6 +123,8 @@ pub(crate) enum Command {
     Sim(SimArgs),
     /// Runs the Verilog under Verilator and compares every tensor with the interpreter.
     Cosim(CosimArgs),
+    /// Runs images on an accelerator behind a serial port, and compares logits and cycles.
+    Run(RunArgs),
     /// Climbs the ladder float, snapped float, integer network, simulator, RTL: a verdict for CI.
     Verify(Box<VerifyArgs>),
     /// Joins the results of shards of `verify`, `sim` or `cosim`.

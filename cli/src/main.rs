@@ -11,6 +11,7 @@ mod fpga;
 mod inputs;
 mod ladder;
 mod layers;
+mod link;
 mod located;
 mod output;
 mod shard;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => commands::inspect::run(args, format),
         Command::Sim(args) => commands::sim::run(args, format),
         Command::Cosim(args) => commands::cosim::run(args, format),
+        Command::Run(args) => commands::run::run(args, format),
         Command::Verify(args) => commands::verify::run(args, format),
         Command::Merge(args) => commands::merge::run(args, format),
     };

@@ -16,6 +16,7 @@
 //! The library prints nothing: errors carry the tool's own text, [`Error::help`] the next step.
 //!
 //! [`Accelerator`] drives the accelerator through its ports and observes every layer.
+//! [`Serial`] is the other end of a serial line.
 //! [`Waveform`] reads a waveform back, [`PeSignals`] knows the signals around a processing element,
 //! and [`SaveFile`] opens GTKWave and Surfer on them.
 //!
@@ -55,6 +56,7 @@ mod lint;
 mod model;
 mod process;
 mod save;
+mod serial;
 mod signals;
 mod toolchain;
 mod waveform;
@@ -66,6 +68,7 @@ pub use error::Error;
 pub use lint::{elaborate_icarus, elaborate_yosys, lint};
 pub use model::{Model, PortId, RunEnd, Source, Status};
 pub use save::{Group, Radix, SaveFile, Shown};
+pub use serial::Serial;
 pub use signals::{PeCycles, PeSignals, output_groups};
 pub use toolchain::{MINIMUM_VERILATOR, Toolchain, VerilatorVersion};
 pub use waveform::{Samples, Waveform, time_of};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What each crate may depend on, of this workspace.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("ir", &[]),
     ("model", &["ir"]),
     ("dataset", &[]),
@@ -16,10 +16,14 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("cosim", &["ir", "hdl"]),
     ("trainer", &["ir", "model", "dataset"]),
     ("boards", &["ir", "hdl", "compiler"]),
+    ("host", &["ir"]),
     ("plot", &[]),
     (
         "cli",
-        &["ir", "model", "dataset", "hdl", "compiler", "sim", "cosim", "trainer", "boards", "plot"],
+        &[
+            "ir", "model", "dataset", "hdl", "compiler", "sim", "cosim", "trainer", "boards", "host",
+            "plot",
+        ],
     ),
     ("tests", &["ir", "model", "dataset", "hdl", "compiler", "sim", "cosim"]),
 ];

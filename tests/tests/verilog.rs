@@ -3,8 +3,9 @@
 //! A missing tool fails these tests; it never skips them.
 
 use heartbit_cosim::{
-    Design, Toolchain, accelerator_design, elaborate_icarus, elaborate_yosys, lint,
+    Design, Toolchain, accelerator_design, elaborate_icarus, elaborate_yosys, lint, uart_design,
 };
+use heartbit_hdl::uart::UartConfig;
 use heartbit_ir::program::{ArrayConfig, MemoryDepths, WeightRing};
 
 /// Shapes that differ in what the text contains: one row, one column, more columns than lanes,
@@ -53,6 +54,29 @@ fn designs() -> impl Iterator<Item = Design> {
         let ring = ring.map(|(words, port_cols)| WeightRing { words, port_cols });
         accelerator_design(&array, &MemoryDepths { ring, ..depths })
     })
+}
+
+/// Behind a serial line, at the fewest clocks a bit and at a usual rate.
+fn behind_lines() -> impl Iterator<Item = (Design, u32)> {
+    [(48_000_000, 12_000_000), (12_000_000, 115_200)].into_iter().zip([0, 1]).map(
+        |((clock_hz, baud), shape)| {
+            let (rows, cols, lanes, taps, lines, acc_bits, extended) = SHAPES[shape];
+            let array = ArrayConfig { rows, cols, lanes, taps, lines, acc_bits, extended };
+            let uart = UartConfig::new(clock_hz, baud).expect("a rate that the clock gives");
+            (uart_design(&array, &MemoryDepths::uniform(64), uart), baud)
+        },
+    )
+}
+
+#[test]
+fn serial_line_is_clean_for_every_tool() {
+    let toolchain = Toolchain::detect()
+        .unwrap_or_else(|error| panic!("{error}: {}", error.help().unwrap_or_default()));
+    for (design, baud) in behind_lines() {
+        lint(&toolchain, &design).unwrap_or_else(|error| panic!("{baud}: {error:#?}"));
+        elaborate_yosys(None, &design).unwrap_or_else(|error| panic!("{baud}: {error:#?}"));
+        elaborate_icarus(None, &design).unwrap_or_else(|error| panic!("{baud}: {error:#?}"));
+    }
 }
 
 #[test]

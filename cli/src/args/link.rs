@@ -1,8 +1,10 @@
 //! The flags of the serial link: of the hardware behind it, and of the command that talks to it.
 
+use super::DataArgs;
 use crate::failure::{Code, Failure, Outcome};
 use clap::Args;
 use heartbit_hdl::uart::UartConfig;
+use std::path::PathBuf;
 
 /// The serial line of an accelerator.
 #[derive(Args, Clone, Copy, Debug)]
@@ -28,3 +30,34 @@ impl UartArgs {
         Ok(self.uart.then_some(config))
     }
 }
+
+#[derive(Args, Debug)]
+#[command(after_help = RUN_HELP)]
+pub(crate) struct RunArgs {
+    /// Build that `heartbit compile --uart` wrote.
+    pub(crate) build: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Serial port of the accelerator, as /dev/ttyUSB1.
+    #[arg(long, value_name = "PORT", required_unless_present = "simulate")]
+    pub(crate) port: Option<String>,
+    /// Bits a second on the port; those that the build was compiled for unless given.
+    #[arg(long, value_name = "BAUD", requires = "port")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) baud: Option<u32>,
+    /// Runs the Verilog of the build under Verilator, behind a pseudo-terminal that the driver opens
+    /// like any port.
+    #[arg(long, conflicts_with = "port")]
+    pub(crate) simulate: bool,
+    /// Loads the program even if the accelerator says that it has it.
+    #[arg(long)]
+    pub(crate) reload: bool,
+    /// Does not load the program: refuses an accelerator that has another one, or none.
+    #[arg(long, conflicts_with_all = ["reload", "simulate"])]
+    pub(crate) no_load: bool,
+}
+
+const RUN_HELP: &str = "\
+Exit codes: 0 every logit, class and cycle count is that of the network, 1 one is not, 2 usage,
+3 no port, no answer, or another accelerator, 5 Verilator is missing or failed.
+docs/link.md has the protocol, its limits and how fast it is.";

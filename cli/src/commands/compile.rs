@@ -5,6 +5,7 @@ use crate::failure::{Code, Failure, Outcome};
 use crate::fpga::Fpga;
 use crate::inputs;
 use crate::layers::CompiledView;
+use crate::link;
 use crate::output;
 use heartbit_compiler::build::{self, Build};
 use heartbit_compiler::resources::Area;
@@ -152,6 +153,9 @@ pub(crate) fn write(path: &Path, build: &Build, around: Around) -> Outcome {
         }
         files.push(host("heartbit_regs.h", axi::c_header().into_bytes()));
         files.push(host("heartbit_regs.rs", axi::rust_module().into_bytes()));
+    }
+    if let Around::Uart(uart) = around {
+        files.push(host(link::FILE, link::describe(uart)));
     }
     build::write(path, &build.network, &build.compiled, &files).map_err(|error| {
         let code = Code::BadInput;

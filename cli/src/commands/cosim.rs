@@ -99,7 +99,11 @@ pub(crate) fn accelerator(
 /// The accelerator with the Verilog in a build directory.
 pub(crate) fn design(path: &Path, build: &Build) -> Outcome<Design> {
     let program = &build.compiled.program;
-    let mut design = heartbit_cosim::accelerator_design(&program.array, &program.depths);
+    with_text(path, heartbit_cosim::accelerator_design(&program.array, &program.depths))
+}
+
+/// A design with the text in a build directory.
+pub(crate) fn with_text(path: &Path, mut design: Design) -> Outcome<Design> {
     for (name, text) in &mut design.files {
         let file: PathBuf = path.join("rtl").join(&*name);
         *text = std::fs::read_to_string(&file).map_err(|error| {

@@ -92,7 +92,7 @@ impl Needs {
     pub fn note(self) -> &'static str {
         match self {
             Needs::Nothing => "",
-            Needs::Ring => "",
+            Needs::Ring => "; only with a weight ring",
             Needs::Axi => "; only behind AXI",
             Needs::Link => "; only behind a serial line",
         }
