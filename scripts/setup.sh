@@ -2,18 +2,18 @@
 # Installs the outside tools that heartbit needs, or says exactly what to install.
 #
 #   scripts/setup.sh demo    Verilator and a C++ compiler
-#   scripts/setup.sh test    these, and yosys and Icarus Verilog
+#   scripts/setup.sh test    these, and yosys, Icarus Verilog, nextpnr for iCE40
 #   scripts/setup.sh gpu     a Vulkan device, a renderer in software if there is no GPU
 set -eu
 
 programs="verilator g++"
 packages="verilator g++ zlib1g-dev"
-others="Verilator 5.006 or newer, a C++17 compiler, zlib; for the tests yosys and Icarus Verilog"
+others="Verilator 5.006 or newer, a C++17 compiler, zlib; for the tests yosys, Icarus Verilog, nextpnr-ice40, IceStorm"
 case "${1:-demo}" in
 demo) ;;
 test)
-    programs="$programs yosys iverilog"
-    packages="$packages yosys iverilog"
+    programs="$programs yosys iverilog nextpnr-ice40 icepack"
+    packages="$packages yosys iverilog nextpnr-ice40 fpga-icestorm"
     ;;
 gpu)
     programs=vulkaninfo

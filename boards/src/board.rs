@@ -1,15 +1,20 @@
-//! Board files: what an FPGA board has, as far as the choice of an array needs it.
+//! Board files: what an FPGA board has, for the choice of an array and for a design on its pins.
 //!
-//! A file holds a title, the device, its family, the clock that is assumed, the capacities in the
-//! units of the resource model, and where each number is from. All problems of a file are reported
-//! at once, each with its line. The files of `boards/data` are built in.
+//! A file holds the device, capacities in the units of the resource model, the pins that a design
+//! with a UART link needs, the clock and the limits of the PLL, the tools, and where each fact is
+//! from. All problems of a file are reported at once, each with its line; docs/adding-a-board.md
+//! has the fields. The files of `boards/data` are built in.
+//!
+//! Not here: the text of a file ([`file`]), its rules ([`check`]).
+
+mod check;
+mod file;
+mod quantity;
 
 use heartbit_compiler::resources::Family;
 use heartbit_compiler::search::fit::Capacity;
-use serde::Deserialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use toml::Spanned;
 
 /// A board.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,24 +23,209 @@ pub struct Board {
     pub name: String,
     /// What people call it.
     pub title: String,
+    /// Address of the board's documentation.
+    pub documentation: String,
     /// The FPGA, as its vendor writes it.
     pub device: String,
     /// Its family, as the file names it.
     pub family: String,
     /// The family of the resource model; `None` where there is no model.
     pub model: Option<Family>,
-    /// The clock that is assumed, in MHz.
+    /// The device as the open tools name it; `None` on boards for the vendor's tool.
+    pub part: Option<String>,
+    /// Package.
+    pub package: String,
+    /// Speed grade; `None` where the device has one only.
+    pub speed: Option<String>,
+    /// Which tools place and route.
+    pub flow: Flow,
+    /// Format of the constraints.
+    pub constraints: ConstraintsFormat,
+    /// The clock that is assumed for the array, in MHz.
     pub clock_mhz: f64,
+    /// Clock input.
+    pub clock: ClockInput,
+    /// The PLL behind it; without one the array runs at the clock of the board.
+    pub pll: Option<PllLimits>,
+    /// Reset button.
+    pub reset: Option<ActivePin>,
+    /// What the FPGA receives on.
+    pub uart_rx: Pin,
+    /// What the FPGA sends on.
+    pub uart_tx: Pin,
+    /// LEDs, in the order of [`STATUS`].
+    pub leds: [Option<ActivePin>; 4],
+    /// Memories beside the FPGA.
+    pub memories: Vec<Memory>,
     /// Capacities.
     pub capacity: Capacity,
-    /// Where the capacities are from.
-    pub capacity_source: String,
-    /// Where the clock is from.
-    pub clock_source: String,
+    /// Where the facts are from.
+    pub source: Sources,
 }
 
-/// Families of boards that no resource model covers yet.
-const UNMODELLED: [&str; 2] = ["xcup", "cyclone5"];
+/// The bits of the link's `status`, from bit 0.
+pub const STATUS: [&str; 4] = ["ready", "busy", "error", "heartbeat"];
+
+/// Which tools place and route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// yosys and nextpnr.
+    Open,
+    /// The vendor's tool, for which a project is written.
+    Vendor,
+}
+
+impl Flow {
+    /// The name in board files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Vendor => "vendor",
+        }
+    }
+}
+
+/// Format of the constraints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConstraintsFormat {
+    /// nextpnr-ice40.
+    Pcf,
+    /// nextpnr-ecp5.
+    Lpf,
+    /// nextpnr for Gowin.
+    Cst,
+    /// Vivado.
+    Xdc,
+    /// Quartus.
+    Qsf,
+}
+
+impl ConstraintsFormat {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Pcf, Self::Lpf, Self::Cst, Self::Xdc, Self::Qsf];
+
+    /// The name in board files, which is the extension, too.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pcf => "pcf",
+            Self::Lpf => "lpf",
+            Self::Cst => "cst",
+            Self::Xdc => "xdc",
+            Self::Qsf => "qsf",
+        }
+    }
+}
+
+/// A pin of the package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// Its name.
+    pub site: String,
+    /// The IO standard, as the tools name it.
+    pub standard: String,
+}
+
+/// A pin with its polarity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActivePin {
+    /// The pin.
+    pub pin: Pin,
+    /// Whether a low level is pressed, or lit.
+    pub active_low: bool,
+}
+
+/// The clock input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClockInput {
+    /// The pin.
+    pub pin: Pin,
+    /// Frequency in MHz.
+    pub mhz: f64,
+}
+
+/// A PLL, and between which frequencies it works.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PllLimits {
+    /// Which cell it is.
+    pub primitive: Primitive,
+    /// Parameter `DEVICE` of the cell, where it has one.
+    pub device: Option<String>,
+    /// Phase detector, in MHz.
+    pub pfd_mhz: [f64; 2],
+    /// Oscillator, in MHz.
+    pub vco_mhz: [f64; 2],
+    /// Output, in MHz.
+    pub out_mhz: [f64; 2],
+}
+
+/// The cell of a PLL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Primitive {
+    /// iCE40, at a pin of its own.
+    Ice40Pad,
+    /// iCE40, from the fabric.
+    Ice40Core,
+    /// ECP5.
+    Ecp5,
+    /// Gowin.
+    Gowin,
+    /// Xilinx 7 series.
+    Xc7,
+}
+
+impl Primitive {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Ice40Pad, Self::Ice40Core, Self::Ecp5, Self::Gowin, Self::Xc7];
+
+    /// Name of the cell.
+    pub fn cell(self) -> &'static str {
+        match self {
+            Self::Ice40Pad => "SB_PLL40_PAD",
+            Self::Ice40Core => "SB_PLL40_CORE",
+            Self::Ecp5 => "EHXPLLL",
+            Self::Gowin => "rPLL",
+            Self::Xc7 => "PLLE2_BASE",
+        }
+    }
+
+    fn family(self) -> &'static str {
+        match self {
+            Self::Ice40Pad | Self::Ice40Core => "ice40",
+            Self::Ecp5 => "ecp5",
+            Self::Gowin => "gowin",
+            Self::Xc7 => "xc7",
+        }
+    }
+}
+
+/// A memory beside the FPGA.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Memory {
+    /// Kind, for example `SDRAM`.
+    pub kind: String,
+    /// Part, or where it is.
+    pub part: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Data lines.
+    pub width_bits: u64,
+}
+
+/// Where the facts of a board are from.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Sources {
+    /// Capacities.
+    pub capacity: String,
+    /// The clock that is assumed for the array.
+    pub clock: String,
+    /// Pins, IO standards, and the frequency at the clock pin.
+    pub pins: String,
+    /// Limits of the PLL.
+    pub pll: Option<String>,
+    /// Memories.
+    pub memory: Option<String>,
+}
 
 /// Names and texts of the built-in boards, by name.
 const BOARDS: [(&str, &str); 13] = [
@@ -99,33 +289,6 @@ impl fmt::Display for Problem {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    title: Spanned<String>,
-    device: Spanned<String>,
-    family: Spanned<String>,
-    clock_mhz: Spanned<f64>,
-    capacity: FileCapacity,
-    source: FileSource,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileCapacity {
-    lut: Spanned<u64>,
-    ff: Spanned<u64>,
-    bram: Spanned<u64>,
-    dsp: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileSource {
-    capacity: Spanned<String>,
-    clock: Spanned<String>,
-}
-
 /// All built-in boards, by name.
 pub fn boards() -> Vec<Board> {
     let read = |(name, text): (&str, &str)| {
@@ -142,115 +305,34 @@ impl Board {
     pub fn find(name: &str) -> Result<Self, BoardError> {
         let path = Path::new(name);
         if path.extension().is_some_and(|extension| extension == "toml") {
-            let text = std::fs::read_to_string(path)
-                .map_err(|source| BoardError::Io { path: path.to_owned(), source })?;
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-            return parse(&stem, name, &text);
+            return Self::read(path);
         }
         boards()
             .into_iter()
             .find(|board| board.name == name)
             .ok_or_else(|| BoardError::Unknown { name: name.to_owned() })
     }
+
+    /// The board of a file, whatever the file is called.
+    ///
+    /// # Errors
+    /// [`BoardError`].
+    pub fn read(path: &Path) -> Result<Self, BoardError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| BoardError::Io { path: path.to_owned(), source })?;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        parse(&stem, &path.to_string_lossy(), &text)
+    }
 }
 
 fn parse(name: &str, file: &str, text: &str) -> Result<Board, BoardError> {
-    let line = |offset: usize| 1 + text[..offset.min(text.len())].matches('\n').count();
     let invalid = |problems| BoardError::Invalid { file: file.to_owned(), problems };
-    let read: File = toml::from_str(text).map_err(|error| {
-        let line = line(error.span().map_or(0, |span| span.start));
+    let read: file::File = toml::from_str(text).map_err(|error| {
+        let line = check::line(text, error.span().map_or(0, |span| span.start));
         invalid(vec![Problem { line, rule: error.message().to_owned() }])
     })?;
-    let mut problems = Vec::new();
-    let mut check = |at: usize, holds: bool, rule: String| {
-        if !holds {
-            problems.push(Problem { line: line(at), rule });
-        }
-    };
-    for text in [&read.title, &read.device, &read.source.capacity, &read.source.clock] {
-        check(text.span().start, !text.get_ref().trim().is_empty(), "the text is empty".into());
-    }
-    let family = read.family.get_ref();
-    let model: Option<Family> = family.parse().ok();
-    let known = model.is_some() || UNMODELLED.contains(&family.as_str());
-    let names: Vec<_> = Family::ALL.map(Family::name).into_iter().chain(UNMODELLED).collect();
-    let rule = format!("`{family}` is no family: {}", names.join(", "));
-    check(read.family.span().start, known, rule);
-    let clock = *read.clock_mhz.get_ref();
-    let rule = format!("a clock is more than 0 and at most 1000 MHz, not {clock}");
-    check(read.clock_mhz.span().start, clock > 0.0 && clock <= 1000.0, rule);
-    for (what, n) in
-        [("lut", &read.capacity.lut), ("ff", &read.capacity.ff), ("bram", &read.capacity.bram)]
-    {
-        check(n.span().start, *n.get_ref() > 0, format!("an FPGA has at least one `{what}`"));
-    }
-    if !problems.is_empty() {
-        problems.sort_by_key(|problem| problem.line);
-        return Err(invalid(problems));
-    }
-    Ok(Board {
-        name: name.to_owned(),
-        title: read.title.into_inner(),
-        device: read.device.into_inner(),
-        family: read.family.into_inner(),
-        model,
-        clock_mhz: clock,
-        capacity: Capacity {
-            lut: Some(read.capacity.lut.into_inner()),
-            ff: Some(read.capacity.ff.into_inner()),
-            bram: Some(read.capacity.bram.into_inner()),
-            dsp: Some(read.capacity.dsp),
-        },
-        capacity_source: read.source.capacity.into_inner(),
-        clock_source: read.source.clock.into_inner(),
-    })
+    check::board(name, text, read).map_err(invalid)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{BOARDS, BoardError, boards, parse};
-
-    fn text(from: &str, to: &str) -> String {
-        let (_, text) = BOARDS.into_iter().find(|(name, _)| *name == "ulx3s-85f").expect("there");
-        assert!(text.contains(from), "`{from}` is not in the file");
-        text.replace(from, to)
-    }
-
-    #[track_caller]
-    fn check(from: &str, to: &str, expected: &[(usize, &str)]) {
-        let error = parse("x", "x.toml", &text(from, to)).expect_err("it is not valid");
-        let BoardError::Invalid { problems, .. } = error else { panic!("{error}") };
-        assert_eq!(problems.len(), expected.len(), "{problems:?}");
-        for (problem, (line, words)) in problems.iter().zip(expected) {
-            assert_eq!(problem.line, *line, "{problem}");
-            assert!(problem.rule.contains(words), "{problem}");
-        }
-    }
-
-    #[test]
-    fn built_in_boards_are_valid_and_sorted() {
-        let boards = boards();
-        assert!(boards.is_sorted_by(|a, b| a.name < b.name));
-        assert!(boards.iter().any(|board| board.model.is_none()), "some have no model");
-    }
-
-    #[test]
-    fn problems_have_lines_and_rules() {
-        check("\"ecp5\"", "\"spartan\"", &[(4, "no family: ice40, ecp5, gowin, xc7, xcup")]);
-        check("clock_mhz = 60", "clock_mhz = -1", &[(5, "more than 0")]);
-        check("clock_mhz = 60", "clock_mhz = nan", &[(5, "more than 0")]);
-        check("clock_mhz = 60", "speed = 60", &[(5, "unknown field")]);
-        check("lut = 83640", "lut = 0", &[(8, "at least one `lut`")]);
-        check("lut = 83640", "lut = -4", &[(8, "")]);
-        check("dsp = 156", "", &[(7, "missing field `dsp`")]);
-        check("title = \"ULX3S 85F\"", "title = \" \"", &[(2, "empty")]);
-        check("[source]", "[source", &[(13, "")]);
-    }
-
-    #[test]
-    fn all_problems_are_reported_at_once() {
-        let text = text("lut = 83640", "lut = 0").replace("\"ecp5\"", "\"\"");
-        let error = parse("x", "x.toml", &text).expect_err("it is not valid").to_string();
-        assert!(error.contains("line 4: ") && error.contains("line 8: "), "{error}");
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@ mod fuzz;
 #[cfg(feature = "train")]
 mod landscape;
 mod link;
+mod pnr;
 pub(crate) mod port;
 mod search;
 #[cfg(feature = "train")]
@@ -31,6 +32,7 @@ pub(crate) use fuzz::FuzzArgs;
 #[cfg(feature = "train")]
 pub(crate) use landscape::LandscapeArgs;
 pub(crate) use link::{RunArgs, UartArgs};
+pub(crate) use pnr::{BoardsArgs, PnrArgs};
 pub(crate) use port::PortArgs;
 pub(crate) use search::{FpgaArgs, SearchArgs};
 #[cfg(feature = "train")]
@@ -115,7 +117,9 @@ pub(crate) enum Command {
     /// Finds bit widths of stem, shortcuts and head: the Pareto front of accuracy and cycles.
     Widths(WidthsArgs),
     /// Lists the boards with their capacities.
-    Boards,
+    Boards(BoardsArgs),
+    /// Puts a build on a board: top level, place-and-route, bitstream.
+    Pnr(PnrArgs),
     /// Shows layers, shapes, cycles and memories.
     Inspect(InspectArgs),
     /// Runs the cycle-exact simulator and compares every tensor with the interpreter.

@@ -15,6 +15,7 @@ pub(crate) mod merge;
 pub(crate) mod models;
 pub(crate) mod mutate;
 pub(crate) mod plot;
+pub(crate) mod pnr;
 pub(crate) mod run;
 pub(crate) mod search;
 pub(crate) mod sim;

@@ -110,7 +110,7 @@ fn share(text: &str) -> Result<f64, String> {
     if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("a share is 0 to 1".to_owned()) }
 }
 
-fn clock(text: &str) -> Result<f64, String> {
+pub(super) fn clock(text: &str) -> Result<f64, String> {
     let clock: f64 = text.parse().map_err(|_| "write MHz, for example 80".to_owned())?;
     if clock > 0.0 && clock <= 10_000.0 { Ok(clock) } else { Err("above 0 MHz".to_owned()) }
 }

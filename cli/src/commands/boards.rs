@@ -1,13 +1,22 @@
 //! `boards`: what is known, and what it has.
 
-use crate::args::Format;
-use crate::failure::Outcome;
+use crate::args::{BoardsArgs, Format};
+use crate::failure::{Code, Failure, Outcome};
 use crate::output::{self, Table, grouped};
 use heartbit_boards::board::{Board, boards};
+use heartbit_boards::catalogue;
 use serde_json::{Value, json};
 
-pub(crate) fn run(format: Format) -> Outcome {
+pub(crate) fn run(args: &BoardsArgs, format: Format) -> Outcome {
     let boards = boards();
+    if let Some(folder) = &args.catalogue {
+        let records = catalogue::read(folder).map_err(|error| {
+            Failure::from_error(Code::BadInput, error)
+                .help("the folder holds files `result.json` of `heartbit pnr`, under any name")
+        })?;
+        let json = json!({ "schema": 1, "results": records });
+        return output::result(format, &json, || catalogue::page(&boards, &records));
+    }
     let all: Vec<Value> = boards.iter().map(entry).collect();
     output::result(format, &json!({ "schema": 1, "boards": all }), || text(&boards))
 }
@@ -17,7 +26,8 @@ fn entry(board: &Board) -> Value {
         "name": board.name, "title": board.title, "device": board.device, "family": board.family,
         "model": board.model.map(heartbit_compiler::resources::Family::name),
         "clock_mhz": board.clock_mhz, "capacity": board.capacity,
-        "source": { "capacity": board.capacity_source, "clock": board.clock_source },
+        "flow": board.flow.name(), "memories": board.memories, "documentation": board.documentation,
+        "source": board.source,
     })
 }
 

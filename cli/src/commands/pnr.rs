@@ -1,0 +1,225 @@
+//! `pnr`: a build onto the pins of a board, and through the tools to a bitstream.
+
+use crate::args::{Format, PnrArgs};
+use crate::failure::{Code, Failure, Outcome};
+use crate::inputs;
+use crate::output::{self, Table, grouped, percent, share};
+use heartbit_boards::board::{Board, Flow};
+use heartbit_boards::catalogue::{Record, SCHEMA};
+use heartbit_boards::constraints::vendor_command;
+use heartbit_boards::pnr::{self, PnrError, Project, Step, Tools};
+use heartbit_compiler::build::Build;
+use heartbit_compiler::predict::predict;
+use heartbit_hdl::uart::{MAX_RATE_ERROR, UartConfig};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Deserialize;
+use serde_json::json;
+use std::path::Path;
+use std::time::Duration;
+
+pub(crate) fn run(args: &PnrArgs, format: Format) -> Outcome {
+    let board = match (&args.board_file, &args.board) {
+        (Some(path), _) => Board::read(path)?,
+        (None, Some(name)) => Board::find(name)?,
+        (None, None) => unreachable!("bug: the command line asks for one of both"),
+    };
+    let build = inputs::build(&args.build)?;
+    let link = link(&args.build)?;
+    let folder = args.build.join("pnr").join(&board.name);
+    let clock = args.freq.unwrap_or(f64::from(link.clock_hz()) / 1e6);
+    let rtl = args.build.join("rtl");
+    let project = pnr::write_project(&board, &rtl, &folder, clock).map_err(failure)?;
+    check_rate(link, project.clocking.mhz())?;
+    if args.project_only || board.flow == Flow::Vendor {
+        return written(&board, &project, format);
+    }
+    let record = place(args, &board, &build, &project)?;
+    let path = folder.join("result.json");
+    let text = serde_json::to_string_pretty(&record).expect("bug: plain data") + "\n";
+    std::fs::write(&path, text).map_err(|error| {
+        Failure::from_error(Code::BadInput, error)
+            .context(format!("cannot write `{}`", path.display()))
+            .help("free some space, or make a build in a place you may write to")
+    })?;
+    output::result(format, &json!(record), || text_of(&record, &board, &folder))?;
+    if record.met { Ok(()) } else { Err(missed(&record)) }
+}
+
+/// What `compile` writes of the link.
+#[derive(Deserialize)]
+struct LinkFile {
+    clock_hz: u32,
+    baud: u32,
+}
+
+/// The link of a build: its bits are a number of clocks, so it is made for one clock.
+fn link(build: &Path) -> Outcome<UartConfig> {
+    let path = build.join("host/link.json");
+    let in_file = |error: anyhow::Error| {
+        Failure::from_error(Code::BadInput, error)
+            .context(format!("the build has no link: cannot use `{}`", path.display()))
+            .help("compile the network with `--uart` to get one")
+    };
+    let text = std::fs::read_to_string(&path).map_err(|error| in_file(error.into()))?;
+    let file: LinkFile = serde_json::from_str(&text).map_err(|error| in_file(error.into()))?;
+    UartConfig::new(file.clock_hz, file.baud).map_err(|error| in_file(error.into()))
+}
+
+/// Refuses a clock beside which the link would have another rate than the host expects.
+fn check_rate(link: UartConfig, mhz: f64) -> Outcome {
+    let baud = mhz * 1e6 / f64::from(link.clocks_per_bit());
+    let off = (baud / f64::from(link.baud()) - 1.0).abs();
+    if off * 1000.0 <= f64::from(MAX_RATE_ERROR) {
+        return Ok(());
+    }
+    let message = format!(
+        "the link of the build has {} baud at {} Hz, but {baud:.0} baud at the {mhz:.3} MHz of the \
+         board's PLL, {:.1} % off",
+        link.baud(),
+        link.clock_hz(),
+        100.0 * off
+    );
+    Err(Failure::new(Code::Usage, message)
+        .help(format!("compile the network with `--uart --clock-hz {:.0}`", mhz * 1e6)))
+}
+
+/// Where only the project is asked for.
+fn written(board: &Board, project: &Project, format: Format) -> Outcome {
+    let command = vendor_command(board);
+    let mhz = project.clocking.mhz();
+    let json = json!({
+        "schema": 1, "board": board.name, "folder": project.folder, "files": project.files,
+        "clock_mhz": mhz, "command": command,
+    });
+    output::result(format, &json, || {
+        let list = project.files.join("\n  ");
+        let next = command.map_or_else(String::new, |command| {
+            format!("\nthe vendor's tool was not run; in that folder:\n  {command}\n")
+        });
+        let folder = project.folder.display();
+        format!("{} at {mhz:.3} MHz\n\nwrote {folder}\n  {list}\n{next}", board.title)
+    })
+}
+
+fn place(args: &PnrArgs, board: &Board, build: &Build, project: &Project) -> Outcome<Record> {
+    let bar = ProgressBar::new_spinner().with_style(
+        ProgressStyle::with_template("{elapsed:>4} {prefix:<16} {wide_msg}")
+            .expect("bug: the template is fixed"),
+    );
+    bar.enable_steady_tick(Duration::from_millis(200));
+    let tools = Tools::new(&args.tool_path);
+    let mut progress = |step: Step, line: &str| {
+        bar.set_prefix(step.name());
+        bar.set_message(line.to_owned());
+    };
+    let result = pnr::run(board, project, args.seed, &tools, &mut progress);
+    bar.finish_and_clear();
+    let outcome = result.map_err(failure)?;
+    let program = &build.compiled.program;
+    let array = &program.array;
+    let file_name = |path: &std::path::PathBuf| {
+        path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    };
+    Ok(Record {
+        schema: SCHEMA,
+        board: board.name.clone(),
+        device: board.device.clone(),
+        network: build.network.arch.clone(),
+        array: [array.rows, array.cols, array.lanes],
+        taps: array.taps,
+        lines: array.lines,
+        link: "UART".to_owned(),
+        cycles: predict(program).total().0,
+        clock_mhz: project.clocking.mhz(),
+        seed: args.seed,
+        met: outcome.report.met(),
+        bitstream: outcome.bitstream.as_ref().map(file_name),
+        report: outcome.report,
+        tools: outcome.versions,
+    })
+}
+
+fn text_of(record: &Record, board: &Board, folder: &Path) -> String {
+    let [rows, cols, lanes] = record.array;
+    let mut text = format!(
+        "{} on {rows}x{cols}x{lanes}, {} ({}), seed {}\n\n",
+        record.network, board.title, board.device, record.seed
+    );
+    let r = &record.report;
+    let mut cells = Table::new(&["", "used", "of", "", "cell"]);
+    for (name, u) in [("LUT", &r.lut), ("FF", &r.ff), ("RAM", &r.ram), ("DSP", &r.dsp)] {
+        cells.row(vec![
+            name.to_owned(),
+            grouped(u.used),
+            grouped(u.available),
+            percent(share(u.used, u.available)),
+            u.cell.clone(),
+        ]);
+    }
+    text += &cells.render();
+    let mut clocks = Table::new(&["\nclock", "Fmax MHz", "asked", "timing"]);
+    for clock in &r.clocks {
+        let met = clock.fmax_mhz >= clock.constraint_mhz;
+        clocks.row(vec![
+            clock.clock.clone(),
+            format!("{:.2}", clock.fmax_mhz),
+            format!("{:.2}", clock.constraint_mhz),
+            if met { "met" } else { "missed" }.to_owned(),
+        ]);
+    }
+    text += &clocks.render();
+    let slowest = r.slowest.as_ref().map_or_else(String::new, |slowest| {
+        format!(
+            "\nslowest path: {:.2} ns of logic and {:.2} ns of wires\n  from {}\n  to   {}\n",
+            slowest.logic_ns, slowest.routing_ns, slowest.from, slowest.to
+        )
+    });
+    let wrote = record.bitstream.as_deref().unwrap_or("result.json");
+    format!(
+        "{text}{slowest}\n{} cycles an image: {:.1} images/s at {:.3} MHz, as far as the array is \
+         concerned\n\nwrote {}\n",
+        grouped(record.cycles),
+        record.images_per_second(record.clock_mhz),
+        record.clock_mhz,
+        folder.join(wrote).display()
+    )
+}
+
+fn missed(record: &Record) -> Failure {
+    let slow = record.report.clocks.iter().filter(|c| c.fmax_mhz < c.constraint_mhz);
+    let all: Vec<String> = slow
+        .map(|c| format!("`{}` reaches {:.2} of {:.2} MHz", c.clock, c.fmax_mhz, c.constraint_mhz))
+        .collect();
+    let message = format!("timing is missed: {}", all.join(", "));
+    let help = match record.fmax_mhz() {
+        Some(mhz) => format!(
+            "try another `--seed`, or compile for a slower clock (`--clock-hz {:.0}`)",
+            mhz.floor() * 1e6
+        ),
+        None => "try another `--seed`, or compile for a slower clock (`--clock-hz`)".to_owned(),
+    };
+    Failure::new(Code::CheckFailed, message).help(help)
+}
+
+fn failure(error: PnrError) -> Failure {
+    let log = |log: &Path| format!("all that it said is in `{}`", log.display());
+    let (code, help) = match &error {
+        PnrError::Clock(_) => (Code::Usage, "give another `--freq`".to_owned()),
+        PnrError::NoLink(_) => {
+            (Code::BadInput, "compile the network with `--uart` to get one".to_owned())
+        }
+        PnrError::ToolMissing { install, .. } => {
+            (Code::OutsideTool, format!("`{install}`, or name its folder with `--tool-path`"))
+        }
+        PnrError::ToolFailed { log: path, .. } => (Code::OutsideTool, log(path)),
+        PnrError::DoesNotFit { log: path, .. } => (
+            Code::DoesNotFit,
+            format!("compile for a smaller array (`heartbit search`); {}", log(path)),
+        ),
+        PnrError::Report { .. } => {
+            (Code::OutsideTool, "use a version of nextpnr that docs/adding-a-board.md lists".into())
+        }
+        _ => (Code::BadInput, "check that the path exists and that you may use it".to_owned()),
+    };
+    Failure::from_error(code, error).help(help)
+}
