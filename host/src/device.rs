@@ -152,7 +152,7 @@ impl<P: Port> Device<P> {
     pub fn open(mut link: Link<P>) -> Result<Self, DeviceError> {
         link.begin()?;
         let doing = "asking the accelerator what it is";
-        let words = read(&mut link, doing, regs::ID, 16)?;
+        let words = read(&mut link, doing, regs::ID, 5)?;
         let stranger = |register, expected: String, actual| {
             Err(DeviceError::Stranger { register, expected, actual })
         };
@@ -162,12 +162,13 @@ impl<P: Port> Device<P> {
         if words[1] >> 16 != regs::VERSION_VALUE >> 16 {
             return stranger("VERSION", format!("{}.x", regs::VERSION_VALUE >> 16), words[1]);
         }
+        let depths = read(&mut link, doing, regs::DEPTH_PROGRAM, 8)?;
         let mut device = Self {
             link,
             identity: Identity {
                 version: [upper(words[1]), lower(words[1])],
                 config: [words[2], words[3], words[4]],
-                depths: std::array::from_fn(|k| words[8 + k]),
+                depths: std::array::from_fn(|k| depths[k]),
                 loaded: LoadedProgram::None,
             },
         };
