@@ -69,6 +69,8 @@ pub enum Proof {
     OtherLegalWait,
     /// The signal had the same value in every cycle, and no pixel has influence on it.
     SameControl,
+    /// What it writes besides is written again before anything reads it.
+    Overwritten,
     /// No output depends on it.
     Unobserved,
 }
@@ -87,6 +89,7 @@ impl Proof {
             Self::NeverReached => "never-reached",
             Self::OtherLegalWait => "other-legal-wait",
             Self::SameControl => "same-control",
+            Self::Overwritten => "overwritten",
             Self::Unobserved => "unobserved",
         }
     }

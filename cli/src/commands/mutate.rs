@@ -101,7 +101,8 @@ pub(crate) fn conclude(report: &Report, junit: Option<&Path>, format: Format) ->
         return Err(Failure::new(Code::CheckFailed, "there is no mutant in this shard")
             .help("divide the mutants among fewer shards"));
     }
-    let message = format!("{} mutants survived", report.survivors().count());
+    let (survived, all) = (report.survivors().count(), report.outcomes.len());
+    let message = format!("{survived} of {all} mutants survived");
     Err(Failure::new(Code::CheckFailed, message).help(
         "run more images (`--rtl-images`, `--sim-images`); docs/mutants.md has what to do then",
     ))

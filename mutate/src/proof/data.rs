@@ -50,10 +50,13 @@ fn readers<'a>(program: &'a Program, mutant: &MemoryMutant) -> Vec<(&'a LayerDes
 /// those are sent up to the number of classes, and nothing else reads them.
 fn is_unused_column(compiled: &Compiled, layer: &LayerDescriptor, ct: usize, col: usize) -> bool {
     let program = &compiled.program;
+    gives_only_logits(layer) && ct * program.array.cols + col >= usize::from(program.header.classes)
+}
+
+/// Whether a layer writes nothing but logits.
+pub(super) fn gives_only_logits(layer: &LayerDescriptor) -> bool {
     let flags = layer.flags;
-    let only_logits = flags.logits
-        && !(flags.write_bits || flags.write_levels || flags.write_stream || flags.pool);
-    only_logits && ct * program.array.cols + col >= usize::from(program.header.classes)
+    flags.logits && !(flags.write_bits || flags.write_levels || flags.write_stream || flags.pool)
 }
 
 /// Whether a step has no valid tap in a lane group, for any pixel of the layer (section 4.1).
@@ -101,7 +104,7 @@ pub(super) fn parameter(compiled: &Compiled, mutant: &MemoryMutant) -> Option<Pr
             Proof::UnusedColumn
         } else if is_unused_field(compiled, layer, mutant.field) {
             Proof::UnusedField
-        } else if same_results(program, layer, old, new) {
+        } else if same_results(program, layer, class, old, new) {
             Proof::SameForEverySum
         } else {
             return None;
@@ -127,15 +130,16 @@ fn is_unused_field(compiled: &Compiled, layer: &LayerDescriptor, field: &str) ->
     }
 }
 
-/// Whether two parameters give the same `y` for every sum that can occur (section 5.3); only the
-/// two fields that make `y` may differ.
+/// Whether two parameters give the same `y` for every sum that can occur in a border class
+/// (section 5.3); only the two fields that make `y` may differ.
 fn same_results(
     program: &Program,
     layer: &LayerDescriptor,
+    class: usize,
     old: &Parameter,
     new: &Parameter,
 ) -> bool {
     let only = Parameter { mul: old.mul, bias: old.bias, ..*new } == *old;
-    only && sums::range(program, layer)
-        .all(|z| sums::result(layer, old, z) == sums::result(layer, new, z))
+    let same = |z| sums::result(layer, old, z) == sums::result(layer, new, z);
+    only && sums::by_class(program, layer)[class].iter().all(|sums| sums.all().all(same))
 }

@@ -1,15 +1,16 @@
 //! Fields of steps, header and descriptors: who uses them, and which of their bits count.
 
-use super::data::{inside, reaches_the_map};
+use super::data::{gives_only_logits, inside, reaches_the_map};
 use super::sums;
 use crate::fate::Proof;
 use crate::memory::{MemoryMutant, step_range};
 use heartbit_compiler::predict::predict;
 use heartbit_compiler::schedule::Compiled;
 use heartbit_ir::program::{
-    DESCRIPTOR_WORDS, HEADER_WORDS, Join, LayerDescriptor, MemoryDepths, Program, Step,
+    DESCRIPTOR_WORDS, HEADER_WORDS, ImageStep, Join, LayerDescriptor, MemoryDepths, Program, Step,
 };
 use heartbit_sim::Simulator;
+use heartbit_sim::fast::Engine;
 
 /// Lanes from which on two planes are read at a time (section 1).
 const TWO_PLANES: usize = 54;
@@ -34,8 +35,29 @@ fn image_step(program: &Program, mutant: &MemoryMutant) -> Option<Proof> {
     if mutant.index > 0 {
         return Some(Proof::UnreadWord);
     }
+    if mutant.field == "image.n_rows" && !reaches_other_rows(program, mutant) {
+        return Some(Proof::SkippedLane);
+    }
     let of_plane_1 = matches!(mutant.field, "image.plane_1" | "image.use_1");
     (of_plane_1 && one_plane).then_some(Proof::UnusedField)
+}
+
+/// Whether the lanes of a step are of image rows that it reads only with one of two numbers of rows
+/// (section 4.2).
+fn reaches_other_rows(program: &Program, mutant: &MemoryMutant) -> bool {
+    let word = program.steps[0][mutant.address];
+    let rows = |word: u32| usize::try_from(word >> 8 & 3).expect("bug: two bits");
+    let (old, new) = (rows(word), rows(word ^ 1 << mutant.bit));
+    let lanes = program.array.lanes;
+    let of_row = 3 * usize::from(program.header.stem_kernel);
+    let slot =
+        if 2 * 3 * of_row <= lanes { 3 * of_row } else { lanes * (3 * of_row).div_ceil(lanes) };
+    let first = usize::from(ImageStep::decode(word).part) * lanes;
+    let others = old.min(new).min(3)..old.max(new).min(3);
+    (first..first + lanes).any(|element| {
+        let at = element % slot;
+        others.contains(&(at / of_row)) && element / slot < 2
+    })
 }
 
 fn map_step(program: &Program, layer: &LayerDescriptor, mutant: &MemoryMutant) -> Option<Proof> {
@@ -94,7 +116,23 @@ pub(super) fn program(compiled: &Compiled, mutant: &MemoryMutant) -> Option<Proo
     if addressed(&program.depths, old, mutant.field).is_some_and(|words| wraps(mutant, words)) {
         return Some(Proof::AddressWraps);
     }
+    if matches!(mutant.field, "stride_2" | "front.in_height" | "front.in_width")
+        && same_taps(program, old, &new)
+    {
+        return Some(Proof::SameTaps);
+    }
+    if is_overwritten(program, index, mutant.field) {
+        return Some(Proof::Overwritten);
+    }
+    let of_shortcut = mutant.field == "shortcut" || mutant.field.starts_with("window");
+    if of_shortcut && gives_only_logits(old) && keeps_rules(program, index, new) {
+        return Some(Proof::UnusedField);
+    }
     let never_reached = match mutant.field {
+        "last_lanes" => {
+            let lanes = program.array.lanes / usize::from(old.in_copies.max(1));
+            usize::from(old.last_lanes.min(new.last_lanes)) >= lanes
+        }
         "clip" => i64::from(old.clip.min(new.clip)) >= sums::largest_before_clamp(compiled, index),
         // Pixels that the tiles have beyond the result are then none.
         "out_width" => {
@@ -120,17 +158,41 @@ fn decode(words: &[u32], index: usize) -> LayerDescriptor {
     LayerDescriptor::decode(words.try_into().expect("bug: the words of a descriptor"))
 }
 
+/// Whether every tap of a layer that reads a map is inside it for the same pixels; the addresses do
+/// not depend on the map's size, nor on the stride.
+fn same_taps(program: &Program, old: &LayerDescriptor, new: &LayerDescriptor) -> bool {
+    let same = |step: Step| step.off || inside(old, &step) == inside(new, &step);
+    !old.flags.source_image
+        && step_range(old).all(|at| program.steps.iter().all(|words| same(Step::decode(words[at]))))
+}
+
+/// Whether a layer with one more result writes only what is written again before it is read: logits
+/// of a layer before the last one, whose own come later; or a pooled map of the last one, after
+/// which the next image writes every map that it reads, which the fast engine asks of a program.
+fn is_overwritten(program: &Program, index: usize, field: &str) -> bool {
+    let (layer, last) = (&program.layers[index], program.layers.len() - 1);
+    match field {
+        "logits" if !layer.flags.logits && index < last => {
+            program.layers[last].flags.logits && layer.col_tiles <= program.layers[last].col_tiles
+        }
+        "pool" => !layer.flags.pool && index == last && Engine::new(program).is_ok(),
+        _ => false,
+    }
+}
+
+/// Whether a program with this descriptor keeps all rules of a program and takes the same cycles.
+fn keeps_rules(program: &Program, index: usize, new: LayerDescriptor) -> bool {
+    let mut other = program.clone();
+    other.layers[index] = new;
+    Simulator::new(&other).is_ok() && predict(&other) == predict(program)
+}
+
 /// Whether a program with this descriptor keeps the rules of section 5.4 and takes the same cycles:
 /// the results half of the next descriptor is then fetched when nothing needs the one before any
 /// more, and before anything needs it.
 fn is_legal(program: &Program, index: usize, new: LayerDescriptor) -> bool {
-    let mut other = program.clone();
-    other.layers[index] = new;
     let only = LayerDescriptor { drain_wait: program.layers[index].drain_wait, ..new };
-    only == program.layers[index]
-        && !new.flags.last_layer
-        && Simulator::new(&other).is_ok()
-        && predict(&other) == predict(program)
+    only == program.layers[index] && !new.flags.last_layer && keeps_rules(program, index, new)
 }
 
 /// The memory that a field is an address of, or is added to an address of.
@@ -170,6 +232,8 @@ fn is_unused_field(program: &Program, layer: &LayerDescriptor, field: &str) -> b
         "front.lines" | "results.lines" | "out_lines" => array.lines == 1,
         "stream_weights" => program.depths.ring.is_none(),
         "weight_base" => flags.stream_weights,
+        // Windows of the image know its width from the header.
+        "front.in_width" => flags.source_image,
         "last_lanes" => flags.source_image || !masks(program, layer),
         "in_xt_words" => !flags.source_image && one_tile,
         "in_y_words" => !flags.source_image && layer.tile_rows() == 1 && layer.lines <= 1,

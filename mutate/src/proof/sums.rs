@@ -1,14 +1,17 @@
 //! Which sums can occur, and what becomes of them: microarchitecture.md, sections 5.1 and 5.3.
 
+use super::data::inside;
 use crate::memory::{parameter_range, step_range};
 use heartbit_compiler::schedule::Compiled;
 use heartbit_ir::program::{ImageStep, LayerDescriptor, Parameter, Program, Step};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Every sum `z` that a layer's array can give, and perhaps some that it cannot.
+/// Every sum `z = 2m - n` of a pixel, with `n` products of which `m` match, and perhaps some that
+/// cannot occur.
 ///
 /// Lanes without a channel never count (section 4.1), so of a map there are no more matches than
 /// products. Of the image all lanes may count, and all products do in every pixel (section 4.2).
-pub(super) fn range(program: &Program, layer: &LayerDescriptor) -> std::ops::RangeInclusive<i64> {
+pub(super) fn range(program: &Program, layer: &LayerDescriptor, y: usize, x: usize) -> Sums {
     let (mut most, mut products) = (0_i64, 0_i64);
     let lanes = i64::try_from(program.array.lanes).expect("bug: lanes");
     for address in step_range(layer) {
@@ -17,7 +20,11 @@ pub(super) fn range(program: &Program, layer: &LayerDescriptor) -> std::ops::Ran
             (step.double, i64::from(step.tap_first))
         } else {
             let groups = program.steps.iter().map(|words| Step::decode(words[address]));
-            let taps = groups.filter(|group| group.tap_first && !group.off).count();
+            let counts = |group: &Step| {
+                let [rows, columns] = inside(layer, group);
+                group.tap_first && !group.off && rows[y] && columns[x]
+            };
+            let taps = groups.filter(counts).count();
             let double = Step::decode(program.steps[0][address]).double;
             (double, i64::try_from(taps).expect("bug: groups"))
         };
@@ -25,7 +32,60 @@ pub(super) fn range(program: &Program, layer: &LayerDescriptor) -> std::ops::Ran
         most = before * most + lanes;
         products = before * products + taps * i64::from(layer.fan_in);
     }
-    -products..=if layer.flags.source_image { 2 * most - products } else { products }
+    Sums { products, matches: if layer.flags.source_image { most } else { products } }
+}
+
+/// The sums that can occur.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Sums {
+    /// All products.
+    products: i64,
+    /// Most matches.
+    matches: i64,
+}
+
+impl Sums {
+    pub(super) fn all(self) -> impl Iterator<Item = i64> {
+        (0..=self.matches).map(move |matches| 2 * matches - self.products)
+    }
+
+    /// The least and the largest.
+    fn ends(self) -> [i64; 2] {
+        [-self.products, 2 * self.matches - self.products]
+    }
+}
+
+/// The sums of the pixels of each border class of a layer: of each class those of its pixels.
+pub(super) fn by_class(program: &Program, layer: &LayerDescriptor) -> Vec<BTreeSet<Sums>> {
+    let (height, width) = (usize::from(layer.out_height), usize::from(layer.out_width));
+    let mut classes = vec![BTreeSet::new(); layer.borders.classes()];
+    // Pixels whose taps are valid alike have the same sums, and most have.
+    let mut known: BTreeMap<Vec<bool>, Sums> = BTreeMap::new();
+    for y in 0..height {
+        for x in 0..width {
+            let sums = *known
+                .entry(valid(program, layer, y, x))
+                .or_insert_with(|| range(program, layer, y, x));
+            classes[layer.borders.class(y, x, height, width)].insert(sums);
+        }
+    }
+    classes
+}
+
+/// Which taps of a pixel are valid; of the image all.
+fn valid(program: &Program, layer: &LayerDescriptor, y: usize, x: usize) -> Vec<bool> {
+    if layer.flags.source_image {
+        return Vec::new();
+    }
+    let offsets: BTreeSet<(i8, i8)> = step_range(layer)
+        .flat_map(|at| program.steps.iter().map(move |words| Step::decode(words[at])))
+        .map(|step| (step.dy, step.dx))
+        .collect();
+    let is_valid = |(dy, dx): (i8, i8)| {
+        let [rows, columns] = inside(layer, &Step { dy, dx, ..Step::default() });
+        rows[y] && columns[x]
+    };
+    offsets.into_iter().map(is_valid).collect()
 }
 
 /// `y` of a sum.
@@ -39,14 +99,15 @@ pub(super) fn result(layer: &LayerDescriptor, parameter: &Parameter, z: i64) -> 
 pub(super) fn largest_before_clamp(compiled: &Compiled, index: usize) -> i64 {
     let program = &compiled.program;
     let layer = &program.layers[index];
-    let sums = range(program, layer);
+    let classes = by_class(program, layer);
     let words = parameter_range(layer);
     let largest = program
         .parameters
         .iter()
-        .flat_map(|column| &column[words.clone()])
-        .flat_map(|parameter| {
-            [*sums.start(), *sums.end()].map(|z| result(layer, parameter, z).abs())
+        .flat_map(|column| column[words.clone()].iter().enumerate())
+        .flat_map(|(word, parameter)| {
+            let sums = classes[word % classes.len()].iter().flat_map(|sums| sums.ends());
+            sums.map(move |z| result(layer, parameter, z).abs())
         })
         .max()
         .unwrap_or(0);
