@@ -1,5 +1,5 @@
-//! Broken texts: each proof must fail on them, because a run of the broken text breaks an
-//! assertion.
+//! Broken texts: each proof must fail on them, and because a run of the broken text breaks an
+//! assertion, not only because the induction does not close.
 
 use crate::BUS_64;
 use crate::mutate::mutate;
@@ -10,13 +10,13 @@ use crate::subjects::{
 };
 use heartbit_ir::program::ArrayConfig;
 
-/// Refutes the proof for each replacement of a text that occurs once in a module.
+/// Refutes the proof for each replacement of a text that occurs once in a module, within so many
+/// cycles.
 #[track_caller]
 fn check(proof: &Proof, cycles: u32, mutations: &[(&str, &str, &str)]) {
     for &(module, from, to) in mutations {
-        let file = format!("{module}.v");
         let mut broken = proof.clone();
-        broken.design = mutate(broken.design, &file, from, to);
+        broken.design = mutate(broken.design, &format!("{module}.v"), from, to);
         broken.subject = format!("{} with `{to}` for `{from}`", proof.subject);
         broken.refute(cycles);
     }
@@ -32,15 +32,95 @@ fn broken_processing_element_is_refuted() {
         ("pe", "tokens[2] ? sum : north", "tokens[2] ? acc : north"),
         ("pe", "tokens[2] | shift", "tokens[2] & shift"),
         ("pe", "w_q <= w;", "w_q <= a;"),
-        // The first adder level loses a carry, a later one a lane; a group is not skipped.
-        ("popcount", "16'h5555) + (", "16'h5555) ^ ("),
-        ("popcount", "16'h3333) + (", "16'h3332) + ("),
+        // The first adder level loses its carries, the second one a field, a group its gate.
+        ("popcount", "16'd21845) + (", "16'd21845) ^ ("),
+        ("popcount", "(t0 & 16'd13107)", "(t0 & 16'd13105)"),
         ("popcount", "skip[1] ?", "skip[0] ?"),
     ];
     check(&processing_element(&design, &array), 8, &mutations);
     let mutations = [
-        ("count_cell", "tokens[0] ? 14'h0", "tokens[0] ? fan_in"),
         ("count_cell", "{fan_in[12:0], 1'b0}", "fan_in"),
+        ("count_cell", "acc <= sum;", "acc <= north;"),
     ];
     check(&count_cell(&design, &array), 6, &mutations);
+}
+
+#[test]
+fn broken_post_processing_is_refuted() {
+    let array = element(8, 1, 5);
+    let proof = post(&design(&array), &array);
+    let mutations = [
+        ("post", "- {1'b0, products}", "+ {1'b0, products}"),
+        ("post", "floor : clamped_sum[15:0]", "clip : clamped_sum[15:0]"),
+        // The bit of a value of 0.
+        ("post", "~r_4[15]", "(~r_4[15]) & (|r_4)"),
+        ("shortcut", "18'h2", "18'h1"),
+        ("shortcut", "{18{~first_word}}", "{18{first_word}}"),
+    ];
+    check(&proof, 7, &mutations);
+}
+
+#[test]
+fn broken_nonlinearity_is_refuted() {
+    let array = ArrayConfig { extended: true, ..element(8, 1, 5) };
+    let design = design(&array);
+    let mutations = [
+        ("nonlinear", "$signed(t10) >= $signed(threshold)", "$signed(t10) > $signed(threshold)"),
+        // Rounding takes another bit.
+        ("nonlinear", "t6 & u_6[22]", "t6"),
+    ];
+    check(&post(&design, &array), 10, &mutations);
+    check(&levels(&design), 1, &[("levels", "{8{~t4[15]}}", "{8{t4[15]}}")]);
+    let mutations = [
+        ("pool", "{32{~fresh}}", "32'hffffffff"),
+        ("pool", "{sum[31], sum[31:1]}", "{1'b0, sum[31:1]}"),
+    ];
+    check(&pool(&design), 4, &mutations);
+}
+
+#[test]
+fn broken_handshakes_are_refuted() {
+    let axi = behind_axi(BUS_64);
+    let mutations = [
+        // A beat is overwritten while it waits, or dropped, or offered twice.
+        ("axi_results", "(~valid_q) | m_axis_tready", "1'b1"),
+        ("axi_results", "if (free_now) valid_q", "if (free_now | kill) valid_q"),
+        ("axi_results", "if (free_now) valid_q", "if (t2) valid_q"),
+        // A packet that was cut off has no end.
+        ("axi_results", "(kill & begun) & t0", "1'b0"),
+        ("axi_results", "closing | out_last", "out_last"),
+    ];
+    check(&results(&axi), 8, &mutations);
+    let mutations = [
+        ("axi_lite", "(aw_full & w_full) & ((~answered) | s_axi_bready)", "aw_full & w_full"),
+        ("axi_lite", "(answered & s_axi_bready)", "answered"),
+        ("axi_lite", "wire t2 = ~ar_full;", "wire t2 = 1'b1;"),
+        ("axi_lite", "act & w_whole", "act"),
+    ];
+    check(&lite(&axi), 8, &mutations);
+    let mutations = [
+        ("axi_pixels", "accept | discarding_q", "1'b1"),
+        ("axi_pixels", "accept | discarding_q", "accept"),
+        ("axi_pixels", "~(last_pixel & t6)", "1'b1"),
+        ("axi_pixels", "(kill & receiving_q)", "1'b0"),
+    ];
+    check(&pixels(&axi), 8, &mutations);
+}
+
+#[test]
+fn broken_sequences_are_refuted() {
+    let mutations = [
+        // A beat is not waited for; the last of equal logits wins; a word's first logit is skipped.
+        ("sender", "valid_now & out_ready", "valid_now"),
+        ("sender", "$signed(best) < $signed(logit)", "$signed(best) <= $signed(logit)"),
+        ("sender", "2'd0 : (column", "2'd1 : (column"),
+    ];
+    check(&sender(4), 9, &mutations);
+    let mutations = [
+        // A word too few or too many.
+        ("fetch", "4'd8", "4'd7"),
+        ("fetch", "4'd11", "4'd12"),
+        ("fetch", "if (results_over_d2) layer_q", "if (results_over_d1) layer_q"),
+    ];
+    check(&fetch(&design(&element(8, 1, 14))), 26, &mutations);
 }

@@ -102,11 +102,10 @@ impl Proof {
     /// cycles breaks an assertion.
     #[track_caller]
     pub(crate) fn refute(&self, cycles: u32) {
-        let base = format!(
-            "sat -tempinduct -tempinduct-baseonly -prove-asserts -set-assumes \
-             -maxsteps {cycles} -timeout {TIMEOUT} -verify"
+        let runs = format!(
+            "sat -seq {cycles} -prove-asserts -set-assumes -timeout {TIMEOUT} -verify"
         );
-        for (what, script) in [("induction", INDUCTION), ("runs", base.as_str())] {
+        for (what, script) in [("induction", INDUCTION), ("runs", runs.as_str())] {
             let output = self.run(script);
             let said = text(&output);
             let failed = !output.status.success() && said.contains("proof did fail");
@@ -126,7 +125,8 @@ impl Proof {
         let parameters: Vec<_> = self.parameters.iter().map(parameter).collect();
         let script = format!(
             "read_verilog -formal -sv -defer -I. {} {} {}; hierarchy -check -top {} {}; proc; \
-             flatten; opt -fast; check -assert; chformal -early; opt -fast; memory_map; opt -fast; \
+             flatten; opt -fast; check -assert; chformal -early; opt -fast; wreduce; \
+             opt -fast; memory_map; opt -fast; \
              {sat}",
             macros.join(" "),
             modules.join(" "),
