@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What each crate may depend on, of this workspace.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("ir", &[]),
     ("model", &["ir"]),
     ("dataset", &[]),
@@ -17,9 +17,13 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("trainer", &["ir", "model", "dataset"]),
     ("boards", &["ir", "hdl", "compiler"]),
     ("plot", &[]),
+    ("report", &[]),
     (
         "cli",
-        &["ir", "model", "dataset", "hdl", "compiler", "sim", "cosim", "trainer", "boards", "plot"],
+        &[
+            "ir", "model", "dataset", "hdl", "compiler", "sim", "cosim", "trainer", "boards", "plot",
+            "report",
+        ],
     ),
     ("tests", &["ir", "model", "dataset", "hdl", "compiler", "sim", "cosim"]),
 ];
