@@ -4,6 +4,7 @@ mod bench;
 #[cfg(feature = "train")]
 mod landscape;
 mod port;
+mod report;
 mod search;
 #[cfg(feature = "train")]
 mod train;
@@ -27,6 +28,7 @@ pub(crate) use bench::{
 #[cfg(feature = "train")]
 pub(crate) use landscape::LandscapeArgs;
 pub(crate) use port::PortArgs;
+pub(crate) use report::ReportArgs;
 pub(crate) use search::{FpgaArgs, SearchArgs};
 #[cfg(feature = "train")]
 pub(crate) use train::{
@@ -396,6 +398,8 @@ pub(crate) struct SimArgs {
     /// Every N-th image only, from the K-th one on; `heartbit merge` joins the results.
     #[arg(long, value_name = "K/N")]
     pub(crate) shard: Option<Shard>,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }
 
 #[derive(Args, Debug)]
@@ -417,6 +421,8 @@ pub(crate) struct CosimArgs {
     /// The waveform of the first mismatch has all cycles.
     #[arg(long)]
     pub(crate) trace_full: bool,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }
 
 /// Cycles around a first mismatch, unless the user says.

@@ -11,7 +11,9 @@ pub(crate) mod junit;
 
 use crate::output::{Table, grouped, percent, share};
 use crate::shard::Shard;
-use crate::verdict::{CycleError, Cycles, Divergence, Subject, Verdict, differences, earlier};
+use crate::verdict::{
+    CycleError, Cycles, Divergence, LayerRun, Subject, Verdict, differences, earlier,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -47,6 +49,11 @@ pub(crate) struct Rung {
     pub(crate) cycles: Option<Cycles>,
     pub(crate) cycle_error: Option<CycleError>,
     pub(crate) first_divergence: Option<Divergence>,
+    /// Cycles of the layers in the first image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) layers: Vec<LayerRun>,
+    /// Not kept in a build: files carry no time.
+    #[serde(default)]
     pub(crate) seconds: f64,
 }
 
@@ -56,7 +63,7 @@ impl Rung {
     }
 
     /// A rung that compared tensors.
-    fn of_tensors(name: &str, verdict: Verdict) -> Self {
+    pub(crate) fn of_tensors(name: &str, verdict: Verdict) -> Self {
         Self {
             name: name.to_owned(),
             images: verdict.images,
@@ -67,6 +74,7 @@ impl Rung {
             cycles: Some(verdict.cycles),
             cycle_error: verdict.cycle_error,
             first_divergence: verdict.first_divergence,
+            layers: verdict.layers,
             seconds: verdict.seconds,
             ..Self::default()
         }
@@ -87,6 +95,9 @@ impl Rung {
             (a, b) => a.or(b),
         };
         self.cycles = self.cycles.take().or(other.cycles);
+        if self.layers.is_empty() {
+            self.layers = other.layers;
+        }
         earlier(&mut self.first_divergence, other.first_divergence, |d| d.image);
         earlier(&mut self.cycle_error, other.cycle_error, |d| d.image);
     }

@@ -13,8 +13,10 @@ mod ladder;
 mod layers;
 mod located;
 mod output;
+mod report;
 mod shard;
 mod verdict;
+mod version;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -46,13 +48,13 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            report(&failure.render());
+            complain(&failure.render());
             ExitCode::from(failure.code())
         }
     }
 }
 
 /// Writes an error; where even standard error is closed, the exit code has to do.
-fn report(text: &str) {
+fn complain(text: &str) {
     drop(std::io::Write::write_all(&mut std::io::stderr().lock(), text.as_bytes()));
 }

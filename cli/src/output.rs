@@ -2,9 +2,11 @@
 
 use crate::args::Format;
 use crate::failure::{Code, Failure, Outcome};
+pub(crate) use heartbit_report::number::{grouped, percent, share};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 use std::io::{ErrorKind, Write};
+use std::path::Path;
 
 /// Prints a line of data; a closed pipe ends the program quietly.
 pub(crate) fn print(text: &str) -> Outcome {
@@ -79,26 +81,16 @@ impl Table {
     }
 }
 
-/// Writes a number with thousands separated.
-pub(crate) fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Writes a share as a percentage.
-pub(crate) fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
-}
-
-/// Returns `part / whole`, 0 of nothing.
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-pub(crate) fn share(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+/// Refuses a file that could not be written after hours of work.
+pub(crate) fn check_writable(out: &Path) -> Outcome {
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let file = tempfile::Builder::new()
+        .prefix(".heartbit-")
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        .map(drop);
+    file.map_err(|error| {
+        Failure::from_error(Code::BadInput, error)
+            .context(format!("cannot write `{}`", out.display()))
+            .help("check that the directory exists and that you may write to it")
+    })
 }

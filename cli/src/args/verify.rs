@@ -1,6 +1,6 @@
 //! Arguments of `verify` and `merge`.
 
-use super::{DataArgs, LimitArgs};
+use super::{DataArgs, LimitArgs, ReportArgs};
 use crate::shard::Shard;
 use clap::Args;
 use heartbit_ir::program::ArrayShape;
@@ -43,6 +43,8 @@ pub(crate) struct VerifyArgs {
     /// Every N-th image only, from the K-th one on; `heartbit merge` joins the results.
     #[arg(long, value_name = "K/N")]
     pub(crate) shard: Option<Shard>,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }
 
 const VERIFY_HELP: &str = "\

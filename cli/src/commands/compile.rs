@@ -6,6 +6,8 @@ use crate::fpga::Fpga;
 use crate::inputs;
 use crate::layers::CompiledView;
 use crate::output;
+use crate::report::results::{self, Results};
+use crate::report;
 use heartbit_compiler::build::{self, Build};
 use heartbit_compiler::resources::Area;
 use heartbit_compiler::schedule::{self, MemoryWords, ScheduleError, Target, WeightPort};
@@ -13,6 +15,7 @@ use heartbit_compiler::search::fit::weight_room;
 use heartbit_hdl::axi::{self, AxiConfig};
 use heartbit_ir::network::Network;
 use heartbit_ir::program::{ArrayConfig, ArrayShape, MemoryDepths, Program};
+use serde_json::Value;
 use std::path::Path;
 
 pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
@@ -28,7 +31,6 @@ pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
     let program = &build.compiled.program;
     let fit = |fpga: &Fpga| fpga.fit(&program.array, &program.depths);
     let area = fpga.as_ref().map(fit).transpose()?;
-    write(&args.out, &build, args.axi.map(AxiBits::config))?;
     let view = CompiledView::new(&build.network, &build.compiled);
     let mut json = view.json();
     if let (Some(fpga), Some(area)) = (&fpga, area) {
@@ -36,13 +38,16 @@ pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
         json["area"] = serde_json::json!(area);
         json["model_error"] = serde_json::json!(fpga.model.error());
     }
+    write(&args.out, &build, args.axi.map(AxiBits::config), Some(&json))?;
     output::result(format, &json, || {
         let fits = |(fpga, area): (&Fpga, Area)| {
             let (area, note) = (fpga.describe(&area), fpga.model_note());
             format!("fits {}: {area}\n{note}\n", fpga.name)
         };
         let fits = fpga.as_ref().zip(area).map_or(String::new(), fits);
-        format!("{}{fits}\nwrote {}\n", view.text(), args.out.display())
+        let page = args.out.join(report::PAGE);
+        let text = view.text();
+        format!("{text}{fits}\nwrote {}\nreport: {}\n", args.out.display(), page.display())
     })
 }
 
@@ -122,8 +127,14 @@ pub(crate) fn compile(
     Ok(Build { network, compiled })
 }
 
-/// Writes a build with its Verilog, and, behind AXI, with what a host needs.
-pub(crate) fn write(path: &Path, build: &Build, axi: Option<AxiConfig>) -> Outcome {
+/// Writes a build with its Verilog and its report, and, behind AXI, with what a host needs;
+/// `result` is what `compile` says of it.
+pub(crate) fn write(
+    path: &Path,
+    build: &Build,
+    axi: Option<AxiConfig>,
+    result: Option<&Value>,
+) -> Outcome {
     let program = &build.compiled.program;
     let mut files = verilog(program, axi);
     if axi.is_some() {
@@ -136,6 +147,13 @@ pub(crate) fn write(path: &Path, build: &Build, axi: Option<AxiConfig>) -> Outco
         files.push(host("heartbit_regs.h", axi::c_header().into_bytes()));
         files.push(host("heartbit_regs.rs", axi::rust_module().into_bytes()));
     }
+    let mut results = Results::default();
+    if let Some(result) = result {
+        results.set("compile", result);
+        files.push(results::of_compile(result));
+    }
+    let page = heartbit_report::html(&report::assemble(build, &results)?);
+    files.push((report::PAGE.to_owned(), page.into_bytes()));
     build::write(path, &build.network, &build.compiled, &files).map_err(|error| {
         let code = Code::BadInput;
         Failure::from_error(code, error)

@@ -6,6 +6,7 @@ use crate::divergence::Tracer;
 use crate::failure::{Code, Failure, Outcome};
 use crate::inputs::{self, Images};
 use crate::output;
+use crate::report::{self, Destination};
 use crate::verdict::{self, Verdict};
 use heartbit_compiler::build::Build;
 use heartbit_cosim::{Accelerator, Design, Initial, Toolchain, Trace};
@@ -19,6 +20,7 @@ pub(crate) fn run(args: &CosimArgs, format: Format) -> Outcome {
     let images = Images::test(&args.data)?.shard(args.shard)?;
     images.check_size(&build.network)?;
     let toolchain = Toolchain::detect()?;
+    let destination = Destination::new(&args.report, Some(&args.build), args.shard)?;
     let mut rtl = from_build(&args.build, &build, &toolchain, Trace::None)?;
     let mut verdict = verdict::cosimulate(&build, &images, &mut rtl, true)?;
     verdict.subject.rtl_crc32 = Some(verilog_checksum(&args.build, &build)?);
@@ -42,11 +44,14 @@ pub(crate) fn run(args: &CosimArgs, format: Format) -> Outcome {
     if let Some((image, path)) = &traced {
         json["trace"] = serde_json::json!({ "image": image, "file": path });
     }
+    if let Some(destination) = &destination {
+        destination.write(&build, Some(&args.build), "cosim", &json)?;
+    }
     output::result(format, &json, || {
         let note = traced
             .as_ref()
             .map(|(image, path)| format!("waveform of image {image}: {}\n", path.display()));
-        note.unwrap_or_default() + &verdict.text()
+        note.unwrap_or_default() + &verdict.text() + &report::line(destination.as_ref())
     })?;
     conclude(verdict.passed())
 }

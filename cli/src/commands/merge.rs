@@ -30,7 +30,7 @@ pub(crate) fn run(args: &MergeArgs, format: Format) -> Outcome {
     parts.for_each(|part| whole.absorb(part));
     match whole {
         Part::Verify(report) => {
-            verify::conclude(&Report { shard: None, ..*report }, args.junit.as_deref(), format)
+            verify::conclude(&Report { shard: None, ..*report }, args.junit.as_deref(), format, "")
         }
         Part::Engine(_) if args.junit.is_some() => {
             Err(Failure::new(Code::Usage, "these are not results of `heartbit verify`")
