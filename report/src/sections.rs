@@ -38,3 +38,8 @@ pub(crate) fn measured(count: Option<u64>) -> Markup {
 pub(crate) fn scrolling(label: &str, table: &Markup) -> Markup {
     html! { div.scroll role="region" aria-label=(label) tabindex="0" { (table) } }
 }
+
+/// As [`scrolling`], for a long table beside a figure.
+pub(crate) fn scrolling_beside(label: &str, table: &Markup) -> Markup {
+    html! { div.scroll.tall role="region" aria-label=(label) tabindex="0" { (table) } }
+}

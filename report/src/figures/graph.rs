@@ -8,9 +8,9 @@ use maud::{Markup, html};
 /// Width of the figure.
 const WIDTH: f64 = 400.0;
 /// From one box to the next.
-const PITCH: f64 = 38.0;
+const PITCH: f64 = 34.0;
 /// Height of a box.
-const BOX: f64 = 26.0;
+const BOX: f64 = 24.0;
 /// From one arc beside the boxes to the next.
 const TRACK: f64 = 15.0;
 /// Room above the first box, for the image.
@@ -27,7 +27,7 @@ struct Arc {
 
 /// Draws the layers with their edges.
 pub(crate) fn graph(layers: &[Layer]) -> Markup {
-    let height = TOP + PITCH * super::float(layers.len() as u64) + 22.0;
+    let height = TOP + PITCH * super::float(layers.len() as u64) + 26.0;
     let reads: Vec<(usize, usize)> = edges(layers, |layer| match layer.source {
         Some(Source::Layer(from)) => Some(from),
         _ => None,
@@ -66,8 +66,8 @@ pub(crate) fn graph(layers: &[Layer]) -> Markup {
                 (node(index, layer, left, right))
             }
             @if let Some(last) = layers.len().checked_sub(1) {
-                (arrow(&format!("M{} {}V{}", at(middle), at(top(last) + BOX), at(height - 14.0)), "edge"))
-                text.label x=(at(middle)) y=(at(height - 2.0)) text-anchor="middle" { "logits" }
+                (arrow(&format!("M{} {}V{}", at(middle), at(top(last) + BOX), at(height - 17.0)), "edge"))
+                text.label x=(at(middle)) y=(at(height - 5.0)) text-anchor="middle" { "logits" }
             }
         }
     }
@@ -146,10 +146,10 @@ fn node(index: usize, layer: &Layer, left: f64, right: f64) -> Markup {
             }
             rect class={ "node kind-" (layer.kind) } x=(at(left)) y=(at(y)) width=(at(right - left))
                 height=(at(BOX)) rx="4" {}
-            text.name x=(at(left + 9.0)) y=(at(y + 17.0)) {
+            text.name x=(at(left + 9.0)) y=(at(y + 16.0)) {
                 (layer.name) tspan.soft dx="7" { (layer.kind) }
             }
-            text.soft x=(at(right - 9.0)) y=(at(y + 17.0)) text-anchor="end" {
+            text.soft x=(at(right - 9.0)) y=(at(y + 16.0)) text-anchor="end" {
                 (height) "×" (width) "×" (channels)
             }
         }

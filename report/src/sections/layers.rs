@@ -114,18 +114,19 @@ fn cycles(cycles: &Cycles) -> Markup {
 }
 
 pub(crate) fn breakdown(report: &Report) -> Section {
-    let longest = report.layers.iter().map(|layer| layer.cycles.predicted).max().unwrap_or(0);
+    let all = report.total.predicted;
     let bars = html! {
         table.bars {
-            caption { "Cycles of each layer by what the array does in them, and the share of the peak that it reaches." }
+            caption { "What the array does in the cycles of each layer, as shares of the layer, and the share of the peak that it reaches." }
             thead { tr {
                 th scope="col" { "layer" }
                 th.number scope="col" { "cycles" }
+                th.number scope="col" { "of all" }
                 th.wide scope="col" { "of which" }
                 th.wide scope="col" { "utilisation" }
                 th.number scope="col" aria-label="utilisation in percent" {}
             } }
-            tbody { @for layer in &report.layers { (bar_row(layer, longest)) } }
+            tbody { @for layer in &report.layers { (bar_row(layer, all)) } }
         }
     };
     let body = html! {
@@ -161,12 +162,14 @@ fn legend() -> Markup {
     }
 }
 
-fn bar_row(layer: &Layer, longest: u64) -> Markup {
-    let parts = layer.parts.named().map(|(name, count)| (name, share(count, longest)));
+fn bar_row(layer: &Layer, all: u64) -> Markup {
+    let cycles = layer.cycles.predicted;
+    let parts = layer.parts.named().map(|(name, count)| (name, share(count, cycles)));
     html! {
         tr {
             th scope="row" { (layer.name) }
-            td.number { (grouped(layer.cycles.predicted)) }
+            td.number { (grouped(cycles)) }
+            td.number { (percent(share(cycles, all))) }
             td.wide { (bar::stacked(&parts)) }
             td.wide { (bar::single("utilisation", layer.utilisation)) }
             td.number { (percent(layer.utilisation)) }

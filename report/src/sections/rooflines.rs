@@ -1,6 +1,6 @@
 //! What bounds each layer: the array itself, its operands, or the port of streamed weights.
 
-use super::{Section, origin, scrolling};
+use super::{Section, origin, scrolling_beside};
 use crate::data::{Array, Layer, Origin, Report};
 use crate::figures::float;
 use crate::figures::roofline::{Point, Roofline, roofline};
@@ -31,11 +31,8 @@ pub(crate) fn section(report: &Report) -> Section {
                     "."
                 }
             }
+            (scrolling_beside("Points of the roofline", &numbers(&on_chip)))
             @if let Some(figure) = port(report) { (figure) }
-        }
-        details {
-            summary { "The same as numbers" }
-            (scrolling("Points of the roofline", &numbers(&on_chip)))
         }
     };
     Section { id: "roofline-section", heading: "Roofline", body }
