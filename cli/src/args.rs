@@ -1,6 +1,7 @@
 //! The command line: verbs over artifacts.
 
 mod bench;
+mod face;
 #[cfg(feature = "train")]
 mod landscape;
 mod port;
@@ -25,6 +26,7 @@ pub(crate) use bench::BenchTrainArgs;
 pub(crate) use bench::{
     BenchArgs, BenchArraysArgs, BenchCommand, BenchKernelsArgs, BenchLatencyArgs,
 };
+pub(crate) use face::{CompletionsArgs, ManArgs};
 #[cfg(feature = "train")]
 pub(crate) use landscape::LandscapeArgs;
 pub(crate) use port::PortArgs;
@@ -40,13 +42,16 @@ pub(crate) use widths::WidthsArgs;
 /// Trains binary residual networks, compiles them onto an XNOR-popcount systolic array, and proves
 /// that the hardware computes what the software did.
 #[derive(Parser, Debug)]
-#[command(name = "heartbit", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "heartbit", version = crate::version::LONG, max_term_width = 80, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
     /// How results are printed on standard output.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+    /// Shows no progress; errors and warnings remain.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
 }
 
 const EXIT_CODES: &str = "\
@@ -123,6 +128,14 @@ pub(crate) enum Command {
     Verify(Box<VerifyArgs>),
     /// Joins the results of shards of `verify`, `sim` or `cosim`.
     Merge(MergeArgs),
+    /// Lists the outside tools: which are there, what for, and how to install the others.
+    ///
+    /// Exit code 0 if what the core needs is there (Verilator, a C++ compiler, zlib), 5 if not.
+    Doctor,
+    /// Prints completions for a shell.
+    Completions(CompletionsArgs),
+    /// Writes manual pages: one of heartbit, and one of each command.
+    Man(ManArgs),
 }
 
 #[derive(Args, Debug)]
@@ -427,3 +440,29 @@ pub(crate) struct CosimArgs {
 
 /// Cycles around a first mismatch, unless the user says.
 pub(crate) const TRACE_MARGIN: u64 = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory as _;
+
+    /// Checks the help of a command and of its commands.
+    fn check(command: &mut clap::Command, checked: &mut usize) {
+        for help in [command.render_help(), command.render_long_help()] {
+            for line in help.to_string().lines() {
+                assert!(line.chars().count() <= 80, "{}: {line}", command.get_name());
+            }
+        }
+        *checked += 1;
+        command.get_subcommands_mut().for_each(|command| check(command, checked));
+    }
+
+    #[test]
+    fn help_of_every_command_fits_80_columns() {
+        let mut command = Cli::command();
+        command.build();
+        let mut checked = 0;
+        check(&mut command, &mut checked);
+        assert!(checked > 20, "only {checked} commands");
+    }
+}

@@ -5,7 +5,9 @@ pub(crate) mod boards;
 pub(crate) mod compile;
 pub(crate) mod cosim;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod eval;
+pub(crate) mod face;
 pub(crate) mod import;
 pub(crate) mod inspect;
 #[cfg(feature = "train")]

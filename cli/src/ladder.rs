@@ -9,7 +9,7 @@
 pub(crate) mod climb;
 pub(crate) mod junit;
 
-use crate::output::{Table, grouped, percent, share};
+use crate::output::{Table, grouped, percent, share, wrapped};
 use crate::shard::Shard;
 use crate::verdict::{
     CycleError, Cycles, Divergence, LayerRun, Subject, Verdict, differences, earlier,
@@ -244,7 +244,7 @@ impl Report {
         }
         if !self.not_compared.is_empty() {
             lines.push("\nnot compared:".to_owned());
-            lines.extend(self.not_compared.iter().map(|what| format!("  {what}")));
+            lines.extend(self.not_compared.iter().map(|what| wrapped(&format!("  {what}"))));
         }
         for rung in &self.rungs {
             let (first, cycles) = (rung.first_divergence.as_ref(), rung.cycle_error.as_ref());

@@ -25,6 +25,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let format = cli.format;
+    output::set_quiet(cli.quiet);
     let outcome = match &cli.command {
         Command::Demo(args) => commands::demo::run(args, format),
         Command::Train(args) => commands::train::run(args, format),
@@ -32,9 +33,9 @@ fn main() -> ExitCode {
         Command::Eval(args) => commands::eval::run(args, format),
         Command::Landscape(args) => commands::landscape::run(args, format),
         Command::Plot(args) => commands::plot::run(args, format),
-        Command::Random(args) => commands::models::random(args),
+        Command::Random(args) => commands::models::random(args, format),
         Command::Import(args) => commands::import::run(args, format),
-        Command::Fold(args) => commands::models::fold(args),
+        Command::Fold(args) => commands::models::fold(args, format),
         Command::Compile(args) => commands::compile::run(args, format),
         Command::Search(args) => commands::search::run(args, format),
         Command::Widths(args) => commands::widths::run(args, format),
@@ -44,6 +45,9 @@ fn main() -> ExitCode {
         Command::Cosim(args) => commands::cosim::run(args, format),
         Command::Verify(args) => commands::verify::run(args, format),
         Command::Merge(args) => commands::merge::run(args, format),
+        Command::Doctor => commands::doctor::run(format),
+        Command::Completions(args) => commands::face::completions(args),
+        Command::Man(args) => commands::face::man(args, format),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

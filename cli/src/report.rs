@@ -45,9 +45,7 @@ impl Destination {
                     .help("leave `--report` out, or `--shard`"));
             }
             (Some(page), _) => Self { build: None, page: page.clone() },
-            (None, Some(build)) if !args.no_report && !is_shard => {
-                Self::in_build(build)
-            }
+            (None, Some(build)) if !args.no_report && !is_shard => Self::in_build(build),
             _ => return Ok(None),
         };
         let help = "give `--report` a file in a place that you may write to, or `--no-report`";

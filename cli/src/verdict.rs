@@ -206,7 +206,8 @@ impl Verdict {
             });
         }
         if self.cycle_error.is_none() {
-            let differs = checked.layers.into_iter().find(|(_, predicted, actual)| predicted != actual);
+            let differs =
+                checked.layers.into_iter().find(|(_, predicted, actual)| predicted != actual);
             self.cycle_error = differs.map(|(layer, predicted, actual)| {
                 let engine = engine.to_owned();
                 CycleError { image, engine, layer, predicted, actual }

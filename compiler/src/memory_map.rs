@@ -25,7 +25,8 @@ impl MemoryMap {
         let (a, header) = (&program.array, &program.header);
         let [activation, stream] = placed(network, compiled);
         let resident = program.weights.iter().map(LaneMemory::len).max().unwrap_or(0);
-        let windows = usize::from(header.image_height).div_ceil(3) * usize::from(header.image_tiles);
+        let windows =
+            usize::from(header.image_height).div_ceil(3) * usize::from(header.image_tiles);
         let used = MemoryDepths {
             image: windows * 8 / a.stem_planes(),
             activation: activation.words,

@@ -58,7 +58,9 @@ impl Origin {
         match self {
             Self::Float => "measured on the checkpoint in real arithmetic",
             Self::Snapped => "measured on the checkpoint, on the deployed grid, by the trainer",
-            Self::Network => "of the integer network, which is normative: its structure or its interpreter",
+            Self::Network => {
+                "of the integer network, which is normative: its structure or its interpreter"
+            }
             Self::Predicted => {
                 "computed by the cycle model, the memory layout or the resource model; not measured"
             }

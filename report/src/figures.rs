@@ -28,7 +28,9 @@ mod tests {
 
     #[test]
     fn coordinates_are_short() {
-        for (value, text) in [(0.0, "0"), (-0.001, "0"), (2.5, "2.5"), (100.0, "100"), (0.126, "0.13")] {
+        for (value, text) in
+            [(0.0, "0"), (-0.001, "0"), (2.5, "2.5"), (100.0, "100"), (0.126, "0.13")]
+        {
             assert_eq!(at(value), text);
         }
     }

@@ -34,12 +34,12 @@ pub(crate) fn measured(count: Option<u64>) -> Markup {
     }
 }
 
-/// A table that scrolls by itself where the page is narrower, also by keyboard.
-pub(crate) fn scrolling(label: &str, table: &Markup) -> Markup {
-    html! { div.scroll role="region" aria-label=(label) tabindex="0" { (table) } }
-}
-
-/// As [`scrolling`], for a long table beside a figure.
-pub(crate) fn scrolling_beside(label: &str, table: &Markup) -> Markup {
-    html! { div.scroll.tall role="region" aria-label=(label) tabindex="0" { (table) } }
+/// A table below its caption, which scrolls by itself where the page is narrower, also by keyboard.
+///
+/// The caption is no part of the table, because it would be as wide as that.
+pub(crate) fn scrolling(id: &str, caption: &Markup, table: &Markup) -> Markup {
+    html! {
+        p.caption id={ "caption-" (id) } { (caption) }
+        div.scroll role="region" aria-labelledby={ "caption-" (id) } tabindex="0" { (table) }
+    }
 }

@@ -2,12 +2,17 @@
 
 use expect_test::expect;
 use heartbit_report::{
-    Array, Cycles, Fpga, Layer, Memory, MemoryMap, Network, Origin, Parts, Region, Report, Resource,
-    Rung, RungResult, Shortcut, Source, html,
+    Array, Cycles, Fpga, Layer, Memory, MemoryMap, Network, Origin, Parts, Region, Report,
+    Resource, Rung, RungResult, Shortcut, Source, html,
 };
 use scraper::{Html, Selector};
 
-fn layer(name: &str, kind: &'static str, source: Source, [compute, stall, drain]: [u64; 3]) -> Layer {
+fn layer(
+    name: &str,
+    kind: &'static str,
+    source: Source,
+    [compute, stall, drain]: [u64; 3],
+) -> Layer {
     let parts = Parts { compute, stall, drain, ..Parts::default() };
     let predicted = compute + stall + drain;
     Layer {
@@ -44,7 +49,12 @@ fn tiny() -> Report {
     let rung = |name, origin, result| Rung { name, origin, result, command: format!("run {name}") };
     Report {
         version: "0.0.0".to_owned(),
-        network: Network { arch: "tiny".to_owned(), binary_macs: 3_200, classes: 10, provenance: vec![] },
+        network: Network {
+            arch: "tiny".to_owned(),
+            binary_macs: 3_200,
+            classes: 10,
+            provenance: vec![],
+        },
         array: Array { rows: 2, cols: 2, lanes: 8, acc_bits: 9 },
         layers,
         send: Cycles { predicted: 12, sim: Some(12), rtl: None },
@@ -120,7 +130,8 @@ fn markup_is_valid_for_empty_and_whole_reports() {
 #[test]
 fn nothing_comes_from_elsewhere() {
     let text = html(&tiny());
-    for word in ["<script", "<link", "<img", "@import", "@font-face", "http://", "https://", "src="] {
+    for word in ["<script", "<link", "<img", "@import", "@font-face", "http://", "https://", "src="]
+    {
         assert!(!text.contains(word), "the page has `{word}`");
     }
     for link in select(&Html::parse_document(&text), "[href]") {
@@ -142,7 +153,10 @@ fn every_layer_appears_and_the_sums_add_up() {
         assert_eq!(row[0], layer.name);
     }
     for column in [4, 5] {
-        assert_eq!(parts.iter().map(|row| number(&row[column])).sum::<u64>(), number(&total[column]));
+        assert_eq!(
+            parts.iter().map(|row| number(&row[column])).sum::<u64>(),
+            number(&total[column])
+        );
     }
     assert!(table.iter().all(|row| row[6] == "not measured"));
     let breakdown = rows(&page, "#cycles details");
@@ -152,7 +166,10 @@ fn every_layer_appears_and_the_sums_add_up() {
     }
     let (all, layers) = breakdown.split_last().expect("rows");
     for column in 1..7 {
-        assert_eq!(layers.iter().map(|row| number(&row[column])).sum::<u64>(), number(&all[column]));
+        assert_eq!(
+            layers.iter().map(|row| number(&row[column])).sum::<u64>(),
+            number(&all[column])
+        );
     }
     let titles: Vec<String> = select(&page, "#network svg g title").into_iter().map(text).collect();
     for (title, layer) in titles.iter().zip(&report.layers) {
@@ -164,7 +181,7 @@ fn every_layer_appears_and_the_sums_add_up() {
 #[test]
 fn every_figure_has_an_origin_and_what_was_not_measured_is_said() {
     let page = Html::parse_document(&html(&tiny()));
-    for place in select(&page, "#summary dt, figcaption, #memories caption") {
+    for place in select(&page, "#summary dt, figcaption, #memories .caption") {
         let label = Selector::parse(".origin").expect("a selector");
         assert_eq!(place.select(&label).count(), 1, "{}", text(place));
     }
@@ -194,7 +211,8 @@ fn same_report_gives_the_same_bytes_and_they_say_this() {
     let report = tiny();
     assert_eq!(html(&report), html(&report));
     let page = Html::parse_document(&html(&report));
-    let section = |id: &str| rows(&page, id).iter().map(|row| row.join(" | ") + "\n").collect::<String>();
+    let section =
+        |id: &str| rows(&page, id).iter().map(|row| row.join(" | ") + "\n").collect::<String>();
     expect![[r#"
         network | network | not measured
         cycle-sim | simulator | sim | 4 | 75.0 % |  | – | 36 tensors | 0 | pass
@@ -208,6 +226,12 @@ fn same_report_gives_the_same_bytes_and_they_say_this() {
         all |  |  |  |  |  | 1,024
         LUT4 | 900 | not measured | 1,000 |  | 90.0 %
         clock, MHz | 50 assumed | not measured |  |  | 
-    "#]].assert_eq(&(section("#ladder") + &section("#layers") + &section("#memories") + &section("#resources")));
+    "#]]
+    .assert_eq(
+        &(section("#ladder")
+            + &section("#layers")
+            + &section("#memories")
+            + &section("#resources")),
+    );
     expect!["SummaryPass. Nothing differs on cycle-sim (sim).Accuracy simulator75.0 %3 of 4 imagesCycles an image simulator1,2871,287 predictedUtilisation predicted47.0 %of 32 bMAC a cycle, stem and head included; binary layers 41.7 %Memory predicted1 kbitin all memories of the acceleratorFullest resource predicted90.0 %of the LUT4 that it may take of boardNot measurednetwork: run network measures itrtl: run rtl measures itresources and clock after place-and-route: not placeda board: nothing here was measured on one"].assert_eq(&text(select(&page, "#summary")[0]));
 }

@@ -6,8 +6,8 @@ use crate::fpga::Fpga;
 use crate::inputs;
 use crate::layers::CompiledView;
 use crate::output;
-use crate::report::results::{self, Results};
 use crate::report;
+use crate::report::results::{self, Results};
 use heartbit_compiler::build::{self, Build};
 use heartbit_compiler::resources::Area;
 use heartbit_compiler::schedule::{self, MemoryWords, ScheduleError, Target, WeightPort};
@@ -42,7 +42,8 @@ pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
     output::result(format, &json, || {
         let fits = |(fpga, area): (&Fpga, Area)| {
             let (area, note) = (fpga.describe(&area), fpga.model_note());
-            format!("fits {}: {area}\n{note}\n", fpga.name)
+            let fits = format!("fits {}: {area}", fpga.name);
+            format!("{}\n{}\n", output::wrapped(&fits), output::wrapped(&note))
         };
         let fits = fpga.as_ref().zip(area).map_or(String::new(), fits);
         let page = args.out.join(report::PAGE);
@@ -123,7 +124,9 @@ pub(crate) fn compile(
     let fits = |array: &ArrayConfig, depths: &MemoryDepths| {
         fpga.is_none_or(|fpga| fpga.fits(array, depths))
     };
+    let spinner = output::spinner("the network is scheduled");
     let compiled = schedule::compile_to_fit(&network, &target, &fits)?;
+    spinner.finish_and_clear();
     Ok(Build { network, compiled })
 }
 

@@ -72,7 +72,9 @@ fn trace_first(
 ) -> Outcome {
     let mut rtl = from_build(&args.build, build, toolchain, Trace::Fst)?;
     rtl.trace_start(path)?;
+    let spinner = output::spinner("the first image runs again, traced");
     rtl.run(&images.image(0)?)?;
+    spinner.finish_and_clear();
     Ok(())
 }
 
@@ -93,7 +95,9 @@ pub(crate) fn accelerator(
     toolchain: &Toolchain,
     trace: Trace,
 ) -> Outcome<Accelerator> {
+    let spinner = output::spinner("Verilator and the C++ compiler build the model");
     let compiled = heartbit_cosim::Build::new(design).trace(trace).compile(toolchain)?;
+    spinner.finish_and_clear();
     // Registers without a reset start with random bits: a result must not depend on them.
     let model = compiled.instantiate(Initial::Random(1))?;
     let mut accelerator = Accelerator::new(model)?;

@@ -38,7 +38,8 @@ pub(crate) fn graph(layers: &[Layer]) -> Markup {
         arcs(edges.iter().copied().filter(|(from, to)| from + 1 != *to).collect())
     };
     let (left_arcs, right_arcs) = (far(&reads), arcs(joins.clone()));
-    let tracks = |arcs: &[Arc]| super::float(arcs.iter().map(|a| a.track + 1).max().unwrap_or(0) as u64);
+    let tracks =
+        |arcs: &[Arc]| super::float(arcs.iter().map(|a| a.track + 1).max().unwrap_or(0) as u64);
     let left = 8.0 + TRACK * tracks(&left_arcs);
     let right = (WIDTH - 8.0 - TRACK * tracks(&right_arcs)).max(left + NARROWEST);
     let middle = f64::midpoint(left, right);
@@ -90,9 +91,8 @@ fn arcs(mut edges: Vec<(usize, usize)>) -> Vec<Arc> {
     edges.sort_by_key(|(from, to)| (to.abs_diff(*from), *from));
     let mut placed: Vec<Arc> = Vec::new();
     for (from, to) in edges {
-        let clashes = |track: usize| {
-            placed.iter().any(|a| a.track == track && a.from < to && from < a.to)
-        };
+        let clashes =
+            |track: usize| placed.iter().any(|a| a.track == track && a.from < to && from < a.to);
         let track = (0..).find(|track| !clashes(*track)).expect("bug: one of them is free");
         placed.push(Arc { from, to, track });
     }
@@ -173,7 +173,11 @@ mod tests {
     #[test]
     fn arcs_of_one_track_do_not_overlap() {
         let placed = arcs(vec![(0, 2), (2, 4), (1, 3), (0, 4)]);
-        let track = |from, to| placed.iter().find(|a| (a.from, a.to) == (from, to)).map(|a| a.track);
-        assert_eq!([track(0, 2), track(2, 4), track(1, 3), track(0, 4)].map(Option::unwrap), [0, 0, 1, 2]);
+        let track =
+            |from, to| placed.iter().find(|a| (a.from, a.to) == (from, to)).map(|a| a.track);
+        assert_eq!(
+            [track(0, 2), track(2, 4), track(1, 3), track(0, 4)].map(Option::unwrap),
+            [0, 0, 1, 2]
+        );
     }
 }

@@ -9,7 +9,6 @@ use maud::{Markup, html};
 pub(crate) fn section(report: &Report) -> Section {
     let table = html! {
         table {
-            caption { "From the trained network down to the Verilog. Every rung is compared with the integer network." }
             thead { tr {
                 th scope="col" { "rung" }
                 th scope="col" { "origin" }
@@ -25,8 +24,11 @@ pub(crate) fn section(report: &Report) -> Section {
             tbody { @for rung in &report.rungs { (row(rung)) } }
         }
     };
+    let caption = html! {
+        "From the trained network down to the Verilog. Every rung is compared with the integer network."
+    };
     let body = html! {
-        (scrolling("Accuracy ladder", &table))
+        (scrolling("ladder", &caption, &table))
         p.note {
             "Accuracies of different numbers of images are not comparable to the last digit. "
             "“other class” counts images that the integer network classifies differently; float "

@@ -63,11 +63,6 @@ pub(crate) fn table(report: &Report) -> Section {
     let whole = share(products, report.total.predicted * report.array.peak());
     let table = html! {
         table {
-            caption {
-                "1 bMAC is one XNOR and one add on one bit of each operand; layers of more bits have "
-                "the products of their bits. Utilisation is of "
-                (grouped(report.array.peak())) " bMAC a cycle, over predicted cycles."
-            }
             (head)
             tbody { @for layer in &report.layers { (row(layer)) } }
             tfoot {
@@ -84,7 +79,12 @@ pub(crate) fn table(report: &Report) -> Section {
             }
         }
     };
-    Section { id: "layers", heading: "Layers", body: scrolling("Layers", &table) }
+    let caption = html! {
+        "1 bMAC is one XNOR and one add on one bit of each operand; layers of more bits have the "
+        "products of their bits. Utilisation is of " (grouped(report.array.peak()))
+        " bMAC a cycle, over predicted cycles."
+    };
+    Section { id: "layers", heading: "Layers", body: scrolling("layers", &caption, &table) }
 }
 
 fn row(layer: &Layer) -> Markup {
@@ -117,7 +117,6 @@ pub(crate) fn breakdown(report: &Report) -> Section {
     let all = report.total.predicted;
     let bars = html! {
         table.bars {
-            caption { "What the array does in the cycles of each layer, as shares of the layer, and the share of the peak that it reaches." }
             thead { tr {
                 th scope="col" { "layer" }
                 th.number scope="col" { "cycles" }
@@ -129,12 +128,16 @@ pub(crate) fn breakdown(report: &Report) -> Section {
             tbody { @for layer in &report.layers { (bar_row(layer, all)) } }
         }
     };
+    let caption = html! {
+        (origin(Origin::Predicted)) " What the array does in the cycles of each layer, as shares of the "
+        "layer, and the share of the peak that it reaches. " (legend())
+    };
+    let sums = html! { "Predicted cycles of each layer, whose sum is the layer's total." };
     let body = html! {
-        p { (origin(Origin::Predicted)) " " (legend()) }
-        (scrolling("Cycles and utilisation", &bars))
+        (scrolling("bars", &caption, &bars))
         details {
             summary { "The same as numbers" }
-            (scrolling("Parts of the cycles", &numbers(report)))
+            (scrolling("parts", &sums, &numbers(report)))
         }
     };
     Section { id: "cycles", heading: "Where the cycles go", body }
@@ -182,7 +185,6 @@ fn numbers(report: &Report) -> Markup {
     let sum = |index: usize| report.layers.iter().map(|l| l.parts.named()[index].1).sum::<u64>();
     html! {
         table {
-            caption { "Predicted cycles of each layer, of which the sum is the layer's total." }
             thead { tr {
                 th scope="col" { "layer" }
                 @for name in names { th.number scope="col" { (name) } }

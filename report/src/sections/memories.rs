@@ -10,7 +10,6 @@ pub(crate) fn section(report: &Report) -> Section {
     let bits: u64 = report.memories.iter().map(Memory::bits).sum();
     let table = html! {
         table {
-            caption { "Memories of the accelerator. " (origin(Origin::Predicted)) }
             thead { tr {
                 th scope="col" { "memory" }
                 th.number scope="col" { "banks × bits" }
@@ -27,8 +26,9 @@ pub(crate) fn section(report: &Report) -> Section {
             } }
         }
     };
+    let caption = html! { (origin(Origin::Predicted)) " Memories of the accelerator." };
     let body = html! {
-        (scrolling("Memories", &table))
+        (scrolling("memories", &caption, &table))
         div.pair {
             @for memory in report.maps.iter().filter(|memory| !memory.regions.is_empty()) {
                 figure {

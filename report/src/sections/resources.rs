@@ -22,7 +22,6 @@ pub(crate) fn section(report: &Report) -> Section {
 fn of_fpga(fpga: &Fpga) -> Markup {
     let table = html! {
         table {
-            caption { (fpga.name) " (" (fpga.family) "): what the array takes, and what it may take." }
             thead { tr {
                 th scope="col" { "resource" }
                 th.number scope="col" { (origin(Origin::Predicted)) }
@@ -47,12 +46,19 @@ fn of_fpga(fpga: &Fpga) -> Markup {
             }
         }
     };
+    let caption = html! {
+        (fpga.name) " (" (fpga.family) "): what the array takes, and what it may take."
+    };
+    let of_modules = html! {
+        (origin(Origin::Predicted)) " All instances of each module, by the resource model; * is what "
+        "synthesis saves across borders."
+    };
     html! {
-        (scrolling("Resources", &table))
+        (scrolling("resources", &caption, &table))
         p.note { (fpga.note) "." }
         details {
             summary { "Module by module" }
-            (scrolling("Modules", &modules(&fpga.modules)))
+            (scrolling("modules", &of_modules, &modules(&fpga.modules)))
         }
     }
 }
@@ -84,10 +90,6 @@ fn row(resource: &Resource) -> Markup {
 fn modules(modules: &[Module]) -> Markup {
     html! {
         table {
-            caption {
-                "All instances of each module, by the resource model; * is what synthesis saves across "
-                "borders. " (origin(Origin::Predicted))
-            }
             thead { tr {
                 th scope="col" { "module" } th.number scope="col" { "instances" }
                 th.number scope="col" { "logic" } th.number scope="col" { "flip-flops" }

@@ -1,6 +1,6 @@
 //! What bounds each layer: the array itself, its operands, or the port of streamed weights.
 
-use super::{Section, origin, scrolling_beside};
+use super::{Section, origin, scrolling};
 use crate::data::{Array, Layer, Origin, Report};
 use crate::figures::float;
 use crate::figures::roofline::{Point, Roofline, roofline};
@@ -18,6 +18,7 @@ pub(crate) fn section(report: &Report) -> Section {
         points: report.layers.iter().filter_map(|layer| point(layer, array)).collect(),
     };
     let passes = report.layers.iter().filter(|layer| layer.bit_products == 0).count();
+    let caption = html! { "Products of each layer an operand bit and a cycle." };
     let body = html! {
         div.pair {
             figure {
@@ -31,7 +32,7 @@ pub(crate) fn section(report: &Report) -> Section {
                     "."
                 }
             }
-            (scrolling_beside("Points of the roofline", &numbers(&on_chip)))
+            div.tall { (scrolling("points", &caption, &numbers(&on_chip))) }
             @if let Some(figure) = port(report) { (figure) }
         }
     };
@@ -86,7 +87,6 @@ fn port(report: &Report) -> Option<Markup> {
 fn numbers(roofline: &Roofline) -> Markup {
     html! {
         table {
-            caption { "Products of each layer an operand bit and a cycle." }
             thead { tr {
                 th scope="col" { "layer" } th scope="col" { "kind" }
                 th.number scope="col" { "bMAC a bit" } th.number scope="col" { "bMAC a cycle" }

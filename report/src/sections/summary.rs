@@ -94,15 +94,19 @@ fn tiles(report: &Report) -> Vec<Tile> {
         },
     ];
     if let Some((rung, result)) = accuracy(report) {
-        tiles.insert(0, Tile {
-            title: "Accuracy",
-            value: percent(share(result.correct, result.images)),
-            note: format!("{} of {} images", grouped(result.correct), grouped(result.images)),
-            origin: rung.origin,
-        });
+        tiles.insert(
+            0,
+            Tile {
+                title: "Accuracy",
+                value: percent(share(result.correct, result.images)),
+                note: format!("{} of {} images", grouped(result.correct), grouped(result.images)),
+                origin: rung.origin,
+            },
+        );
     }
     if let Some(fpga) = &report.fpga {
-        let fullest = fpga.resources.iter().filter_map(|r| Some((share(r.estimated, r.limit?), &r.name)));
+        let fullest =
+            fpga.resources.iter().filter_map(|r| Some((share(r.estimated, r.limit?), &r.name)));
         if let Some((fill, name)) = fullest.max_by(|a, b| a.0.total_cmp(&b.0)) {
             tiles.push(Tile {
                 title: "Fullest resource",
