@@ -140,7 +140,12 @@ impl SaveFile {
     /// GTKWave's save file.
     fn gtkwave(&self) -> String {
         let name = self.waveform.file_name().unwrap_or_default().to_string_lossy();
-        let mut text = format!("[dumpfile] \"{name}\"\n[timestart] {}\n", time_of(self.first));
+        // Large enough for all groups, and the marker in the middle of the waves.
+        let start = time_of(self.first).max(self.time().saturating_sub(MARKER_FROM_LEFT));
+        let mut text = format!(
+            "[dumpfile] \"{name}\"\n[timestart] {start}\n[size] 1400 900\n[signals_width] 340\n\
+             [sst_width] 180\n"
+        );
         let unused = " -1".repeat(26);
         writeln!(text, "*-4.000000 {}{unused}", self.time()).expect(STRING);
         for (group, signals) in &self.groups {
@@ -175,6 +180,11 @@ impl SaveFile {
         text + &formats + &format!("item_unfocus\nzoom_fit\ncursor_set {}\n", self.time())
     }
 }
+
+/// Time before the marker in the window that is opened, 16 cycles.
+const MARKER_FROM_LEFT: u64 = 160;
+
+const STRING: &str = "bug: writing to a string";
 
 /// A heading as Surfer's `divider_add` takes it: a single word of letters, digits and `_`, behind
 /// which the command must end.
@@ -220,5 +230,3 @@ mod tests {
         assert!(save.surfer().starts_with(expected), "{}", save.surfer());
     }
 }
-
-const STRING: &str = "bug: writing to a string";

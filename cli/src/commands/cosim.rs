@@ -9,7 +9,10 @@ use crate::output;
 use crate::report::{self, Destination};
 use crate::verdict::{self, Verdict};
 use heartbit_compiler::build::Build;
-use heartbit_cosim::{Accelerator, Design, Initial, Toolchain, Trace};
+use heartbit_cosim::{
+    Accelerator, Design, Initial, PeSignals, SaveFile, Toolchain, Trace, Waveform,
+};
+use heartbit_ir::program::PePlace;
 use std::path::{Path, PathBuf};
 
 /// The value of `--trace` that asks for the first image that differs.
@@ -42,18 +45,30 @@ pub(crate) fn run(args: &CosimArgs, format: Format) -> Outcome {
     };
     let mut json = verdict.json();
     if let Some((image, path)) = &traced {
-        json["trace"] = serde_json::json!({ "image": image, "file": path });
+        json["trace"] = serde_json::json!({
+            "image": image, "file": path, "gtkwave": path.with_extension("gtkw"),
+            "surfer": path.with_extension("sucl"),
+        });
     }
     if let Some(destination) = &destination {
         destination.write(&build, Some(&args.build), "cosim", &json)?;
     }
     output::result(format, &json, || {
-        let note = traced
-            .as_ref()
-            .map(|(image, path)| format!("waveform of image {image}: {}\n", path.display()));
+        let note = traced.as_ref().map(|(image, path)| waveform_lines(*image, path));
         note.unwrap_or_default() + &verdict.text() + &report::line(destination.as_ref())
     })?;
     conclude(verdict.passed())
+}
+
+/// Where a waveform is, and what opens it.
+fn waveform_lines(image: usize, path: &Path) -> String {
+    let (gtkwave, surfer) = (path.with_extension("gtkw"), path.with_extension("sucl"));
+    format!(
+        "waveform of image {image}: {0}\n  gtkwave {1}\n  surfer {0} --command-file {2}\n",
+        path.display(),
+        gtkwave.display(),
+        surfer.display()
+    )
 }
 
 /// The first image that differs, and its waveform.
@@ -62,7 +77,8 @@ fn waveform(verdict: &Verdict) -> Option<(usize, PathBuf)> {
     Some((first.image, first.location.as_ref()?.waveform.as_ref()?.file.clone()))
 }
 
-/// Writes a waveform of the first image.
+/// Writes a waveform of the first image, and the files that open it on the sequencer and the first
+/// processing element, the marker where the image begins.
 fn trace_first(
     args: &CosimArgs,
     build: &Build,
@@ -71,10 +87,12 @@ fn trace_first(
     path: &Path,
 ) -> Outcome {
     let mut rtl = from_build(&args.build, build, toolchain, Trace::Fst)?;
-    rtl.trace_start(path)?;
     let spinner = output::spinner("the first image runs again, traced");
-    rtl.run(&images.image(0)?)?;
+    let run = rtl.run_windowed(&images.image(0)?, path, 0..u64::MAX)?;
     spinner.finish_and_clear();
+    let first = PePlace { layer: 0, column_tile: 0, tile_row: 0, tile: 0, row: 0, col: 0 };
+    let groups = PeSignals::new(&build.compiled.program.array, &first).groups();
+    SaveFile::new(path, &Waveform::open(path)?, &groups, run.fetch_cycle)?.write()?;
     Ok(())
 }
 

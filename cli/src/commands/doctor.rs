@@ -187,7 +187,7 @@ fn version(program: &Path, argument: &str) -> Option<String> {
 }
 
 fn text(all: &[Found]) -> String {
-    const WIDEST: usize = 20;
+    const WIDEST: usize = 18;
     let mut table = Table::new(&["tool", "", "version", "needed for"]);
     for tool in all {
         let state = match (tool.found, tool.core) {
