@@ -40,8 +40,8 @@ fn text(boards: &[Board]) -> String {
     let unmodelled: Vec<&str> =
         boards.iter().filter(|b| b.model.is_none()).map(|b| b.name.as_str()).collect();
     format!(
-        "{}\nBRAM: blocks of 4 kbit on ice40, 10 kbit on cyclone5, else 18 kbit; LUT: logic cells\n\
-         on ice40, ALM on cyclone5; clocks are assumed until arrays are placed\n\
+        "{}\nBRAM: blocks of 4 kbit on ice40, 10 kbit on cyclone5, else 18 kbit\n\
+         LUT: logic cells on ice40, ALM on cyclone5; clocks are assumed until arrays are placed\n\
          no resource model yet: {}\n",
         table.render(),
         unmodelled.join(", ")

@@ -27,7 +27,7 @@ const COMPILER: &str = "C++ compiler";
 const ZLIB: &str = "zlib";
 /// What co-simulation does not run without.
 const CORE: [&str; 3] = [VERILATOR, COMPILER, ZLIB];
-const CORE_FOR: &str = "demo, cosim, verify, eval --engine rtl";
+const CORE_FOR: &str = "demo, cosim, verify, eval (RTL)";
 
 const TOOLS: [Tool; 10] = [
     tool("yosys", Some("-V"), "tests, area by synthesis", "apt-get install yosys"),
@@ -48,11 +48,11 @@ const TOOLS: [Tool; 10] = [
     tool("icepack", None, "bitstreams: iCE40", "apt-get install fpga-icestorm"),
     tool("ecppack", Some("--version"), "bitstreams: ECP5", "apt-get install prjtrellis"),
     tool("gowin_pack", None, "bitstreams: Gowin", "pip install apycula"),
-    tool("gtkwave", None, "waveforms (one viewer is enough)", "apt-get install gtkwave"),
+    tool("gtkwave", None, "waveforms (one viewer will do)", "apt-get install gtkwave"),
     tool(
         "surfer",
         Some("--version"),
-        "waveforms (one viewer is enough)",
+        "waveforms (one viewer will do)",
         "https://surfer-project.org",
     ),
 ];
@@ -187,7 +187,7 @@ fn version(program: &Path, argument: &str) -> Option<String> {
 }
 
 fn text(all: &[Found]) -> String {
-    const WIDEST: usize = 18;
+    const WIDEST: usize = 16;
     let mut table = Table::new(&["tool", "", "version", "needed for"]);
     for tool in all {
         let state = match (tool.found, tool.core) {
