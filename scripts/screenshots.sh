@@ -43,5 +43,5 @@ shoot() {
 mkdir -p "$out"
 shoot light 1280 1500
 shoot dark 1280 1500
-shoot light 500 1500
-shoot dark 500 1500
+shoot light 390 1500
+shoot dark 390 1500

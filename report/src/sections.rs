@@ -28,9 +28,8 @@ pub(crate) fn origin(origin: Origin) -> Markup {
 
 /// A count that may not have been measured.
 pub(crate) fn measured(count: Option<u64>) -> Markup {
-    match count {
-        Some(count) => html! { (grouped(count)) },
-        None => html! { span.absent { "not measured" } },
+    html! {
+        @if let Some(count) = count { (grouped(count)) } @else { span.absent { "not measured" } }
     }
 }
 

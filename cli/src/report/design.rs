@@ -5,7 +5,7 @@ use crate::layers::{CompiledView, LayerView};
 use heartbit_boards::memories;
 use heartbit_compiler::build::Build;
 use heartbit_compiler::memory_map::MemoryMap;
-use heartbit_compiler::plan::{Layer, Plan, ShortcutKind, Source};
+use heartbit_compiler::plan::{Layer, ShortcutKind, Source};
 use heartbit_compiler::resources::{Family, Model};
 use heartbit_compiler::schedule::Placed;
 use heartbit_ir::program::Program;
@@ -69,7 +69,7 @@ fn layer(view: &LayerView, layer: &Layer, build: &Build, index: usize) -> page::
             Source::Image => page::Source::Image,
             Source::Layer(from) => page::Source::Layer(from),
         }),
-        shortcut: shortcut(&compiled.plan, layer),
+        shortcut: shortcut(layer),
         bit_products: view.bit_products,
         cycles: page::Cycles { predicted: cycles.total().0, ..page::Cycles::default() },
         parts: page::Parts {
@@ -85,7 +85,7 @@ fn layer(view: &LayerView, layer: &Layer, build: &Build, index: usize) -> page::
     }
 }
 
-fn shortcut(_plan: &Plan, layer: &Layer) -> Option<page::Shortcut> {
+fn shortcut(layer: &Layer) -> Option<page::Shortcut> {
     let shortcut = layer.shortcut?;
     let kind = match shortcut.kind {
         ShortcutKind::Identity { stride: 1 } => "as it is",

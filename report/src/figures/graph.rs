@@ -93,7 +93,7 @@ fn arcs(mut edges: Vec<(usize, usize)>) -> Vec<Arc> {
     for (from, to) in edges {
         let clashes =
             |track: usize| placed.iter().any(|a| a.track == track && a.from < to && from < a.to);
-        let track = (0..).find(|track| !clashes(*track)).expect("bug: one of them is free");
+        let track = (0..=placed.len()).find(|track| !clashes(*track)).expect("bug: one is free");
         placed.push(Arc { from, to, track });
     }
     placed
