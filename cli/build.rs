@@ -43,7 +43,6 @@ fn set(name: &str, value: &str) {
     print(&format!("cargo::rustc-env=HEARTBIT_{name}={value}"));
 }
 
-#[expect(clippy::print_stdout, reason = "that is how build scripts speak")]
 fn print(line: &str) {
     println!("{line}");
 }

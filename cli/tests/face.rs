@@ -148,7 +148,9 @@ fn keys(value: &Value, path: &str, found: &mut BTreeSet<String>) {
             }
         }
         Value::Array(values) if !values.is_empty() => {
-            values.iter().for_each(|value| keys(value, &format!("{path}[]"), found));
+            for value in values {
+                keys(value, &format!("{path}[]"), found);
+            }
         }
         _ => drop(found.insert(path.to_owned())),
     }

@@ -41,7 +41,8 @@ fn text(boards: &[Board]) -> String {
         boards.iter().filter(|b| b.model.is_none()).map(|b| b.name.as_str()).collect();
     format!(
         "{}\nBRAM: blocks of 4 kbit on ice40, 10 kbit on cyclone5, else 18 kbit\n\
-         LUT: logic cells on ice40, ALM on cyclone5; clocks are assumed until arrays are placed\n\
+         LUT: logic cells on ice40, ALM on cyclone5\n\
+         clocks are assumed until arrays are placed\n\
          no resource model yet: {}\n",
         table.render(),
         unmodelled.join(", ")

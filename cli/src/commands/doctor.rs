@@ -70,7 +70,7 @@ const fn tool(
 
 /// What was found of a tool.
 #[derive(Debug, Serialize)]
-struct Found {
+struct Status {
     name: &'static str,
     /// Whether the core needs it.
     core: bool,
@@ -101,8 +101,8 @@ pub(crate) fn run(format: Format) -> Outcome {
 }
 
 /// Verilator, the compiler and zlib, as co-simulation finds them.
-fn core() -> Vec<Found> {
-    let blank = |name, install: &str| Found {
+fn core() -> Vec<Status> {
+    let blank = |name, install: &str| Status {
         name,
         core: CORE.contains(&name),
         found: false,
@@ -118,10 +118,10 @@ fn core() -> Vec<Found> {
         Ok(tools) => {
             let path = Some(tools.verilator().to_owned());
             let version = Some(tools.verilator_version().to_string());
-            verilator = Found { found: true, path, version, ..verilator };
+            verilator = Status { found: true, path, version, ..verilator };
             let path = Some(tools.cxx().to_owned());
             let version = Some(tools.cxx_version().to_owned());
-            compiler = Found { found: true, path, version, ..compiler };
+            compiler = Status { found: true, path, version, ..compiler };
         }
         Err(error) => {
             // Verilator is looked for first.
@@ -157,10 +157,10 @@ fn zlib_version(header: &Path) -> Option<String> {
     Some(line.split('"').nth(1)?.to_owned())
 }
 
-fn found(tool: &Tool) -> Found {
+fn found(tool: &Tool) -> Status {
     let path = on_path(tool.name);
     let version = path.as_deref().and_then(|path| version(path, tool.version?));
-    Found {
+    Status {
         name: tool.name,
         core: false,
         found: path.is_some(),
@@ -186,7 +186,7 @@ fn version(program: &Path, argument: &str) -> Option<String> {
     Some(line.trim().to_owned())
 }
 
-fn text(all: &[Found]) -> String {
+fn text(all: &[Status]) -> String {
     const WIDEST: usize = 16;
     let mut table = Table::new(&["tool", "", "version", "needed for"]);
     for tool in all {
@@ -205,7 +205,7 @@ fn text(all: &[Found]) -> String {
         ]);
     }
     let mut text = table.render_left();
-    let missing: Vec<&Found> = all.iter().filter(|tool| !tool.found).collect();
+    let missing: Vec<&Status> = all.iter().filter(|tool| !tool.found).collect();
     if !missing.is_empty() {
         let mut table = Table::default();
         for tool in missing {
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn every_line_fits_a_terminal_of_80_columns() {
-        let mut all: Vec<Found> = TOOLS.iter().map(found).collect();
+        let mut all: Vec<Status> = TOOLS.iter().map(found).collect();
         for tool in &mut all {
             tool.found = false;
             tool.version = Some("1.2.3-very-long-version-of-a-distribution".to_owned());

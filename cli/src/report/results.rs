@@ -77,7 +77,7 @@ impl Results {
                 .context(format!("cannot create `{}`", folder.display()))
                 .help("make the build writable, or leave the report out with `--no-report`")
         })?;
-        let text = stored(self.get(command).expect("bug: it was set"), Some(checksum(build)?));
+        let text = stored(self.get(command).expect("bug: it was set"), Some(&checksum(build)?));
         write_atomically(&path(build, command), text.as_bytes())
     }
 }
@@ -91,7 +91,7 @@ fn path(build: &Path, command: &str) -> PathBuf {
     build.join(FOLDER).join(command).with_extension("json")
 }
 
-fn stored(result: &Value, checksum: Option<String>) -> String {
+fn stored(result: &Value, checksum: Option<&str>) -> String {
     let stored = json!({ "schema": 1, "build_crc32": checksum, "result": result });
     serde_json::to_string_pretty(&stored).expect("bug: plain data") + "\n"
 }
