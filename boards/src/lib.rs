@@ -19,16 +19,44 @@ pub mod pnr;
 pub mod synthesis;
 pub mod top;
 
-use heartbit_ir::program::Program;
+use heartbit_ir::program::{ArrayConfig, MemoryDepths, Program};
+
+/// A memory of the accelerator: banks or columns of words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Its name in microarchitecture.md, section 2.
+    pub name: &'static str,
+    /// Banks, columns or lane groups, which are alike.
+    pub banks: usize,
+    /// Bits of a word of one of them.
+    pub word_bits: usize,
+    /// Words of one of them.
+    pub words: usize,
+}
+
+impl Memory {
+    /// All bits.
+    pub fn bits(&self) -> u64 {
+        (self.banks * self.word_bits * self.words) as u64
+    }
+}
+
+/// The memories of an array, or of the parts of them that are in use.
+pub fn memories(a: &ArrayConfig, words: &MemoryDepths) -> [Memory; 8] {
+    let memory = |name, banks, word_bits, words| Memory { name, banks, word_bits, words };
+    [
+        memory("image", 3 * a.stem_planes(), 3 * a.window_pixels(), words.image),
+        memory("activation", a.rows, a.lanes, words.activation),
+        memory("weight", a.cols, a.lanes, words.weight),
+        memory("parameter", a.cols, a.parameter_bits(), words.parameter),
+        memory("stream", 2 * a.cols, 16, words.stream),
+        memory("logit", a.cols, 32, words.logit),
+        memory("step", a.taps, 32, words.step),
+        memory("program", 1, 32, words.program),
+    ]
+}
+
 /// Bits of all memories of the accelerator that a program was compiled for.
 pub fn memory_bits(program: &Program) -> u64 {
-    let (a, d) = (&program.array, &program.depths);
-    let bits = |words: usize, width: usize| (words * width) as u64;
-    bits(d.image, 3 * a.window_pixels() * 3 * a.stem_planes())
-        + bits(d.activation, a.lanes * a.rows)
-        + bits(d.weight, a.lanes * a.cols)
-        + bits(d.parameter, a.parameter_bits() * a.cols)
-        + bits(d.stream, 2 * 16 * a.cols)
-        + bits(d.logit, 32 * a.cols)
-        + bits(d.step * a.taps + d.program, 32)
+    memories(&program.array, &program.depths).iter().map(Memory::bits).sum()
 }

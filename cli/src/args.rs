@@ -1,12 +1,14 @@
 //! The command line: verbs over artifacts.
 
 mod bench;
+mod face;
 mod fuzz;
 #[cfg(feature = "train")]
 mod landscape;
 mod link;
 mod pnr;
 pub(crate) mod port;
+mod report;
 mod search;
 #[cfg(feature = "train")]
 mod train;
@@ -28,12 +30,14 @@ pub(crate) use bench::{
     BenchArgs, BenchArraysArgs, BenchCommand, BenchKernelsArgs, BenchLatencyArgs,
     BenchSimulatorsArgs,
 };
+pub(crate) use face::{CompletionsArgs, ManArgs};
 pub(crate) use fuzz::FuzzArgs;
 #[cfg(feature = "train")]
 pub(crate) use landscape::LandscapeArgs;
 pub(crate) use link::{RunArgs, UartArgs};
 pub(crate) use pnr::{BoardsArgs, PnrArgs};
 pub(crate) use port::PortArgs;
+pub(crate) use report::ReportArgs;
 pub(crate) use search::{FpgaArgs, SearchArgs};
 #[cfg(feature = "train")]
 pub(crate) use train::{
@@ -45,13 +49,16 @@ pub(crate) use widths::WidthsArgs;
 /// Trains binary residual networks, compiles them onto an XNOR-popcount systolic array, and proves
 /// that the hardware computes what the software did.
 #[derive(Parser, Debug)]
-#[command(name = "heartbit", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "heartbit", version = crate::version::LONG, max_term_width = 80, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
     /// How results are printed on standard output.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+    /// Shows no progress; errors and warnings remain.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
 }
 
 const EXIT_CODES: &str = "\
@@ -134,6 +141,14 @@ pub(crate) enum Command {
     Fuzz(FuzzArgs),
     /// Joins the results of shards of `verify`, `sim`, `cosim` or `fuzz`.
     Merge(MergeArgs),
+    /// Lists the outside tools: which are there, what for, and how to install the others.
+    ///
+    /// Exit code 0 if what the core needs is there (Verilator, a C++ compiler, zlib), 5 if not.
+    Doctor,
+    /// Prints completions for a shell.
+    Completions(CompletionsArgs),
+    /// Writes manual pages: one of heartbit, and one of each command.
+    Man(ManArgs),
 }
 
 #[derive(Args, Debug)]
@@ -411,6 +426,8 @@ pub(crate) struct SimArgs {
     /// Every N-th image only, from the K-th one on; `heartbit merge` joins the results.
     #[arg(long, value_name = "K/N")]
     pub(crate) shard: Option<Shard>,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }
 
 #[derive(Args, Debug)]
@@ -435,6 +452,8 @@ pub(crate) struct CosimArgs {
     /// The waveform of the first mismatch has all cycles.
     #[arg(long)]
     pub(crate) trace_full: bool,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }
 
 /// What simulates the Verilog.
@@ -449,3 +468,29 @@ pub(crate) enum VerilogSimulator {
 
 /// Cycles around a first mismatch, unless the user says.
 pub(crate) const TRACE_MARGIN: u64 = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory as _;
+
+    /// Checks the help of a command and of its commands.
+    fn check(command: &mut clap::Command, checked: &mut usize) {
+        for help in [command.render_help(), command.render_long_help()] {
+            for line in help.to_string().lines() {
+                assert!(line.chars().count() <= 80, "{}: {line}", command.get_name());
+            }
+        }
+        *checked += 1;
+        command.get_subcommands_mut().for_each(|command| check(command, checked));
+    }
+
+    #[test]
+    fn help_of_every_command_fits_80_columns() {
+        let mut command = Cli::command();
+        command.build();
+        let mut checked = 0;
+        check(&mut command, &mut checked);
+        assert!(checked > 20, "only {checked} commands");
+    }
+}

@@ -83,6 +83,7 @@ pub(crate) fn find(
     divergence: &Divergence,
     tracer: Option<&Tracer<'_>>,
 ) -> Outcome<Located> {
+    let _spinner = crate::output::spinner("the first difference is located");
     let interpreter = Interpreter::new(&build.network).expect("bug: validated when it was read");
     let values = interpreter.run(image).expect("bug: the image was run before");
     let mut notes = Vec::new();

@@ -75,21 +75,7 @@ impl Fpga {
 
     /// How far the estimates are from synthesis, in a sentence.
     pub(crate) fn model_note(&self) -> String {
-        let error = self.model.error();
-        if error.arrays == 0 {
-            return format!(
-                "{} and flip-flops are estimates that no array has been kept back to check yet",
-                self.family().logic_unit()
-            );
-        }
-        format!(
-            "{} and flip-flops are estimates, within {:.1} % and {:.1} % of yosys on {} arrays \
-             that the model was not fitted to",
-            self.family().logic_unit(),
-            100.0 * error.lut,
-            100.0 * error.ff,
-            error.arrays,
-        )
+        model_note(self.model)
     }
 
     /// The area of an array in a sentence.
@@ -159,6 +145,23 @@ impl Fpga {
         );
         Failure::new(Code::DoesNotFit, message).help(format!("{help} ({})", self.model_note()))
     }
+}
+
+/// How far a model's estimates are from synthesis, in a sentence.
+pub(crate) fn model_note(model: &Model) -> String {
+    let (error, unit) = (model.error(), model.family().logic_unit());
+    if error.arrays == 0 {
+        return format!(
+            "{unit} and flip-flops are estimates that no array has been kept back to check yet"
+        );
+    }
+    format!(
+        "{unit} and flip-flops are estimates, within {:.1} % and {:.1} % of yosys on {} arrays that \
+         the model was not fitted to",
+        100.0 * error.lut,
+        100.0 * error.ff,
+        error.arrays,
+    )
 }
 
 /// A share of a number, rounded down.

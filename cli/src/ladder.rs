@@ -10,10 +10,10 @@
 pub(crate) mod climb;
 pub(crate) mod junit;
 
-use crate::output::{Table, grouped, percent, share};
+use crate::output::{Table, grouped, percent, share, wrapped};
 use crate::shard::Shard;
 use crate::verdict::{
-    CycleError, Cycles, Divergence, Subject, Verdict, Watched, differences, earlier,
+    CycleError, Cycles, Divergence, LayerRun, Subject, Verdict, Watched, differences, earlier,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -54,6 +54,11 @@ pub(crate) struct Rung {
     /// Of a simulator that knows X.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) watched: Option<Watched>,
+    /// Cycles of the layers in the first image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) layers: Vec<LayerRun>,
+    /// Not kept in a build: files carry no time.
+    #[serde(default)]
     pub(crate) seconds: f64,
 }
 
@@ -63,7 +68,7 @@ impl Rung {
     }
 
     /// A rung that compared tensors.
-    fn of_tensors(name: &str, verdict: Verdict) -> Self {
+    pub(crate) fn of_tensors(name: &str, verdict: Verdict) -> Self {
         Self {
             name: name.to_owned(),
             images: verdict.images,
@@ -75,6 +80,7 @@ impl Rung {
             cycle_error: verdict.cycle_error,
             first_divergence: verdict.first_divergence,
             watched: verdict.watched,
+            layers: verdict.layers,
             seconds: verdict.seconds,
             ..Self::default()
         }
@@ -97,6 +103,9 @@ impl Rung {
         };
         self.cycles = self.cycles.take().or(other.cycles);
         self.watched = self.watched.or(other.watched);
+        if self.layers.is_empty() {
+            self.layers = other.layers;
+        }
         earlier(&mut self.first_divergence, other.first_divergence, |d| d.image);
         earlier(&mut self.cycle_error, other.cycle_error, |d| d.image);
     }
@@ -247,7 +256,7 @@ impl Report {
         }
         if !self.not_compared.is_empty() {
             lines.push("\nnot compared:".to_owned());
-            lines.extend(self.not_compared.iter().map(|what| format!("  {what}")));
+            lines.extend(self.not_compared.iter().map(|what| wrapped(&format!("  {what}"))));
         }
         for rung in &self.rungs {
             let (first, cycles) = (rung.first_divergence.as_ref(), rung.cycle_error.as_ref());

@@ -304,7 +304,7 @@ impl CompiledView {
         let a = self.program.array;
         let d = self.program.depths;
         format!(
-            "{} on {}x{}x{}, {}-bit accumulators: {} binary MACs, peak {} a cycle\n\
+            "{} on {}x{}x{}, {}-bit accumulators\n{} binary MACs, peak {} a cycle\n\
              memories: {} kbit; words: activation {}, weight {}, stream {}, step {}\n{}\n\
              {}\nbinary layers reach {} of the peak\n{}",
             self.arch,

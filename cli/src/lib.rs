@@ -17,8 +17,10 @@ mod link;
 mod located;
 mod mutants;
 mod output;
+mod report;
 mod shard;
 mod verdict;
+mod version;
 
 pub use commands::merge::check as check_results;
 
@@ -30,6 +32,7 @@ use std::process::ExitCode;
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let format = cli.format;
+    output::set_quiet(cli.quiet);
     let outcome = match &cli.command {
         Command::Demo(args) => commands::demo::run(args, format),
         Command::Train(args) => commands::train::run(args, format),
@@ -37,9 +40,9 @@ pub fn run() -> ExitCode {
         Command::Eval(args) => commands::eval::run(args, format),
         Command::Landscape(args) => commands::landscape::run(args, format),
         Command::Plot(args) => commands::plot::run(args, format),
-        Command::Random(args) => commands::models::random(args),
+        Command::Random(args) => commands::models::random(args, format),
         Command::Import(args) => commands::import::run(args, format),
-        Command::Fold(args) => commands::models::fold(args),
+        Command::Fold(args) => commands::models::fold(args, format),
         Command::Compile(args) => commands::compile::run(args, format),
         Command::Search(args) => commands::search::run(args, format),
         Command::Widths(args) => commands::widths::run(args, format),
@@ -52,17 +55,20 @@ pub fn run() -> ExitCode {
         Command::Verify(args) => commands::verify::run(args, format),
         Command::Fuzz(args) => commands::fuzz::run(args, format),
         Command::Merge(args) => commands::merge::run(args, format),
+        Command::Doctor => commands::doctor::run(format),
+        Command::Completions(args) => commands::face::completions(args),
+        Command::Man(args) => commands::face::man(args, format),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            report(&failure.render());
+            complain(&failure.render());
             ExitCode::from(failure.code())
         }
     }
 }
 
 /// Writes an error; where even standard error is closed, the exit code has to do.
-fn report(text: &str) {
+fn complain(text: &str) {
     drop(std::io::Write::write_all(&mut std::io::stderr().lock(), text.as_bytes()));
 }

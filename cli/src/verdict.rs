@@ -120,6 +120,16 @@ pub(crate) struct Cycles {
     pub(crate) rtl: Option<u64>,
 }
 
+/// Cycles of one of the program's layers, or of sending the result, in the first image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LayerRun {
+    pub(crate) name: String,
+    pub(crate) predicted: u64,
+    pub(crate) sim: Option<u64>,
+    pub(crate) rtl: Option<u64>,
+}
+
 /// What was found over all images.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Verdict {
@@ -139,6 +149,11 @@ pub(crate) struct Verdict {
     /// Of a simulator that knows X.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) watched: Option<Watched>,
+    /// The same, layer by layer.
+    #[serde(default)]
+    pub(crate) layers: Vec<LayerRun>,
+    /// Not kept in a build: files carry no time.
+    #[serde(default)]
     pub(crate) seconds: f64,
 }
 
@@ -148,7 +163,8 @@ struct Checked {
     tensors: usize,
     elements: usize,
     differences: Vec<Difference>,
-    cycle_error: Option<(String, u64, u64)>,
+    /// Each layer with its cycles, predicted and actual.
+    layers: Vec<(String, u64, u64)>,
     layer_cycles: Vec<u64>,
     cycles: u64,
 }
@@ -219,6 +235,7 @@ impl Verdict {
 
     /// Adds one image of an engine; images are added in order.
     fn add(&mut self, image: usize, engine: &str, checked: Checked) {
+        self.add_layers(engine, &checked.layers);
         self.tensors += checked.tensors;
         self.elements += checked.elements;
         self.differing += checked.differences.len();
@@ -229,14 +246,31 @@ impl Verdict {
             });
         }
         if self.cycle_error.is_none() {
-            let of_image = |(layer, predicted, actual)| {
+            let differs =
+                checked.layers.into_iter().find(|(_, predicted, actual)| predicted != actual);
+            self.cycle_error = differs.map(|(layer, predicted, actual)| {
                 let engine = engine.to_owned();
                 CycleError { image, engine, layer, predicted, actual }
-            };
-            self.cycle_error = checked.cycle_error.map(of_image);
+            });
         }
         let slot = if engine == "RTL" { &mut self.cycles.rtl } else { &mut self.cycles.sim };
         slot.get_or_insert(checked.cycles);
+    }
+
+    /// Takes the cycles of the layers of an engine's first image.
+    fn add_layers(&mut self, engine: &str, layers: &[(String, u64, u64)]) {
+        if self.layers.is_empty() {
+            let run = |(name, predicted, _): &(String, u64, u64)| LayerRun {
+                name: name.clone(),
+                predicted: *predicted,
+                ..LayerRun::default()
+            };
+            self.layers = layers.iter().map(run).collect();
+        }
+        for (run, (_, _, actual)) in self.layers.iter_mut().zip(layers) {
+            let slot = if engine == "RTL" { &mut run.rtl } else { &mut run.sim };
+            slot.get_or_insert(*actual);
+        }
     }
 
     /// Adds the result of other images.
@@ -334,16 +368,14 @@ impl<'a> Judge<'a> {
                 execution.layer_cycles.get(i).copied().unwrap_or(0)
             }
         };
-        let cycle_error = predicted
-            .enumerate()
-            .find(|(i, predicted)| actual(*i) != *predicted)
-            .map(|(i, predicted)| (name(i), predicted, actual(i)));
+        let of_layer = |(i, predicted)| (name(i), predicted, actual(i));
+        let layers = predicted.enumerate().map(of_layer).collect();
         Checked {
             correct: predicted_class(&execution.logits) == label && !execution.logits.is_empty(),
             tensors: comparison.tensors,
             elements: comparison.elements,
             differences: comparison.differences,
-            cycle_error,
+            layers,
             layer_cycles: execution.layer_cycles.clone(),
             cycles: execution.layer_cycles.iter().sum::<u64>() + execution.send_cycles,
         }

@@ -15,6 +15,7 @@
 //! * [`compare`](mod@compare): an engine's results against the interpreter's values;
 //! * [`locate`]: where and when the array computes an element that differs;
 //! * [`diagnose`]: which part made it differ;
+//! * [`memory_map`]: what the memories hold while the layers run;
 //! * [`build`]: the build directory.
 //!
 //! Not here: architectures and checkpoints (`model`), Verilog (`hdl`), running anything (`sim`, `cosim`).
@@ -24,6 +25,7 @@ pub mod compare;
 pub mod diagnose;
 pub mod fold;
 pub mod locate;
+pub mod memory_map;
 pub mod plan;
 pub mod predict;
 pub mod random;

@@ -12,6 +12,7 @@ mod gaps;
 mod layer;
 mod layout;
 mod memory;
+mod placed;
 mod places;
 pub(crate) mod port;
 mod stem;
@@ -32,6 +33,8 @@ use heartbit_ir::program::{
     LayerFlags, MAX_LAYERS, MemoryDepths, Parameter, PortSlots, Program, WeightStream,
 };
 use layer::{Scheduled, Scheduler};
+pub(crate) use placed::placed;
+pub use placed::{Placed, Region};
 use port::ADDRESSES;
 use stem::Stem;
 use streaming::{Choice, Streaming};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What each crate may depend on, of this workspace.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("ir", &[]),
     ("model", &["ir"]),
     ("dataset", &[]),
@@ -20,11 +20,12 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("plot", &[]),
     ("cases", &["ir", "hdl", "compiler", "sim", "cosim"]),
     ("mutate", &["ir", "hdl", "compiler", "sim", "cosim"]),
+    ("report", &[]),
     (
         "cli",
         &[
             "ir", "model", "dataset", "hdl", "compiler", "sim", "cosim", "trainer", "boards",
-            "host", "plot", "cases", "mutate",
+            "host", "plot", "report", "cases", "mutate",
         ],
     ),
     ("examples", &["ir"]),
@@ -55,6 +56,9 @@ const LICENCES: [&str; 15] = [
 
 /// Packages that name their licence in a file only, with what it says.
 const LICENCE_FILES: [(&str, &str); 1] = [("cfg_block", "Apache-2.0")];
+
+/// Most external packages of the command without features, so that nobody adds many unawares.
+const MAX_PACKAGES: usize = 150;
 
 /// Longest source file.
 const MAX_LINES: usize = 1_200;
@@ -225,4 +229,58 @@ fn licences_are_permissive() {
             .any(|choice| choice.split(" AND ").all(|part| LICENCES.contains(&part.trim())));
         assert!(fine, "`{name}` is licensed as `{licence}`");
     }
+}
+
+/// Lines of the tables of external dependencies of a manifest that give no reason, in the line or
+/// in the comment above it.
+fn without_reason(manifest: &str) -> Vec<&str> {
+    let (mut is_dependency, mut is_explained) = (false, false);
+    let mut found = Vec::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            is_dependency = line.trim_end().ends_with("dependencies]");
+        } else if line.starts_with('#') {
+            is_explained = true;
+            continue;
+        } else if is_dependency && line.contains('=') {
+            let is_external = !line.contains("workspace = true") && !line.contains("path = ");
+            if is_external && !is_explained && !line.contains(" # ") {
+                found.push(line);
+            }
+        }
+        is_explained = false;
+    }
+    found
+}
+
+#[test]
+fn every_external_dependency_has_its_reason() {
+    let manifests = ALLOWED.iter().map(|(name, _)| root().join(name).join("Cargo.toml"));
+    for path in manifests.chain([root().join("Cargo.toml")]) {
+        let text = std::fs::read_to_string(&path).expect("readable");
+        let none: Vec<&str> = Vec::new();
+        assert_eq!(without_reason(&text), none, "{}", path.display());
+    }
+    let unexplained =
+        "[dependencies]\nzip = \"9\"\n# Why.\nzap = \"1\"\nnow = \"1\" # so\n[lints]\na = 1\n";
+    assert_eq!(without_reason(unexplained), ["zip = \"9\""]);
+}
+
+#[test]
+fn command_without_features_has_few_dependencies() {
+    let tree = cargo(&[
+        "tree",
+        "--package",
+        "heartbit-cli",
+        "--edges",
+        "normal",
+        "--prefix",
+        "none",
+        "--no-dedupe",
+    ]);
+    let external = tree.lines().filter(|line| !line.contains("(/"));
+    let packages: BTreeSet<Vec<&str>> =
+        external.map(|line| line.split_whitespace().take(2).collect()).collect();
+    let n = packages.len();
+    assert!(n > 50 && n <= MAX_PACKAGES, "{n} external packages, more than {MAX_PACKAGES}");
 }

@@ -1,6 +1,6 @@
 //! Arguments of `verify` and `merge`.
 
-use super::{DataArgs, LimitArgs};
+use super::{DataArgs, LimitArgs, ReportArgs};
 use crate::shard::Shard;
 use clap::Args;
 use heartbit_ir::program::ArrayShape;
@@ -48,6 +48,8 @@ pub(crate) struct VerifyArgs {
     /// the results.
     #[arg(long, value_name = "K/N")]
     pub(crate) shard: Option<Shard>,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
     #[command(flatten)]
     pub(crate) mutate: MutateArgs,
 }

@@ -32,8 +32,7 @@ fn entry(board: &Board) -> Value {
 }
 
 fn text(boards: &[Board]) -> String {
-    let mut table =
-        Table::new(&["board", "device", "family", "LUT", "FF", "block RAM", "DSP", "MHz", "model"]);
+    let mut table = Table::new(&["board", "device", "family", "LUT", "FF", "BRAM", "DSP", "MHz"]);
     for board in boards {
         let number = |n: Option<u64>| n.map_or_else(|| "-".to_owned(), grouped);
         let c = &board.capacity;
@@ -44,14 +43,18 @@ fn text(boards: &[Board]) -> String {
             number(c.lut),
             number(c.ff),
             number(c.bram),
-            number(c.dsp),
+            c.dsp.map_or_else(|| "-".to_owned(), |n| n.to_string()),
             board.clock_mhz.to_string(),
-            if board.model.is_some() { "yes" } else { "no" }.to_owned(),
         ]);
     }
+    let unmodelled: Vec<&str> =
+        boards.iter().filter(|b| b.model.is_none()).map(|b| b.name.as_str()).collect();
     format!(
-        "{}\nblock RAM in 4 kbit on ice40, 10 kbit on cyclone5, else 18 kbit; LUT are logic cells on\n\
-         ice40 and ALM on cyclone5; clocks are assumed until arrays are placed\n",
-        table.render()
+        "{}\nBRAM: blocks of 4 kbit on ice40, 10 kbit on cyclone5, else 18 kbit\n\
+         LUT: logic cells on ice40, ALM on cyclone5\n\
+         clocks are assumed until arrays are placed\n\
+         no resource model yet: {}\n",
+        table.render(),
+        unmodelled.join(", ")
     )
 }

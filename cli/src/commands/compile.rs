@@ -7,6 +7,8 @@ use crate::inputs;
 use crate::layers::CompiledView;
 use crate::link;
 use crate::output;
+use crate::report;
+use crate::report::results::{self, Results};
 use heartbit_compiler::build::{self, Build};
 use heartbit_compiler::resources::Area;
 use heartbit_compiler::schedule::{self, MemoryWords, Target, WeightPort};
@@ -14,6 +16,7 @@ use heartbit_hdl::axi::{self, AxiConfig};
 use heartbit_hdl::uart::UartConfig;
 use heartbit_ir::network::Network;
 use heartbit_ir::program::{ArrayShape, Program};
+use serde_json::Value;
 use std::path::Path;
 
 pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
@@ -36,7 +39,6 @@ pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
     let program = &build.compiled.program;
     let fit = |fpga: &Fpga| fpga.fit(&program.array, &program.depths);
     let area = fpga.as_ref().map(fit).transpose()?;
-    write(&args.out, &build, around)?;
     let view = CompiledView::new(&build.network, &build.compiled);
     let mut json = view.json();
     if let (Some(fpga), Some(area)) = (&fpga, area) {
@@ -44,13 +46,17 @@ pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
         json["area"] = serde_json::json!(area);
         json["model_error"] = serde_json::json!(fpga.model.error());
     }
+    write(&args.out, &build, around, Some(&json))?;
     output::result(format, &json, || {
         let fits = |(fpga, area): (&Fpga, Area)| {
             let (area, note) = (fpga.describe(&area), fpga.model_note());
-            format!("fits {}: {area}\n{note}\n", fpga.name)
+            let fits = format!("fits {}: {area}", fpga.name);
+            format!("{}\n{}\n", output::wrapped(&fits), output::wrapped(&note))
         };
         let fits = fpga.as_ref().zip(area).map_or(String::new(), fits);
-        format!("{}{fits}\nwrote {}\n", view.text(), args.out.display())
+        let page = args.out.join(report::PAGE);
+        let text = view.text();
+        format!("{text}{fits}\nwrote {}\nreport: {}\n", args.out.display(), page.display())
     })
 }
 
@@ -94,7 +100,9 @@ pub(crate) fn compile(
         budget: fpga.map(Fpga::budget),
         ..Target::sized_for_network(shape)
     };
+    let spinner = output::spinner("the network is scheduled");
     let compiled = schedule::compile(&network, &target)?;
+    spinner.finish_and_clear();
     Ok(Build { network, compiled })
 }
 
@@ -109,8 +117,9 @@ pub(crate) enum Around {
     Uart(UartConfig),
 }
 
-/// Writes a build with its Verilog, and with what a host needs of what surrounds the accelerator.
-pub(crate) fn write(path: &Path, build: &Build, around: Around) -> Outcome {
+/// Writes a build with its Verilog, its report, and what a host needs of what surrounds the
+/// accelerator; `result` is what `compile` says of it.
+pub(crate) fn write(path: &Path, build: &Build, around: Around, result: Option<&Value>) -> Outcome {
     let program = &build.compiled.program;
     let mut files = verilog(program, around);
     let host = |name: &str, bytes: Vec<u8>| (format!("host/{name}"), bytes);
@@ -126,6 +135,13 @@ pub(crate) fn write(path: &Path, build: &Build, around: Around) -> Outcome {
     if let Around::Uart(uart) = around {
         files.push(host(link::FILE, link::describe(uart)));
     }
+    let mut results = Results::default();
+    if let Some(result) = result {
+        results.set("compile", result);
+        files.push(results::of_compile(result));
+    }
+    let page = heartbit_report::html(&report::assemble(build, &results)?);
+    files.push((report::PAGE.to_owned(), page.into_bytes()));
     build::write(path, &build.network, &build.compiled, &files).map_err(|error| {
         let code = Code::BadInput;
         Failure::from_error(code, error)

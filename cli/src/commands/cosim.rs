@@ -6,9 +6,14 @@ use crate::divergence::Tracer;
 use crate::failure::{Code, Failure, Outcome};
 use crate::inputs::{self, Images};
 use crate::output;
+use crate::report::{self, Destination};
 use crate::verdict::{self, Verdict, Watched};
 use heartbit_compiler::build::Build;
-use heartbit_cosim::{Accelerator, Design, Icarus, Initial, Simulation, Toolchain, Trace};
+use heartbit_cosim::{
+    Accelerator, Design, Icarus, Initial, PeSignals, SaveFile, Simulation, Toolchain, Trace,
+    Waveform,
+};
+use heartbit_ir::program::PePlace;
 use std::path::{Path, PathBuf};
 
 /// The value of `--trace` that asks for the first image that differs.
@@ -41,8 +46,7 @@ pub(crate) fn run(args: &CosimArgs, format: Format) -> Outcome {
         }
         _ => waveform(&verdict),
     };
-    report(&verdict, traced.as_ref(), format)?;
-    conclude(verdict.passed())
+    conclude_with(args, &build, &verdict, traced.as_ref(), format)
 }
 
 /// The same under Icarus Verilog.
@@ -66,8 +70,7 @@ fn run_icarus(args: &CosimArgs, build: &Build, format: Format) -> Outcome {
     verdict.subject.simulator = Some("icarus".to_owned());
     verdict.locate(build, &images, None)?;
     let traced = traced.map(|path| (images.number(0), path.to_owned()));
-    report(&verdict, traced.as_ref(), format)?;
-    conclude(verdict.passed())
+    conclude_with(args, build, &verdict, traced.as_ref(), format)
 }
 
 /// Runs a design under Icarus Verilog on all images.
@@ -85,17 +88,41 @@ pub(crate) fn under_icarus(
     Ok(verdict)
 }
 
-/// Prints what was found, and which image has a waveform.
-fn report(verdict: &Verdict, traced: Option<&(usize, PathBuf)>, format: Format) -> Outcome {
+/// Says what was found and which image has a waveform, and turns a difference into exit code 1.
+fn conclude_with(
+    args: &CosimArgs,
+    build: &Build,
+    verdict: &Verdict,
+    traced: Option<&(usize, PathBuf)>,
+    format: Format,
+) -> Outcome {
     let mut json = verdict.json();
     if let Some((image, path)) = traced {
-        json["trace"] = serde_json::json!({ "image": image, "file": path });
+        json["trace"] = serde_json::json!({
+            "image": image, "file": path, "gtkwave": path.with_extension("gtkw"),
+            "surfer": path.with_extension("sucl"),
+        });
+    }
+    let destination = Destination::new(&args.report, Some(&args.build), args.shard)?;
+    if let Some(destination) = &destination {
+        destination.write(build, Some(&args.build), "cosim", &json)?;
     }
     output::result(format, &json, || {
-        let note =
-            traced.map(|(image, path)| format!("waveform of image {image}: {}\n", path.display()));
-        note.unwrap_or_default() + &verdict.text()
-    })
+        let note = traced.map(|(image, path)| waveform_lines(*image, path));
+        note.unwrap_or_default() + &verdict.text() + &report::line(destination.as_ref())
+    })?;
+    conclude(verdict.passed())
+}
+
+/// Where a waveform is, and what opens it.
+fn waveform_lines(image: usize, path: &Path) -> String {
+    let (gtkwave, surfer) = (path.with_extension("gtkw"), path.with_extension("sucl"));
+    format!(
+        "waveform of image {image}: {0}\n  gtkwave {1}\n  surfer {0} --command-file {2}\n",
+        path.display(),
+        gtkwave.display(),
+        surfer.display()
+    )
 }
 
 /// The first image that differs, and its waveform.
@@ -104,7 +131,8 @@ fn waveform(verdict: &Verdict) -> Option<(usize, PathBuf)> {
     Some((first.image, first.location.as_ref()?.waveform.as_ref()?.file.clone()))
 }
 
-/// Writes a waveform of the first image.
+/// Writes a waveform of the first image, and the files that open it on the sequencer and the first
+/// processing element, the marker where the image begins.
 fn trace_first(
     args: &CosimArgs,
     build: &Build,
@@ -113,8 +141,12 @@ fn trace_first(
     path: &Path,
 ) -> Outcome {
     let mut rtl = from_build(&args.build, build, toolchain, Trace::Fst)?;
-    rtl.trace_start(path)?;
-    rtl.run(&images.image(0)?)?;
+    let spinner = output::spinner("the first image runs again, traced");
+    let run = rtl.run_windowed(&images.image(0)?, path, 0..u64::MAX)?;
+    spinner.finish_and_clear();
+    let first = PePlace { layer: 0, column_tile: 0, tile_row: 0, tile: 0, row: 0, col: 0 };
+    let groups = PeSignals::new(&build.compiled.program.array, &first).groups();
+    SaveFile::new(path, &Waveform::open(path)?, &groups, run.fetch_cycle)?.write()?;
     Ok(())
 }
 
@@ -135,7 +167,9 @@ pub(crate) fn accelerator(
     toolchain: &Toolchain,
     trace: Trace,
 ) -> Outcome<Accelerator> {
+    let spinner = output::spinner("Verilator and the C++ compiler build the model");
     let compiled = heartbit_cosim::Build::new(design).trace(trace).compile(toolchain)?;
+    spinner.finish_and_clear();
     // Registers without a reset start with random bits: a result must not depend on them.
     let model = compiled.instantiate(Initial::Random(1))?;
     loaded(model, build)

@@ -8,6 +8,7 @@ use crate::failure::{Code, Failure, Outcome};
 use crate::inputs::{self, Images};
 use crate::layers::CompiledView;
 use crate::output::{self, percent};
+use crate::report::Destination;
 use crate::verdict::{self, Verdict};
 use heartbit_cosim::{Toolchain, Trace};
 use heartbit_ir::network::Network;
@@ -34,7 +35,7 @@ pub(crate) fn run(args: &DemoArgs, format: Format) -> Outcome {
     say("A binary ResNet-20, trained on CIFAR-10, from integers to Verilog.\n\n")?;
     let path = args.out.join("build");
     let compiled = compile(network, args.array, &LimitArgs::default(), None, None)?;
-    write(&path, &compiled, Around::Nothing)?;
+    write(&path, &compiled, Around::Nothing, None)?;
     // From here on only what is on disk counts.
     let build = inputs::build(&path)?;
     let view = CompiledView::new(&build.network, &build.compiled);
@@ -48,6 +49,9 @@ pub(crate) fn run(args: &DemoArgs, format: Format) -> Outcome {
     say(&format!("\nVerilog under Verilator, {} images, every layer\n", some.len()))?;
     let mut rtl = from_build(&path, &build, &toolchain, Trace::None)?;
     let cosimulated = verdict::cosimulate(&build, &some, &mut rtl, true)?;
+    let destination = Destination::in_build(&path);
+    destination.write(&build, Some(&path), "sim", &simulated.json())?;
+    destination.write(&build, Some(&path), "cosim", &cosimulated.json())?;
     say(&indented(&cosimulated))?;
 
     let passed = simulated.passed() && cosimulated.passed() && some.len() >= 3;
@@ -72,9 +76,10 @@ pub(crate) fn run(args: &DemoArgs, format: Format) -> Outcome {
     });
     output::result(format, &json, || {
         format!(
-            "{line}wrote {} (program.json, mem/, rtl/)\nwrote {}\n",
+            "{line}wrote {} (program.json, mem/, rtl/)\nwrote {}\n{}",
             path.display(),
-            data.display()
+            data.display(),
+            destination.line()
         )
     })?;
     if some.len() < 3 {

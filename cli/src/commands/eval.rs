@@ -166,7 +166,10 @@ fn simulate_cycles(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
 
 fn cosimulate(args: &EvalArgs, images: &Images) -> Outcome<Vec<Vec<i32>>> {
     let build = compile(network(args, images)?, args.array, &LimitArgs::default(), None, None)?;
-    let mut rtl = Accelerator::build(&build.compiled.program, &Toolchain::detect()?)?;
+    let toolchain = Toolchain::detect()?;
+    let spinner = output::spinner("Verilator and the C++ compiler build the model");
+    let mut rtl = Accelerator::build(&build.compiled.program, &toolchain)?;
+    spinner.finish_and_clear();
     let bar = progress("co-simulate", images.len());
     (0..images.len())
         .map(|index| {

@@ -26,7 +26,7 @@ pub(crate) fn run(args: &MergeArgs, format: Format) -> Outcome {
     let parts: Vec<(&Path, Part)> =
         args.files.iter().map(|path| Ok((path.as_path(), read(path)?))).collect::<Outcome<_>>()?;
     match merged(parts)? {
-        Part::Verify(report) => verify::conclude(&report, args.junit.as_deref(), format),
+        Part::Verify(report) => verify::conclude(&report, args.junit.as_deref(), format, ""),
         Part::Mutants(report) => mutate::conclude(&report, args.junit.as_deref(), format),
         Part::Engine(_) | Part::Fuzz(_) if args.junit.is_some() => {
             Err(Failure::new(Code::Usage, "these are not results of `heartbit verify`")

@@ -218,7 +218,7 @@ fn to_text(searched: &[Searched], points: &[Point<'_>], fpga: &Fpga) -> String {
         table(searched, points).render(),
         fpga.family().logic_unit(),
         fpga.family().bram_unit(),
-        fpga.model_note(),
+        output::wrapped(&fpga.model_note()),
         fastest.unwrap_or_default(),
     )
 }

@@ -8,7 +8,6 @@ use crate::failure::{Code, Failure, Outcome};
 use crate::inputs::Images;
 use crate::output::{self, note, percent, print};
 use heartbit_trainer::{EpochRecord, Error, Progress};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::path::Path;
 
@@ -20,11 +19,7 @@ pub(crate) fn run(args: &TrainArgs, format: Format) -> Outcome {
             serde_json::to_string_pretty(&config).expect("bug: plain data") + "\n"
         });
     }
-    let bar = ProgressBar::new(0);
-    bar.set_style(
-        ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len} {msg}")
-            .expect("bug: the template is fixed"),
-    );
+    let bar = output::bar(Some(0), "{prefix} {bar:24} {pos}/{len} {msg}");
     let mut failed = None;
     let mut report = |progress: Progress| match progress {
         Progress::Device(name) => bar.suspend(|| note(&format!("computing on {name}"))),
@@ -88,7 +83,9 @@ pub(crate) fn evaluate(path: &Path, images: &Images) -> Outcome<FloatAndGrid> {
         heartbit_trainer::evaluate(&checkpoint, images.set(), Some(images.len()), float)
             .map_err(failure)
     };
+    let spinner = output::spinner("the trainer evaluates float and grid");
     let (float, grid) = (evaluate(true)?, evaluate(false)?);
+    spinner.finish_and_clear();
     Ok(FloatAndGrid {
         float_correct: float.correct(),
         agreement: float.agreement(&grid),

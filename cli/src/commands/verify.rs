@@ -5,21 +5,34 @@ use crate::args::{Format, VerifyArgs};
 use crate::failure::{Code, Failure, Outcome};
 use crate::ladder::{Report, climb::climb, junit};
 use crate::output;
+use crate::report::{self, Destination};
 use std::path::Path;
 
 pub(crate) fn run(args: &VerifyArgs, format: Format) -> Outcome {
     if args.mutate.mutate {
         return mutate::run(args, format);
     }
-    conclude(&climb(args)?, args.junit.as_deref(), format)
+    let build = args.model.is_dir().then_some(args.model.as_path());
+    let destination = Destination::new(&args.report, build, args.shard)?;
+    let climbed = climb(args)?;
+    if let Some(destination) = &destination {
+        destination.write(&climbed.build, build, "verify", &climbed.report.json())?;
+    }
+    let line = report::line(destination.as_ref());
+    conclude(&climbed.report, args.junit.as_deref(), format, &line)
 }
 
-/// Writes a report and turns a failed check into exit code 1.
-pub(crate) fn conclude(report: &Report, junit: Option<&Path>, format: Format) -> Outcome {
+/// Writes a report, for people with a last line, and turns a failed check into exit code 1.
+pub(crate) fn conclude(
+    report: &Report,
+    junit: Option<&Path>,
+    format: Format,
+    line: &str,
+) -> Outcome {
     if let Some(path) = junit {
         super::models::write_atomically(path, junit::xml(report).as_bytes())?;
     }
-    output::result(format, &report.json(), || report.text())?;
+    output::result(format, &report.json(), || report.text() + line)?;
     if report.passed() {
         return Ok(());
     }

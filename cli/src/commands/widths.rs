@@ -9,7 +9,7 @@ use crate::args::{DEFAULT_ARRAY, Format, FpgaArgs, WidthsArgs};
 use crate::failure::{Code, Failure, Outcome};
 use crate::fpga::Fpga;
 use crate::inputs::{self, Images};
-use crate::output::{self, progress};
+use crate::output::{self, check_writable, progress};
 use heartbit_compiler::fold::{fold, fold_on};
 use heartbit_compiler::plan::plan;
 use heartbit_compiler::schedule::{ScheduleError, Target, outline};
@@ -64,20 +64,6 @@ fn checkpoint(path: &Path) -> Outcome<Checkpoint> {
             .help("give the checkpoint (.safetensors) that it was folded from"));
     }
     inputs::checkpoint(path)
-}
-
-/// Refuses a file that could not be written after hours of measuring.
-fn check_writable(out: &Path) -> Outcome {
-    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let file = tempfile::Builder::new()
-        .prefix(".heartbit-")
-        .tempfile_in(folder.unwrap_or(Path::new(".")))
-        .map(drop);
-    file.map_err(|error| {
-        Failure::from_error(Code::BadInput, error)
-            .context(cannot_write(out))
-            .help("check that the directory exists and that you may write to it")
-    })
 }
 
 fn cannot_write(out: &Path) -> String {

@@ -44,8 +44,14 @@ impl Model {
     }
 }
 
+/// What a climb found, and on what.
+pub(crate) struct Climbed {
+    pub(crate) report: Report,
+    pub(crate) build: Build,
+}
+
 /// Climbs the ladder.
-pub(crate) fn climb(args: &VerifyArgs) -> Outcome<Report> {
+pub(crate) fn climb(args: &VerifyArgs) -> Outcome<Climbed> {
     // Asked for first: without it there is no verdict on the RTL, and the rest takes long.
     let toolchain = if args.rtl_images > 0 { Some(Toolchain::detect()?) } else { None };
     let icarus = if args.icarus_images > 0 { Some(Icarus::detect()?) } else { None };
@@ -91,7 +97,7 @@ pub(crate) fn climb(args: &VerifyArgs) -> Outcome<Report> {
         report.rungs.push(under_icarus(args, &model, &some, &icarus)?);
     }
     report.not_compared = not_compared(args, &model, &images);
-    Ok(report)
+    Ok(Climbed { report, build: model.build })
 }
 
 /// The integer network's rung, and its logits.

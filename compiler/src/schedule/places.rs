@@ -31,7 +31,8 @@ impl MapPlace {
 /// A stream, or those of its rows that are kept.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct StreamPlace {
-    base: usize,
+    /// First word.
+    pub(super) base: usize,
     first_row: usize,
     /// Words of a row.
     pub(super) row_words: usize,
@@ -107,13 +108,13 @@ impl Places {
 }
 
 /// The last layer of the program that reads what each one writes; itself if none does.
-struct Lives {
-    maps: Vec<usize>,
-    streams: Vec<usize>,
+pub(super) struct Lives {
+    pub(super) maps: Vec<usize>,
+    pub(super) streams: Vec<usize>,
 }
 
 impl Lives {
-    fn new(plan: &Plan, sequence: &Sequence) -> Self {
+    pub(super) fn new(plan: &Plan, sequence: &Sequence) -> Self {
         let own: Vec<usize> = (0..sequence.layers.len()).collect();
         let mut lives = Self { maps: own.clone(), streams: own };
         for (reader, program_layer) in sequence.layers.iter().enumerate() {

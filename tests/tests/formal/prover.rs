@@ -102,9 +102,8 @@ impl Proof {
     /// cycles breaks an assertion.
     #[track_caller]
     pub(crate) fn refute(&self, cycles: u32) {
-        let runs = format!(
-            "sat -seq {cycles} -prove-asserts -set-assumes -timeout {TIMEOUT} -verify"
-        );
+        let runs =
+            format!("sat -seq {cycles} -prove-asserts -set-assumes -timeout {TIMEOUT} -verify");
         for (what, script) in [("induction", INDUCTION), ("runs", runs.as_str())] {
             let output = self.run(script);
             let said = text(&output);

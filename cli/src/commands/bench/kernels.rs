@@ -122,8 +122,7 @@ impl Row {
 }
 
 fn text(rows: &[Row], clock: f64, time_stamp: Option<f64>) -> String {
-    let titles =
-        ["kernel", "set", "bMAC/cycle", "bMAC/tick", "bMAC/ns", "float32 MAC/cycle", "ratio"];
+    let titles = ["kernel", "set", "bMAC/cycle", "bMAC/tick", "bMAC/ns", "f32 MAC/cycle", "ratio"];
     let mut table = Table::new(&titles);
     for row in rows {
         table.row(row.cells(time_stamp));

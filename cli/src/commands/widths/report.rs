@@ -179,9 +179,11 @@ impl Report<'_> {
 }
 
 const LEGEND: &str = "\
-± is one standard error, in points. Each accuracy is that of the network on its own row: all but \
-the own grid's are\nre-quantizations, the same parameters on a grid where they were not trained. \
-Same class: as the own grid's network says.\n\n";
+± is one standard error, in points. Each accuracy is that of the network on its own
+row: all but the own grid's are re-quantizations, the same parameters on a grid
+where they were not trained. Same class: as the own grid's network says.
+
+";
 
 fn walk_name(walk: Walk) -> &'static str {
     match walk {
