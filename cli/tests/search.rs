@@ -116,7 +116,7 @@ fn board_with_a_weight_port_is_compiled_for() {
     let (board, build, network) = (path("small.toml"), path("build"), network());
     // Not even the bundled network's weights fit, with an array of this size.
     let text = "title = \"small\"\ndevice = \"none\"\nfamily = \"ecp5\"\nclock_mhz = 50\n\
-                [capacity]\nlut = 40000\nff = 40000\nbram = 60\ndsp = 32\n\
+                [capacity]\nlut = 40000\nff = 40000\nbram = 75\ndsp = 32\n\
                 [source]\ncapacity = \"made up\"\nclock = \"made up\"\n";
     std::fs::write(&board, text).expect("writable");
     let array = ["--array", "8x8x16"];
@@ -127,7 +127,7 @@ fn board_with_a_weight_port_is_compiled_for() {
     let port = ["--weight-port", "2", "--weight-rate", "1/2"];
     for array in [&array[..], &[]] {
         let compiled = succeed(&[&own[..], &port, array].concat());
-        assert!(compiled["area"]["bram"].as_u64().is_some_and(|bram| bram <= 60), "{compiled}");
+        assert!(compiled["area"]["bram"].as_u64().is_some_and(|bram| bram <= 75), "{compiled}");
         let is_streamed = !compiled["weight_port"].is_null();
         assert!(is_streamed || array.is_empty(), "{compiled}");
         let sim = succeed(&["sim", &build, "--data", data, "--images", "2"]);

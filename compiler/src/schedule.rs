@@ -21,6 +21,7 @@ mod streaming;
 mod weights;
 
 pub use port::WeightPort;
+pub(crate) use port::cycles_of_words;
 pub use stem::StemOffsets;
 
 use crate::plan::bands::{Bands, Sequence};

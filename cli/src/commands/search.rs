@@ -204,12 +204,12 @@ fn to_text(searched: &[Searched], points: &[Point<'_>], fpga: &Fpga) -> String {
     });
     let fastest = points.first().map(|point| command(point, fpga));
     let marks = if points.iter().all(|p| p.candidate.is_plain()) {
-        ""
+        " "
     } else {
-        "B layers in bands, S layers with streamed weights;\n"
+        "\nB layers in bands, S layers with streamed weights;\n"
     };
     format!(
-        "{}, {} at {} MHz\n{}\n{}\nT lane groups, Q lines of a tile; {marks}LUT are {}, block RAM {};\n\
+        "{}, {} at {} MHz\n{}\n{}\nT lane groups, Q lines of a tile;{marks}LUT are {}, block RAM {};\n\
          {}\n{}",
         fpga.name,
         fpga.family(),
@@ -226,9 +226,12 @@ fn to_text(searched: &[Searched], points: &[Point<'_>], fpga: &Fpga) -> String {
 /// The command that makes the array of a point.
 fn command(point: &Point<'_>, fpga: &Fpga) -> String {
     let mut lines = vec![format!("  heartbit compile {}", point.of.path.display())];
-    for flag in flags(point.candidate, fpga).chunks(2) {
+    let out = ["--out", "BUILD"].map(str::to_owned);
+    let flags: Vec<String> = flags(point.candidate, fpga).into_iter().chain(out).collect();
+    for flag in flags.chunks(2) {
         let flag = flag.join(" ");
         let last = lines.last_mut().expect("bug: a line");
+        // With room for a backslash.
         if last.len() + flag.len() + 3 > LINE {
             last.push_str(" \\");
             lines.push(format!("      {flag}"));
@@ -236,7 +239,7 @@ fn command(point: &Point<'_>, fpga: &Fpga) -> String {
             *last = format!("{last} {flag}");
         }
     }
-    format!("the fastest:\n{} --out BUILD\n", lines.join("\n"))
+    format!("the fastest:\n{}\n", lines.join("\n"))
 }
 
 /// Columns of a terminal.

@@ -124,6 +124,11 @@ impl Family {
         cells.lut + cells.carry + cells.lut_ram + alone
     }
 
+    /// Bits that a block memory holds at most.
+    pub(crate) fn bram_bits(self) -> u64 {
+        if self == Self::Ice40 { 4 << 10 } else { 18 << 10 }
+    }
+
     /// Multipliers of an array: those of the columns' `mul · z`, and of the nonlinearity where the
     /// array is extended.
     pub fn multipliers(self, array: &ArrayConfig) -> u64 {

@@ -54,9 +54,12 @@ pub(super) fn choose(
     if all_fits {
         let waits = whole.outline.cycles().weight_wait().0 > 0;
         let is_worth_it = waits && target.has_open_room() && effort == Effort::Thorough;
-        return if is_worth_it { choice.best(effort, cycles(&whole.outline)) } else { Ok(None) };
+        // Fewer heights will do where bands are no need.
+        let heights = Effort::Quick;
+        let least = cycles(&whole.outline);
+        return if is_worth_it { choice.best(heights, effort, least) } else { Ok(None) };
     }
-    let best = choice.best(effort, u64::MAX)?;
+    let best = choice.best(effort, effort, u64::MAX)?;
     if best.is_some() || whole.misfits.is_empty() || effort == Effort::Quick {
         return Ok(best);
     }
@@ -79,10 +82,16 @@ struct Choice<'a> {
 }
 
 impl Choice<'_> {
-    /// The candidate with the fewest cycles of those that fit, if it takes less than so many.
-    fn best(&self, effort: Effort, mut least: u64) -> Result<Option<Sequence>, ScheduleError> {
+    /// The candidate with the fewest cycles of those that fit, if it takes less than so many; in short
+    /// time the first one that fits.
+    fn best(
+        &self,
+        heights: Effort,
+        effort: Effort,
+        mut least: u64,
+    ) -> Result<Option<Sequence>, ScheduleError> {
         let mut best = None;
-        for Candidate { sequence, least_cycles } in self.candidates(effort) {
+        for Candidate { sequence, least_cycles } in self.candidates(heights) {
             if least <= least_cycles {
                 break;
             }

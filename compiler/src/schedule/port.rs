@@ -6,7 +6,7 @@ use super::{ScheduleError, Target};
 use heartbit_ir::program::{ArrayConfig, PortSlots, WeightRing};
 
 /// Words that 16-bit addresses reach.
-pub(super) const ADDRESSES: usize = 1 << 16;
+pub(crate) const ADDRESSES: usize = 1 << 16;
 /// Longest pattern of slots.
 const MAX_PATTERN: usize = 1 << 16;
 /// Most cycles before the first slot.
@@ -37,7 +37,7 @@ impl WeightPort {
 }
 
 /// Cycles in which a source sends so many words of all columns, one beat in each slot.
-pub(super) fn cycles_of_words(words: u64, cols: usize, port_cols: usize, slots: &PortSlots) -> u64 {
+pub(crate) fn cycles_of_words(words: u64, cols: usize, port_cols: usize, slots: &PortSlots) -> u64 {
     let n_slots = slots.pattern.iter().filter(|slot| **slot).count() as u64;
     let beats = words * (cols / port_cols) as u64;
     (beats * slots.pattern.len() as u64).div_ceil(n_slots.max(1))

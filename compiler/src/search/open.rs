@@ -1,7 +1,7 @@
 //! Arrays that do not fit whole: with layers in bands, with streamed weights, or with both.
 //!
-//! Neither takes cycles off, so what an array takes whole bounds what it can reach. Arrays are looked
-//! at in the order of this bound, a batch at a time, unless one that fits is at least as fast and as
+//! Neither takes cycles off, so what an array takes whole bounds what it can reach, and so does what the
+//! port has to bring. Arrays are looked at in the order of this bound, a batch at a time, unless one that fits is at least as fast and as
 //! small as the bound says.
 //!
 //! Not here: which bands and which layers those are ([`crate::schedule`]).
@@ -9,7 +9,8 @@
 use super::fit::Budget;
 use super::front::front;
 use super::{Candidate, Look};
-use crate::schedule::{Effort, Target, WeightPort, outline_to_fit};
+use crate::schedule::port::ADDRESSES;
+use crate::schedule::{Effort, Target, WeightPort, cycles_of_words, outline_to_fit};
 use heartbit_ir::program::MemoryDepths;
 use rayon::prelude::*;
 
@@ -39,12 +40,23 @@ impl Open {
         let weight = if port.is_some() { 2 } else { whole.depths.weight };
         let least = MemoryDepths { activation: 1, stream: 1, weight, ..whole.depths };
         let rhythm = whole.rhythm;
+        let port_cycles = port.map_or(0, |port| least_port_cycles(whole, port, budget));
         budget.fits(&whole.array, &least).then(|| Self {
             target: Target { weight_port: port.cloned(), ..target.clone() },
-            cycles: rhythm.cycles / rhythm.images,
+            cycles: (rhythm.cycles / rhythm.images).max(port_cycles),
             lut: whole.area.lut,
         })
     }
+}
+
+/// Cycles of an image in which the port brings the weights that cannot stay on the chip, if all block
+/// memories were filled with weights to the last bit. A weight memory in tables would be tiny.
+fn least_port_cycles(whole: &Candidate, port: &WeightPort, budget: &Budget) -> u64 {
+    let array = &whole.array;
+    let bits = budget.capacity.bram.map(|n| n * budget.family.bram_bits());
+    let room = bits.map_or(ADDRESSES as u64, |bits| bits / (array.cols * array.lanes) as u64);
+    let streamed = (whole.depths.weight as u64).saturating_sub(room.min(ADDRESSES as u64));
+    cycles_of_words(streamed, array.cols, port.cols, &port.slots)
 }
 
 /// Arrays than which no other is as fast and as small: cycles and tables, fewer cycles first.
