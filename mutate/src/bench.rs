@@ -254,11 +254,9 @@ fn load(
     program: &Program,
     mutant: &MemoryMutant,
 ) -> Result<(), heartbit_cosim::Error> {
-    match mutant.load_word(program) {
-        Some(word) => accelerator.load_with(program, &[word]),
-        None => {
-            debug_assert_eq!(mutant.memory, Memory::WeightStream, "bug: the others are loaded");
-            accelerator.load(&mutant.applied(program).expect("bug: a stream can hold it"))
-        }
+    if let Some(word) = mutant.load_word(program) {
+        return accelerator.load_with(program, &[word]);
     }
+    debug_assert_eq!(mutant.memory, Memory::WeightStream, "bug: the others are loaded");
+    accelerator.load(&mutant.applied(program).expect("bug: a stream can hold it"))
 }
