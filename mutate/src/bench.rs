@@ -9,7 +9,6 @@ use crate::proof;
 use heartbit_compiler::predict::predict;
 use heartbit_cosim::{Accelerator, Compiled as Model, Initial};
 use heartbit_hdl::Module;
-use heartbit_hdl::mutate::{Cone, Observed};
 use heartbit_ir::program::Program;
 use heartbit_sim::Simulator;
 use rayon::prelude::*;
@@ -51,10 +50,7 @@ pub struct Bench<'a> {
     engines: &'a Engines,
     rtl: Vec<Expected<'a>>,
     sim: &'a [Vec<u8>],
-    /// What the pixels have influence on.
-    cone: Cone,
-    /// What the outputs depend on.
-    observed: Observed,
+    hardware: proof::Hardware,
     /// Most cycles of an image.
     limit: u64,
 }
@@ -80,8 +76,7 @@ impl<'a> Bench<'a> {
             engines,
             rtl: rtl.iter().map(|image| judge.expected(image)).collect(),
             sim,
-            cone: Cone::of_input(hardware, "in_data"),
-            observed: Observed::of_outputs(hardware),
+            hardware: proof::Hardware::new(hardware),
             limit: cycles + cycles / 100 + PATIENCE,
         }
     }
@@ -122,15 +117,12 @@ impl<'a> Bench<'a> {
         if let Some(catch) = seen.catch {
             return Fate::Caught(catch);
         }
+        let (compiled, hardware) = (self.judge.compiled(), &self.hardware);
         let proof = match mutant {
-            Mutant::Memory(mutant) => proof::memory(self.judge.compiled(), mutant),
-            Mutant::Rtl(mutation, _) => proof::hardware(
-                self.judge.compiled(),
-                mutation,
-                seen.made_a_difference,
-                &self.cone,
-                &self.observed,
-            ),
+            Mutant::Memory(mutant) => proof::memory(compiled, hardware, mutant),
+            Mutant::Rtl(mutation, _) => {
+                proof::hardware(compiled, hardware, mutation, seen.made_a_difference)
+            }
         };
         proof.map_or(Fate::Survived { made_a_difference: seen.made_a_difference }, Fate::Equivalent)
     }
@@ -262,11 +254,9 @@ fn load(
     program: &Program,
     mutant: &MemoryMutant,
 ) -> Result<(), heartbit_cosim::Error> {
-    match mutant.load_word(program) {
-        Some(word) => accelerator.load_with(program, &[word]),
-        None => {
-            debug_assert_eq!(mutant.memory, Memory::WeightStream, "bug: the others are loaded");
-            accelerator.load(&mutant.applied(program).expect("bug: a stream can hold it"))
-        }
+    if let Some(word) = mutant.load_word(program) {
+        return accelerator.load_with(program, &[word]);
     }
+    debug_assert_eq!(mutant.memory, Memory::WeightStream, "bug: the others are loaded");
+    accelerator.load(&mutant.applied(program).expect("bug: a stream can hold it"))
 }

@@ -69,28 +69,24 @@ impl MemoryMutant {
     /// The word that the load port writes in place of the compiled one; none for streamed weights,
     /// which do not come through it.
     pub fn load_word(&self, program: &Program) -> Option<LoadWord> {
+        let changed = || self.applied(program).expect("bug: not the program memory");
         let (target, limbs) = match self.memory {
             Memory::Program => {
                 (LoadTarget::Program, vec![self.program_words(program)[self.address].into()])
             }
-            _ => {
-                let program = self.applied(program).expect("bug: not the program memory");
-                match self.memory {
-                    Memory::Steps => {
-                        (LoadTarget::Steps, vec![program.steps[self.index][self.address].into()])
-                    }
-                    Memory::Weights => {
-                        let word = self.address - program.depths.ring_words();
-                        (LoadTarget::Weights, program.weights[self.index].word(word).to_vec())
-                    }
-                    Memory::Parameters => {
-                        let bits = program.array.parameter_bits();
-                        let word = program.parameters[self.index][self.address].encode_bits(bits);
-                        (LoadTarget::Parameters, word.to_vec())
-                    }
-                    Memory::Program | Memory::WeightStream => return None,
-                }
+            Memory::Steps => {
+                (LoadTarget::Steps, vec![changed().steps[self.index][self.address].into()])
             }
+            Memory::Weights => {
+                let word = self.address - program.depths.ring_words();
+                (LoadTarget::Weights, changed().weights[self.index].word(word).to_vec())
+            }
+            Memory::Parameters => {
+                let bits = program.array.parameter_bits();
+                let parameter = changed().parameters[self.index][self.address];
+                (LoadTarget::Parameters, parameter.encode_bits(bits).to_vec())
+            }
+            Memory::WeightStream => return None,
         };
         Some(LoadWord { target, index: self.index, address: self.address, limbs })
     }

@@ -12,14 +12,45 @@ use crate::fate::Proof;
 use crate::fields::Memory;
 use crate::memory::MemoryMutant;
 use heartbit_compiler::schedule::Compiled;
+use heartbit_hdl::Module;
 use heartbit_hdl::mutate::{Cone, Mutation, Observed};
+use heartbit_ir::program::{DESCRIPTOR_WORDS, FRONT_WORDS, HEADER_WORDS};
+
+/// What the hardware makes of its signals, whatever they are.
+#[derive(Clone, Debug)]
+pub struct Hardware {
+    /// What the pixels have influence on.
+    cone: Cone,
+    /// What the outputs depend on.
+    observed: Observed,
+}
+
+impl Hardware {
+    /// Looks at a design.
+    pub fn new(top: &Module) -> Self {
+        Self { cone: Cone::of_input(top, "in_data"), observed: Observed::of_outputs(top) }
+    }
+
+    /// Whether no output depends on a bit of a field of a descriptor, which is an output of the
+    /// module with the front's fields or of that with the results'.
+    fn ignores(&self, mutant: &MemoryMutant) -> bool {
+        let word = (mutant.address - HEADER_WORDS) % DESCRIPTOR_WORDS;
+        let module = if word < FRONT_WORDS { "front_fields" } else { "result_fields" };
+        let field = mutant.field.split_once('.').map_or(mutant.field, |(_, field)| field);
+        let bit = u32::try_from(mutant.bit_of_field()).expect("bug: at most 16 bits");
+        self.observed.output(module, field, bit) == Some(false)
+    }
+}
 
 /// Why a mutant of a memory makes no difference, if there is a proof.
-pub fn memory(compiled: &Compiled, mutant: &MemoryMutant) -> Option<Proof> {
+pub fn memory(compiled: &Compiled, hardware: &Hardware, mutant: &MemoryMutant) -> Option<Proof> {
     match mutant.memory {
         Memory::Weights | Memory::WeightStream => data::weight(compiled, mutant),
         Memory::Parameters => data::parameter(compiled, mutant),
         Memory::Steps => field::step(compiled, mutant),
+        Memory::Program if mutant.layer.is_some() && hardware.ignores(mutant) => {
+            Some(Proof::Unobserved)
+        }
         Memory::Program => field::program(compiled, mutant),
     }
 }
@@ -27,20 +58,21 @@ pub fn memory(compiled: &Compiled, mutant: &MemoryMutant) -> Option<Proof> {
 /// Why a mutant of the hardware makes no difference, if there is a proof, given whether it made one
 /// where it is while the images ran.
 ///
-/// What no output depends on can be anything. If the mutant made no difference, every signal had the value that it has without the mutant, in every cycle. If,
-/// besides, the pixels have no influence on what the mutant changes, those values are the same for
-/// every image: the program is the same, and the host neither waits nor makes the accelerator wait.
-/// With streamed weights images begin in different cycles, so nothing is claimed.
+/// What no output depends on can be anything. If the mutant made no difference, every signal had
+/// the value that it has without the mutant, in every cycle. If, besides, the pixels have no
+/// influence on what the mutant changes, those values are the same for every image: the program is
+/// the same, and the host neither waits nor makes the accelerator wait. With streamed weights images
+/// begin in different cycles, so nothing is claimed.
 pub fn hardware(
     compiled: &Compiled,
+    hardware: &Hardware,
     mutation: &Mutation,
     made_a_difference: bool,
-    cone: &Cone,
-    observed: &Observed,
 ) -> Option<Proof> {
-    if !observed.contains(mutation) {
+    if !hardware.observed.contains(mutation) {
         return Some(Proof::Unobserved);
     }
     let streams = compiled.program.weight_stream.as_ref().is_some_and(|s| !s.is_empty());
-    (!made_a_difference && !streams && !cone.contains(mutation)).then_some(Proof::SameControl)
+    let same = !made_a_difference && !streams && !hardware.cone.contains(mutation);
+    same.then_some(Proof::SameControl)
 }

@@ -57,6 +57,15 @@ impl Observed {
         }
     }
 
+    /// Whether an output of the design depends on a bit of an output of a module, as its file is
+    /// called; `None` if there is no such output. Bits that the output does not have are not observed.
+    pub fn output(&self, module: &str, port: &str, bit: u32) -> Option<bool> {
+        let (module, live) = self.modules.get(module)?;
+        let draft = &module.data.draft;
+        let port = draft.outputs.iter().find(|output| output.name == port)?;
+        Some(bit < port.width && is_set(&live[port.source], bit))
+    }
+
     /// Spreads within a module, and into its instances. Whether there was more.
     fn sweep(&mut self, name: &str, names: &HashMap<usize, String>) -> bool {
         let (module, mut live) = self.modules[name].clone();

@@ -194,15 +194,12 @@ impl Rewriter {
                 Binary::Sub => Op::Binary(Binary::Add, a, b),
                 _ => {
                     let width = self.width(b);
-                    let more = match &self.original[b].op {
-                        Op::Const(value) => {
-                            let value = successor(value);
-                            self.literal(&value, width)
-                        }
-                        _ => {
-                            let one = self.literal(&[1], width);
-                            self.push(Op::Binary(Binary::Add, b, one), width)
-                        }
+                    let more = if let Op::Const(value) = &self.original[b].op {
+                        let value = successor(value);
+                        self.literal(&value, width)
+                    } else {
+                        let one = self.literal(&[1], width);
+                        self.push(Op::Binary(Binary::Add, b, one), width)
                     };
                     Op::Binary(op, a, more)
                 }

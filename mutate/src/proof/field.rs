@@ -172,9 +172,8 @@ fn same_taps(program: &Program, old: &LayerDescriptor, new: &LayerDescriptor) ->
 fn is_overwritten(program: &Program, index: usize, field: &str) -> bool {
     let (layer, last) = (&program.layers[index], program.layers.len() - 1);
     match field {
-        "logits" if !layer.flags.logits && index < last => {
-            program.layers[last].flags.logits && layer.col_tiles <= program.layers[last].col_tiles
-        }
+        // Only the words that the last layer writes are sent.
+        "logits" => !layer.flags.logits && index < last && program.layers[last].flags.logits,
         "pool" => !layer.flags.pool && index == last && Engine::new(program).is_ok(),
         _ => false,
     }
