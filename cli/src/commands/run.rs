@@ -157,7 +157,10 @@ impl From<DeviceError> for Failure {
             DeviceError::StreamedWeights => {
                 (Code::BadInput, "compile for an array that keeps all weights")
             }
-            _ => (Code::CheckFailed, "reset the board and try again; docs/link.md says what it means"),
+            _ => (
+                Code::CheckFailed,
+                "reset the board and try again; docs/link.md says what it means",
+            ),
         };
         Self::from_error(code, error).help(help)
     }
