@@ -55,7 +55,7 @@ fn what_pnr_needs_is_named() {
     let directory = temporary();
     let plain = build(&directory);
     let on_board = ["pnr", text(&plain), "--board", "icebreaker"];
-    fail(&directory, &on_board, 3, &["has no link", "link.json", "--uart"]);
+    fail(&directory, &on_board, 3, &["has no serial link", "link.json", "--uart"]);
     write_link(&plain, 24_000_000);
     fail(&directory, &on_board, 3, &["heartbit_uart.v", "--uart"]);
     let build = small_build(&directory);

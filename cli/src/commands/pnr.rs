@@ -3,6 +3,7 @@
 use crate::args::{Format, PnrArgs};
 use crate::failure::{Code, Failure, Outcome};
 use crate::inputs;
+use crate::link;
 use crate::output::{self, Table, grouped, percent, share};
 use heartbit_boards::board::{Board, Flow};
 use heartbit_boards::catalogue::{Record, SCHEMA};
@@ -12,7 +13,6 @@ use heartbit_compiler::build::Build;
 use heartbit_compiler::predict::predict;
 use heartbit_hdl::uart::{MAX_RATE_ERROR, UartConfig};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Deserialize;
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &PnrArgs, format: Format) -> Outcome {
         (None, None) => unreachable!("bug: the command line asks for one of both"),
     };
     let build = inputs::build(&args.build)?;
-    let link = link(&args.build)?;
+    let link = link::read(&args.build)?;
     let folder = args.build.join("pnr").join(&board.name);
     let clock = args.freq.unwrap_or(f64::from(link.clock_hz()) / 1e6);
     let rtl = args.build.join("rtl");
@@ -43,26 +43,6 @@ pub(crate) fn run(args: &PnrArgs, format: Format) -> Outcome {
     })?;
     output::result(format, &json!(record), || text_of(&record, &board, &folder))?;
     if record.met { Ok(()) } else { Err(missed(&record)) }
-}
-
-/// What `compile` writes of the link.
-#[derive(Deserialize)]
-struct LinkFile {
-    clock_hz: u32,
-    baud: u32,
-}
-
-/// The link of a build: its bits are a number of clocks, so it is made for one clock.
-fn link(build: &Path) -> Outcome<UartConfig> {
-    let path = build.join("host/link.json");
-    let in_file = |error: anyhow::Error| {
-        Failure::from_error(Code::BadInput, error)
-            .context(format!("the build has no link: cannot use `{}`", path.display()))
-            .help("compile the network with `--uart` to get one")
-    };
-    let text = std::fs::read_to_string(&path).map_err(|error| in_file(error.into()))?;
-    let file: LinkFile = serde_json::from_str(&text).map_err(|error| in_file(error.into()))?;
-    UartConfig::new(file.clock_hz, file.baud).map_err(|error| in_file(error.into()))
 }
 
 /// Refuses a clock beside which the link would have another rate than the host expects.
