@@ -3,8 +3,8 @@
 mod bench;
 #[cfg(feature = "train")]
 mod landscape;
-mod port;
 mod link;
+mod port;
 mod search;
 #[cfg(feature = "train")]
 mod train;

@@ -42,7 +42,9 @@ pub(crate) fn read(path: &Path) -> Outcome<UartConfig> {
             .help(help)
     })?;
     let bad = |error: anyhow::Error| {
-        Failure::from_error(Code::BadInput, error).context(format!("in `{}`", file.display())).help(help)
+        Failure::from_error(Code::BadInput, error)
+            .context(format!("in `{}`", file.display()))
+            .help(help)
     };
     let link: LinkFile = serde_json::from_slice(&bytes).map_err(|error| bad(error.into()))?;
     if link.schema != SCHEMA {

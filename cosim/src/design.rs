@@ -145,7 +145,9 @@ impl Design {
             if port.width == 0 {
                 problems.push(format!("port `{name}` has no bits"));
             }
-            if CLOCKS.contains(&name.as_str()) && (port.width != 1 || port.direction != Direction::Input) {
+            if CLOCKS.contains(&name.as_str())
+                && (port.width != 1 || port.direction != Direction::Input)
+            {
                 problems.push(format!("port `{name}` must be an input of one bit"));
             }
             if !seen.insert(name) {

@@ -3,9 +3,7 @@
 use heartbit_ir::program::{ArrayConfig, Program};
 
 use crate::frame::MAX_PAYLOAD;
-use crate::link::{
-    Command, Link, LinkError, PIXELS, READ, RESULT, Refusal, Statistics, WRITE,
-};
+use crate::link::{Command, Link, LinkError, PIXELS, READ, RESULT, Refusal, Statistics, WRITE};
 use crate::load::Load;
 use crate::port::Port;
 use crate::regs;
@@ -307,7 +305,9 @@ impl<P: Port> Device<P> {
                     return Ok(Inference { logits, class: *class, cycles: cycles.into() });
                 }
                 Ok(words) => got = words.len(),
-                Err(DeviceError::Link(LinkError::Refused { reason: Refusal::Waited, .. })) => got = 0,
+                Err(DeviceError::Link(LinkError::Refused { reason: Refusal::Waited, .. })) => {
+                    got = 0
+                }
                 Err(error) => return Err(error),
             }
         }

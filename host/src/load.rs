@@ -101,9 +101,7 @@ fn halves(limbs: &[u64], bits: usize) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::{Load, halves};
-    use heartbit_ir::program::{
-        ArrayConfig, Header, LaneMemory, MemoryDepths, Parameter, Program,
-    };
+    use heartbit_ir::program::{ArrayConfig, Header, LaneMemory, MemoryDepths, Parameter, Program};
 
     #[test]
     fn words_take_as_many_halves_as_their_bits_need() {

@@ -21,8 +21,8 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     (
         "cli",
         &[
-            "ir", "model", "dataset", "hdl", "compiler", "sim", "cosim", "trainer", "boards", "host",
-            "plot",
+            "ir", "model", "dataset", "hdl", "compiler", "sim", "cosim", "trainer", "boards",
+            "host", "plot",
         ],
     ),
     ("tests", &["ir", "model", "dataset", "hdl", "compiler", "sim", "cosim"]),

@@ -38,7 +38,13 @@ pub fn register_page() -> String {
             (_, value) => format!("{value:#x}"),
         };
         let label = r.access.label();
-        put!(out, "| {:#05x} | `{}` | {label} | {reset} | {} |", r.offset, r.name, documentation(r));
+        put!(
+            out,
+            "| {:#05x} | `{}` | {label} | {reset} | {} |",
+            r.offset,
+            r.name,
+            documentation(r)
+        );
     }
     for r in REGISTERS.iter().filter(|r| !r.fields.is_empty()) {
         put!(out, "\n## {}\n", r.name);

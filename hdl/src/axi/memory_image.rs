@@ -25,7 +25,8 @@ const HEADER_BYTES: usize = 16;
 
 /// Returns the memory image of a program.
 pub fn memory_image(program: &Program) -> Vec<u8> {
-    let mut image = Image { bytes: vec![0; HEADER_BYTES], units: units_of(&program.array, UNIT_BITS) };
+    let mut image =
+        Image { bytes: vec![0; HEADER_BYTES], units: units_of(&program.array, UNIT_BITS) };
     let word = |&word: &u32| vec![u64::from(word)];
     image.section(0, 0, 0, program.encode().iter().map(word));
     for (group, steps) in program.steps.iter().enumerate() {

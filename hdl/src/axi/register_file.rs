@@ -14,8 +14,8 @@
 //! register that is not writable, or to none.
 
 use super::lite::{WORD_BITS, lite};
-use super::{Hardware, pass_pins};
 use super::registers::{Access, REGISTERS, Register};
+use super::{Hardware, pass_pins};
 use crate::build::{Builder, Module, Sig};
 
 /// Describes the registers of a hardware: the module `axi_registers`, or `host_registers` without
@@ -46,17 +46,14 @@ pub(super) fn register_file(hardware: &Hardware) -> Module {
     let data = reads.iter().fold(zero, |all, (r, value)| all | *value & selected(r).repeat(32));
     let known = reads.iter().fold(m.lit(1, 0), |any, (r, _)| any | selected(r));
     let may = may.into_iter().fold(m.lit(1, 0), |any, one| any | one);
-    match port {
-        Some(port) => {
-            port.set("read_data", data).set("read_ok", known).set("write_ok", may);
-            m.output("write_data", bus.write_data, "what is written");
-        }
-        None => {
-            m.discard(bus.read);
-            m.output("read_data", data, "the word, 0 where there is none");
-            m.output("read_ok", known, "there is such a word");
-            m.output("write_ok", may, "it may be written");
-        }
+    if let Some(port) = port {
+        port.set("read_data", data).set("read_ok", known).set("write_ok", may);
+        m.output("write_data", bus.write_data, "what is written");
+    } else {
+        m.discard(bus.read);
+        m.output("read_data", data, "the word, 0 where there is none");
+        m.output("read_ok", known, "there is such a word");
+        m.output("write_ok", may, "it may be written");
     }
     m.finish()
 }
@@ -88,12 +85,7 @@ impl<'m> Bus<'m> {
     }
 
     /// Describes a register and returns what is read; adds to `may` when a write is allowed.
-    fn register(
-        &self,
-        r: &Register,
-        hardware: &Hardware,
-        may: &mut Vec<Sig<'m>>,
-    ) -> Sig<'m> {
+    fn register(&self, r: &Register, hardware: &Hardware, may: &mut Vec<Sig<'m>>) -> Sig<'m> {
         let m = self.m;
         let here = self.write_word.eq(u64::from(r.offset / 4));
         let written = self.write & here;

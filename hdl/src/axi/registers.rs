@@ -409,7 +409,13 @@ pub const REGISTERS: &[Register] = &[
         "images that were too short or too long, modulo 2^32",
         &[],
     )),
-    of_axi(register("LOAD_CYCLES", 0x090, Access::Read, "cycles of the last load from memory", &[])),
+    of_axi(register(
+        "LOAD_CYCLES",
+        0x090,
+        Access::Read,
+        "cycles of the last load from memory",
+        &[],
+    )),
     of_axi(register(
         "CLASS",
         0x094,

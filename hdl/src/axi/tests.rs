@@ -111,7 +111,10 @@ fn no_input_reaches_an_output_within_a_cycle() {
 #[test]
 fn illegal_descriptor_resets_the_accelerator() {
     let (array, depths) = sizes();
-    let mut sim = Simulator::new(&wrap(&fussy_core(), &Hardware { axi: Some(AxiConfig::default()), array, depths }));
+    let mut sim = Simulator::new(&wrap(
+        &fussy_core(),
+        &Hardware { axi: Some(AxiConfig::default()), array, depths },
+    ));
     sim.set("rst", 1);
     sim.step();
     sim.set("rst", 0);

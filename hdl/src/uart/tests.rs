@@ -237,7 +237,8 @@ fn damaged_frames_are_asked_for_again() {
     let mut seed = 4;
     for _ in 0..60 {
         let mut bad = good.clone();
-        let at = 1 + usize::try_from(test_random(&mut seed) % (bad.len() as u64 - 2)).expect("small");
+        let at =
+            1 + usize::try_from(test_random(&mut seed) % (bad.len() as u64 - 2)).expect("small");
         match test_random(&mut seed) % 3 {
             0 => {
                 let bit = test_random(&mut seed) % 8;

@@ -74,12 +74,8 @@ impl Report {
     }
 
     pub(super) fn json(&self) -> Value {
-        let difference = |d: &Difference| {
-            json!({ "image": d.image, "logit": d.logit, "expected": d.expected, "actual": d.actual })
-        };
-        let cycle_error = |&(image, actual): &(usize, u64)| {
-            json!({ "image": image, "predicted": self.predicted, "actual": actual })
-        };
+        let difference = |d: &Difference| json!({ "image": d.image, "logit": d.logit, "expected": d.expected, "actual": d.actual });
+        let cycle_error = |&(image, actual): &(usize, u64)| json!({ "image": image, "predicted": self.predicted, "actual": actual });
         json!({
             "schema": 1,
             "subject": self.subject,
@@ -111,7 +107,8 @@ impl Report {
 
     pub(super) fn text(&self) -> String {
         let simulated = if self.simulated_cycles.is_some() { " (simulated)" } else { "" };
-        let mut lines = vec![format!("{} at {} baud{simulated}", self.port, grouped(self.baud.into()))];
+        let mut lines =
+            vec![format!("{} at {} baud{simulated}", self.port, grouped(self.baud.into()))];
         lines.push(match self.load_bytes {
             0 => format!("program {:08x}: there already", self.program),
             bytes => format!(
@@ -134,7 +131,8 @@ impl Report {
         ));
         if let Some(Difference { image, logit, expected, actual }) = &self.first {
             let what = logit.map_or("class".to_owned(), |logit| format!("logit {logit}"));
-            lines.push(format!("  first: image {image}, {what}: expected {expected}, got {actual}"));
+            lines
+                .push(format!("  first: image {image}, {what}: expected {expected}, got {actual}"));
         }
         lines.push(format!(
             "cycles an image: predicted {}, measured {}",

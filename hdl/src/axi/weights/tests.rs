@@ -36,7 +36,8 @@ impl Bench {
         let ring = WeightRing { words: 4, port_cols };
         let axi = AxiConfig { data_bits, address_bits: 33 };
         let array = ArrayConfig { cols: port_cols, lanes, ..array };
-        let mut sim = Simulator::new(&weights(&Hardware { axi: Some(axi), array, depths }, axi, ring));
+        let mut sim =
+            Simulator::new(&weights(&Hardware { axi: Some(axi), array, depths }, axi, ring));
         let mut seed = lanes as u64;
         let units: Vec<_> = (0..units).map(|_| test_random(&mut seed)).collect();
         sim.set("base", BASE | 5);
