@@ -2,8 +2,10 @@
 //!
 //! The accelerator carries out the frame with the number that it expects, answers it, and asks for
 //! this number again where it gets anything else. So several frames may be under way; where one is
-//! lost, what follows it is sent again with it ("go back n"). An answer with a payload is kept until
-//! the next one only, so such frames travel alone.
+//! lost, what follows it is sent again with it ("go back n"), but not before the answers to all that
+//! is under way have come: frames that are sent into a line full of others would only be refused as
+//! well. A noisy line has fewer frames under way. An answer with a payload is kept until the next
+//! one only, so such frames travel alone.
 //!
 //! Every loop here ends: without progress, after [`Limits::attempts`] tries of [`Limits::answer`]
 //! each.
@@ -31,8 +33,8 @@ const FAILED: u8 = 0xa0;
 const AGAIN: u8 = 0xc0;
 /// The bits that tell these apart.
 const CLASS: u8 = 0xe0;
-/// The frame was right, but not the one that is expected.
-const SEQUENCE: u8 = AGAIN | 2;
+/// Bytes of a payload that take longer on the line than any frame to be carried out.
+const SHORT: usize = 80;
 
 /// How long to wait, and how often to try.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +46,8 @@ pub struct Limits {
     pub attempts: u32,
     /// Frames under way at most.
     pub window: usize,
+    /// Silence after which no more answers are expected to what was lost.
+    pub quiet: Duration,
 }
 
 impl Limits {
@@ -53,7 +57,9 @@ impl Limits {
         // All frames under way, escaped throughout, and their answers.
         let bits = u64::try_from(window).expect("bug: small") * 2 * 300 * 10;
         let line = Duration::from_millis(1000 * bits / u64::from(baud.max(1)));
-        Self { answer: Duration::from_secs(1) + line, attempts: 8, window }
+        // A frame and its answer, and the latency of a USB bridge each way.
+        let quiet = Duration::from_millis(50) + line / 8;
+        Self { answer: Duration::from_secs(1) + line, attempts: 8, window, quiet }
     }
 }
 
@@ -160,8 +166,10 @@ pub struct Link<P> {
     limits: Limits,
     /// Number of the next frame.
     next: u8,
-    arrived: VecDeque<Frame>,
+    arrived: VecDeque<Decoded>,
     statistics: Statistics,
+    /// Frames under way at most, as the line bears them.
+    window: usize,
 }
 
 /// A frame to be sent.
@@ -179,11 +187,15 @@ struct Flight {
     /// Frames that are answered, and that are sent.
     answered: usize,
     sent: usize,
+    /// Frames that were ever sent: where answers are lost, more may be carried out than is known.
+    most: usize,
     /// Tries and requests since something was answered.
     silences: u32,
     again: u32,
-    /// Where it was begun again for a frame out of order: others that follow it say the same.
-    returned: Option<usize>,
+    /// Frames whose answers have not come, those that will be sent again included.
+    owed: usize,
+    /// A frame was lost: the other answers are waited for, and then it begins again there.
+    is_returning: bool,
     deadline: Instant,
 }
 
@@ -197,6 +209,7 @@ impl<P: Port> Link<P> {
             next: 0,
             arrived: VecDeque::new(),
             statistics: Statistics::default(),
+            window: limits.window,
         }
     }
 
@@ -247,19 +260,31 @@ impl<P: Port> Link<P> {
             doing,
             answered: 0,
             sent: 0,
+            most: 0,
             silences: 0,
             again: 0,
-            returned: None,
+            owed: 0,
+            is_returning: false,
             deadline: Instant::now() + self.limits.answer,
         };
         let mut payload = Vec::new();
         while flight.answered < commands.len() {
             self.fill(&mut flight, base, commands)?;
             match self.receive(doing, flight.deadline)? {
+                None if flight.is_returning => self.go_back(&mut flight),
                 None => self.silence(&mut flight)?,
-                Some(frame) => {
-                    if let Some(answer) = self.judge(&mut flight, base, commands, frame)? {
+                Some(decoded) => {
+                    flight.owed = flight.owed.saturating_sub(1);
+                    if let Decoded::Frame(frame) = decoded
+                        && let Some(answer) = self.judge(&mut flight, base, commands, frame)?
+                    {
                         payload = answer;
+                    }
+                    if flight.is_returning {
+                        flight.deadline = Instant::now() + self.limits.quiet;
+                        if flight.owed == 0 {
+                            self.go_back(&mut flight);
+                        }
                     }
                 }
             }
@@ -275,7 +300,7 @@ impl<P: Port> Link<P> {
         base: u8,
         commands: &[Command],
     ) -> Result<(), LinkError> {
-        while flight.sent < commands.len() && flight.sent - flight.answered < self.limits.window {
+        while flight.sent < commands.len() && self.may_send(flight, commands) {
             let Command { kind, payload } = commands[flight.sent].clone();
             let frame = Frame { kind, number: number(base, flight.sent), payload };
             let bytes = frame.to_bytes();
@@ -283,9 +308,20 @@ impl<P: Port> Link<P> {
             self.statistics.frames += 1;
             self.statistics.sent += bytes.len() as u64;
             flight.sent += 1;
+            flight.most = flight.most.max(flight.sent);
+            flight.owed += 1;
             flight.deadline = Instant::now() + self.limits.answer;
         }
         Ok(())
+    }
+
+    /// Whether another frame may be under way.
+    fn may_send(&self, flight: &Flight, commands: &[Command]) -> bool {
+        let under_way = flight.sent - flight.answered;
+        // A short one may have come before the one in front of it is carried out, and then waits
+        // where the next one would be stored.
+        let waits = under_way > 1 && commands[flight.sent - 1].payload.len() < SHORT;
+        under_way < self.window && !flight.is_returning && !waits
     }
 
     fn silence(&mut self, flight: &mut Flight) -> Result<(), LinkError> {
@@ -306,7 +342,10 @@ impl<P: Port> Link<P> {
     fn go_back(&mut self, flight: &mut Flight) {
         self.statistics.again += (flight.sent - flight.answered) as u64;
         flight.sent = flight.answered;
+        flight.owed = 0;
+        flight.is_returning = false;
         flight.deadline = Instant::now() + self.limits.answer;
+        self.window = (self.window / 2).max(1);
     }
 
     /// What an answer means; its payload where it answers a frame.
@@ -319,10 +358,11 @@ impl<P: Port> Link<P> {
     ) -> Result<Option<Vec<u8>>, LinkError> {
         // How far behind the first frame that is not answered.
         let ahead = usize::from(frame.number.wrapping_sub(number(base, flight.answered)));
-        let under_way = flight.sent - flight.answered;
+        let under_way = flight.most - flight.answered;
         let asked = commands.get(flight.answered + ahead).map(|command| DONE | command.kind);
         match frame.kind & CLASS {
             DONE if ahead < under_way && asked == Some(frame.kind) => {
+                self.window = (self.window + 1).min(self.limits.window);
                 flight.progress(ahead + 1);
                 Ok(Some(frame.payload))
             }
@@ -333,17 +373,17 @@ impl<P: Port> Link<P> {
                 Err(LinkError::Refused { doing: flight.doing, reason: Refusal::of(frame.kind) })
             }
             AGAIN if ahead <= under_way => {
-                if ahead > 0 {
-                    flight.progress(ahead);
+                // That the last one was carried out is not its answer: that comes once more.
+                let behind = ahead.min(commands.len() - 1 - flight.answered);
+                if behind > 0 {
+                    flight.progress(behind);
                 }
-                let is_known = frame.kind == SEQUENCE && flight.returned == Some(flight.answered);
-                if flight.sent > flight.answered && !is_known {
+                if flight.sent > flight.answered && !flight.is_returning {
                     flight.again += 1;
                     if flight.again > 4 * self.limits.attempts {
                         return Err(LinkError::Noisy { doing: flight.doing, again: flight.again });
                     }
-                    flight.returned = Some(flight.answered);
-                    self.go_back(flight);
+                    flight.is_returning = true;
                 }
                 Ok(None)
             }
@@ -352,15 +392,15 @@ impl<P: Port> Link<P> {
         }
     }
 
-    /// The next frame until a time, if one comes.
+    /// What comes next until a time, if anything does.
     fn receive(
         &mut self,
         doing: &'static str,
         deadline: Instant,
-    ) -> Result<Option<Frame>, LinkError> {
+    ) -> Result<Option<Decoded>, LinkError> {
         loop {
-            if let Some(frame) = self.arrived.pop_front() {
-                return Ok(Some(frame));
+            if let Some(decoded) = self.arrived.pop_front() {
+                return Ok(Some(decoded));
             }
             let patience = deadline.saturating_duration_since(Instant::now());
             if patience.is_zero() {
@@ -370,10 +410,9 @@ impl<P: Port> Link<P> {
             let n = self.port.receive(&mut bytes, patience).map_err(closed(doing))?;
             self.statistics.received += n as u64;
             for byte in &bytes[..n] {
-                match self.decoder.push(*byte) {
-                    Some(Decoded::Frame(frame)) => self.arrived.push_back(frame),
-                    Some(Decoded::Damaged) => self.statistics.damaged += 1,
-                    None => {}
+                if let Some(decoded) = self.decoder.push(*byte) {
+                    self.statistics.damaged += u64::from(decoded == Decoded::Damaged);
+                    self.arrived.push_back(decoded);
                 }
             }
         }
@@ -403,7 +442,8 @@ impl<P: Port> Link<P> {
         for _ in 0..self.limits.attempts {
             self.port.send(&sync.to_bytes()).map_err(closed(doing))?;
             let deadline = Instant::now() + self.limits.answer;
-            while let Some(frame) = self.receive(doing, deadline)? {
+            while let Some(decoded) = self.receive(doing, deadline)? {
+                let Decoded::Frame(frame) = decoded else { continue };
                 if frame.kind == DONE | SYNC && frame.number == sync.number {
                     self.next = number(self.next, 1);
                     return Ok(());
@@ -418,9 +458,9 @@ impl<P: Port> Link<P> {
 impl Flight {
     fn progress(&mut self, frames: usize) {
         self.answered += frames;
+        self.sent = self.sent.max(self.answered);
         self.silences = 0;
         self.again = 0;
-        self.returned = None;
     }
 }
 

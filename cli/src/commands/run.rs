@@ -52,7 +52,12 @@ impl Session<'_> {
         let simulated = Simulated::new(&self.args.build, self.build, self.uart)?;
         let path = simulated.path();
         let baud = self.uart.baud();
-        let limits = Limits { answer: SIMULATED_PATIENCE, attempts: 3, ..Limits::of_baud(baud) };
+        let limits = Limits {
+            answer: SIMULATED_PATIENCE,
+            attempts: 3,
+            quiet: Duration::from_secs(2),
+            ..Limits::of_baud(baud)
+        };
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let served = scope.spawn(|| simulated.serve(&stop));

@@ -46,17 +46,14 @@ pub(super) fn register_file(hardware: &Hardware) -> Module {
     let data = reads.iter().fold(zero, |all, (r, value)| all | *value & selected(r).repeat(32));
     let known = reads.iter().fold(m.lit(1, 0), |any, (r, _)| any | selected(r));
     let may = may.into_iter().fold(m.lit(1, 0), |any, one| any | one);
-    match port {
-        Some(port) => {
-            port.set("read_data", data).set("read_ok", known).set("write_ok", may);
-            m.output("write_data", bus.write_data, "what is written");
-        }
-        None => {
-            m.discard(bus.read);
-            m.output("read_data", data, "the word, 0 where there is none");
-            m.output("read_ok", known, "there is such a word");
-            m.output("write_ok", may, "it may be written");
-        }
+    if let Some(port) = port {
+        port.set("read_data", data).set("read_ok", known).set("write_ok", may);
+        m.output("write_data", bus.write_data, "what is written");
+    } else {
+        m.discard(bus.read);
+        m.output("read_data", data, "the word, 0 where there is none");
+        m.output("read_ok", known, "there is such a word");
+        m.output("write_ok", may, "it may be written");
     }
     m.finish()
 }

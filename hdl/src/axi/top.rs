@@ -15,17 +15,14 @@ use crate::build::{Builder, Instance, Module, Sig};
 /// Describes the wrapper around a module with the ports of `heartbit`.
 pub(super) fn wrap(core: &Module, hardware: &Hardware) -> Module {
     let &Hardware { axi, depths, .. } = hardware;
-    let (name, doc, loader) = match axi {
-        Some(axi) => {
-            assert!(matches!(axi.data_bits, 32 | 64), "bug: {axi:?}");
-            assert!((32..=64).contains(&axi.address_bits), "bug: {axi:?}");
-            let doc = "Heartbit accelerator behind AXI: control, image and result streams, loader.";
-            ("heartbit_axi", doc, loader::loader(hardware, axi))
-        }
-        None => {
-            let doc = "Heartbit accelerator with registers and streams, for a master on the chip.";
-            ("heartbit_host", doc, words::host_loader(hardware))
-        }
+    let (name, doc, loader) = if let Some(axi) = axi {
+        assert!(matches!(axi.data_bits, 32 | 64), "bug: {axi:?}");
+        assert!((32..=64).contains(&axi.address_bits), "bug: {axi:?}");
+        let doc = "Heartbit accelerator behind AXI: control, image and result streams, loader.";
+        ("heartbit_axi", doc, loader::loader(hardware, axi))
+    } else {
+        let doc = "Heartbit accelerator with registers and streams, for a master on the chip.";
+        ("heartbit_host", doc, words::host_loader(hardware))
     };
     let m = Builder::new(name, doc);
     let registers = register_file::register_file(hardware);

@@ -53,7 +53,7 @@ pub(super) fn deframer() -> Module {
     late.next_when(over | overtaken, !over);
 
     let value = byte ^ m.concat(&[m.lit(2, 0), *escaped, m.lit(5, 0)]);
-    assert!(TURN == 1 << 5, "bug: another bit is turned");
+    const { assert!(TURN == 1 << 5, "another bit is turned") };
     let left = m.reg("crc_left", 4, 0);
     let busy = left.any();
     left.next_when(content | busy, m.mux(content, 8, *left - 1));

@@ -65,7 +65,7 @@ pub(super) fn framer() -> Module {
     part.next_when(begin | over, m.mux(begin, OPENING, next));
 
     let turned = byte ^ m.concat(&[m.lit(2, 0), *escaped, m.lit(5, 0)]);
-    assert!(TURN == 1 << 5, "bug: another bit is turned");
+    const { assert!(TURN == 1 << 5, "another bit is turned") };
     m.output("busy", busy, "a frame is being sent");
     m.output("place", *place, "which byte of the payload");
     m.output("send", send, "a byte is sent");

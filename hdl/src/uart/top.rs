@@ -107,7 +107,7 @@ impl<'m> Link<'m> {
     }
 
     fn master(&self) {
-        let (m, host, executor) = (self.m, self.host, self.executor);
+        let (host, executor) = (self.host, self.executor);
         let word = executor.out("word").zero_extend(10);
         host.set("write_word", word).set("read_word", word);
         connect(host, executor, &["write", "read", "load_crc"]);
@@ -123,6 +123,5 @@ impl<'m> Link<'m> {
             .set("result_valid", host.out("m_axis_tvalid"))
             .set("result_data", host.out("m_axis_tdata"))
             .set("result_last", host.out("m_axis_tlast"));
-        let _ = m;
     }
 }

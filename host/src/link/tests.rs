@@ -118,7 +118,12 @@ impl Port for &mut Peer {
     }
 }
 
-const LIMITS: Limits = Limits { answer: Duration::from_millis(2), attempts: 40, window: 5 };
+const LIMITS: Limits = Limits {
+    answer: Duration::from_millis(2),
+    attempts: 40,
+    window: 5,
+    quiet: Duration::from_millis(1),
+};
 
 fn commands(n: usize) -> Vec<Command> {
     let payload = |i: usize| vec![u8::try_from(i).expect("few"); i % 7 + 1];

@@ -33,8 +33,12 @@ pub(crate) fn uart() -> UartConfig {
 }
 
 /// A simulated accelerator answers late only where the machine has much else to do.
-pub(crate) const LIMITS: Limits =
-    Limits { answer: Duration::from_secs(20), attempts: 6, window: 8 };
+pub(crate) const LIMITS: Limits = Limits {
+    answer: Duration::from_secs(20),
+    attempts: 6,
+    window: 8,
+    quiet: Duration::from_secs(1),
+};
 
 /// What happens to the bytes that pass the line.
 #[derive(Clone, Copy, Debug, Default)]
