@@ -121,7 +121,7 @@ fn cases(hardware: Hardware, max_channels: usize) -> impl Strategy<Value = Case>
     );
     let bands = prop::option::weighted(0.3, any::<(Index, Index)>());
     let problems = problems(max_channels, hardware.extended);
-    (problems, bands, streams(hardware.clone()), 1..=2usize, stalls).prop_map(
+    (problems, bands, streams(&hardware), 1..=2usize, stalls).prop_map(
         move |(mut problem, bands, streamed, images, stalls)| {
             let is_sized = hardware.memories == Memories::Sized;
             let bands = bands.filter(|_| is_sized && streamed.is_none());
@@ -137,17 +137,17 @@ fn cases(hardware: Hardware, max_channels: usize) -> impl Strategy<Value = Case>
 /// Layers that are streamed although the schedule knows nothing of it: where memories are fixed all
 /// cases of an array whose ring is beside a full weight memory; else some, through a ring of their
 /// own.
-fn streams(hardware: Hardware) -> impl Strategy<Value = Option<Streamed>> {
+fn streams(hardware: &Hardware) -> impl Strategy<Value = Option<Streamed>> + use<> {
     let (tenths, fixed) = match hardware.memories {
         Memories::Fixed { depths, .. } if depths.weight == DEPTHS.weight => (10, depths.ring),
         Memories::Fixed { .. } | Memories::Short { .. } => (0, None),
         Memories::Sized => (2, None),
     };
-    let is_sized = hardware.memories == Memories::Sized;
+    let (is_sized, cols) = (hardware.memories == Memories::Sized, hardware.cols);
     let beats = (1..=8u32).prop_flat_map(|cycles| (1..=cycles, Just(cycles)));
     (0..10u32, 1..=6u32, any::<Index>(), 0..400u64, beats, any::<u32>()).prop_map(
         move |(roll, bits, port, latency, (beats, cycles), layers)| {
-            let own = is_sized.then(|| fixed_ring(hardware.cols, 1 << bits, port));
+            let own = is_sized.then(|| fixed_ring(cols, 1 << bits, port));
             let ring = fixed.or(own).filter(|_| roll < tenths)?;
             Some(Streamed { ring, slots: PortSlots::at_rate(latency, beats, cycles), layers })
         },

@@ -41,15 +41,16 @@ pub(crate) fn check(case: &Case) -> Result<(), String> {
     case.stalls.map_or(Ok(()), |stalls| within("percent of stalls", stalls.percent, 0..=90))
 }
 
-fn within<T: PartialOrd + Display>(
+fn within<T: PartialOrd + Display + Copy>(
     what: &str,
     value: T,
     range: RangeInclusive<T>,
 ) -> Result<(), String> {
-    if range.contains(&value) {
+    let (least, most) = range.into_inner();
+    if least <= value && value <= most {
         return Ok(());
     }
-    Err(format!("{what} {value} is not in {} to {}", range.start(), range.end()))
+    Err(format!("{what} {value} is not in {least} to {most}"))
 }
 
 fn block(block: &Block) -> Result<(), String> {

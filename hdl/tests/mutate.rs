@@ -51,7 +51,9 @@ fn small_accelerator() -> Module {
 }
 
 fn drive(sim: &mut Simulator, inputs: &[(String, u64)]) {
-    inputs.iter().for_each(|(name, value)| sim.set(name, *value));
+    for (name, value) in inputs {
+        sim.set(name, *value);
+    }
 }
 
 /// Values for all inputs, `rst` among them for the first cycles.

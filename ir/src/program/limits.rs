@@ -38,7 +38,7 @@ mod tests {
     use crate::program::{ArrayConfig, Header, LayerDescriptor, MemoryDepths, Program};
 
     #[track_caller]
-    fn check(layers: usize, expected: Result<(), ProgramError>) {
+    fn check(layers: usize, expected: &Result<(), ProgramError>) {
         let array = ArrayConfig {
             rows: 1,
             cols: 1,
@@ -58,16 +58,16 @@ mod tests {
             weight_stream: None,
             parameters: Vec::new(),
         };
-        assert_eq!(program.validate(), expected, "{layers} layers");
+        assert_eq!(program.validate(), *expected, "{layers} layers");
     }
 
     #[test]
     fn layers_are_as_many_as_the_sequencer_counts() {
         for layers in [1, 2, 255, 256] {
-            check(layers, Ok(()));
+            check(layers, &Ok(()));
         }
         for layers in [0, 257, 300] {
-            check(layers, Err(ProgramError::Layers { layers }));
+            check(layers, &Err(ProgramError::Layers { layers }));
         }
     }
 }
