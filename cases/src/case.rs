@@ -166,11 +166,7 @@ impl Case {
     ///
     /// # Errors
     /// [`ScheduleError`] where the network does not fit.
-    pub fn build_of(
-        &self,
-        network: Network,
-        images: Vec<Vec<u8>>,
-    ) -> Result<Built, ScheduleError> {
+    pub fn build_of(&self, network: Network, images: Vec<Vec<u8>>) -> Result<Built, ScheduleError> {
         let target = self.target(&network)?;
         let mut compiled = match self.bands {
             Some(bands) => compile_in_bands(&network, &target, bands)?,

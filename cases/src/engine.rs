@@ -231,9 +231,13 @@ struct Rtl {
 }
 
 impl Rtl {
-    fn accelerator(&mut self, program: &Program) -> Result<&mut Accelerator, heartbit_cosim::Error> {
+    fn accelerator(
+        &mut self,
+        program: &Program,
+    ) -> Result<&mut Accelerator, heartbit_cosim::Error> {
         let Program { array, depths, .. } = program;
-        let is_other = |(a, d, _): &(ArrayConfig, MemoryDepths, Accelerator)| (a, d) != (array, depths);
+        let is_other =
+            |(a, d, _): &(ArrayConfig, MemoryDepths, Accelerator)| (a, d) != (array, depths);
         if self.model.as_ref().is_none_or(is_other) {
             // Registers without a reset start with random bits: a result must not depend on them.
             let model = self.tools.compile(program)?.instantiate(Initial::Random(1))?;

@@ -113,7 +113,6 @@ impl CaseFile {
         Self::new(&self.case, String::new(), None)
             .is_ok_and(|now| now.network == self.network && now.images == self.images)
     }
-
 }
 
 /// The bytes of lines of hexadecimal digits.

@@ -104,8 +104,7 @@ fn hardwares(is_fixed: bool) -> BoxedStrategy<Hardware> {
 }
 
 fn divides(cols: usize, lanes: usize, taps: usize) -> bool {
-    let array =
-        ArrayConfig { rows: 1, cols, lanes, taps, lines: 1, acc_bits: 1, extended: false };
+    let array = ArrayConfig { rows: 1, cols, lanes, taps, lines: 1, acc_bits: 1, extended: false };
     array.divides_into(taps)
 }
 

@@ -17,7 +17,9 @@ pub enum Mismatch {
     #[error("{0}")]
     Tensor(Box<Difference>),
     /// Cycles of layers or of `Send`, from the cycle model's.
-    #[error("cycles: predicted {predicted:?} and {predicted_send}, got {actual:?} and {actual_send}")]
+    #[error(
+        "cycles: predicted {predicted:?} and {predicted_send}, got {actual:?} and {actual_send}"
+    )]
     Cycles {
         /// Of each layer.
         predicted: Vec<u64>,

@@ -252,10 +252,8 @@ impl Candidates<'_> {
         let of = |case: &mut Case, to: fn(usize) -> Option<usize>| {
             let Memories::Fixed { depths, .. } = &mut case.hardware.memories else { return };
             depths.ring = depths.ring.and_then(|ring| {
-                to(ring.port_cols).map(|port_cols| heartbit_ir::program::WeightRing {
-                    port_cols,
-                    ..ring
-                })
+                to(ring.port_cols)
+                    .map(|port_cols| heartbit_ir::program::WeightRing { port_cols, ..ring })
             });
             case.streamed = case.streamed.take().and_then(|streamed| {
                 depths.ring.map(|ring| crate::case::Streamed { ring, ..streamed })

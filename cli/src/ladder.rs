@@ -76,7 +76,8 @@ impl Rung {
     fn absorb(&mut self, other: Self) {
         self.images = self.images.saturating_add(other.images);
         self.correct = self.correct.saturating_add(other.correct);
-        self.predictions_differing = self.predictions_differing.saturating_add(other.predictions_differing);
+        self.predictions_differing =
+            self.predictions_differing.saturating_add(other.predictions_differing);
         self.logits = self.logits.saturating_add(other.logits);
         self.tensors = self.tensors.saturating_add(other.tensors);
         self.elements = self.elements.saturating_add(other.elements);

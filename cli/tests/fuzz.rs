@@ -46,7 +46,8 @@ fn shards_and_threads_run_the_same_cases() {
         let args = [&run[..], &["--shard", &shard_text]].concat();
         let part = succeed(&directory, &args);
         assert_eq!(part["tally"]["cases"], 20);
-        fs::write(directory.path().join(format!("{shard}.json")), part.to_string()).expect("writes");
+        fs::write(directory.path().join(format!("{shard}.json")), part.to_string())
+            .expect("writes");
     }
     let merged = succeed(&directory, &["merge", "3.json", "1.json", "2.json"]);
     assert_eq!(timeless(merged), whole);

@@ -21,8 +21,8 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     (
         "cli",
         &[
-            "ir", "model", "dataset", "hdl", "compiler", "sim", "cosim", "trainer", "boards", "plot",
-            "cases",
+            "ir", "model", "dataset", "hdl", "compiler", "sim", "cosim", "trainer", "boards",
+            "plot", "cases",
         ],
     ),
     (

@@ -147,7 +147,8 @@ fn a_flipped_weight_is_found_minimised_and_stored() {
     assert!(read.is_current());
     let again = check_built(read.build().expect("fits"), &mut engines).expect("no tools");
     assert!(matches!(again, Verdict::Found(found) if found.kind == finding.kind));
-    let intact = check_built(read.build().expect("fits"), &mut self::engines(&EngineKind::ALL[..3]));
+    let intact =
+        check_built(read.build().expect("fits"), &mut self::engines(&EngineKind::ALL[..3]));
     assert!(matches!(intact.expect("no tools"), Verdict::Passed(..)));
 }
 

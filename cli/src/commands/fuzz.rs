@@ -130,8 +130,9 @@ impl<'a> Fuzzer<'a> {
         let shard = self.args.shard.unwrap_or(Shard::WHOLE);
         if shard.count(groups) == 0 {
             let message = format!("shard {shard} of {groups} arrays has none");
-            return Err(Failure::new(Code::Usage, message)
-                .help(format!("divide them among 1 to {groups}")));
+            return Err(
+                Failure::new(Code::Usage, message).help(format!("divide them among 1 to {groups}"))
+            );
         }
         Ok(shard.count(groups))
     }
@@ -271,7 +272,6 @@ fn tools() -> Outcome<Tools> {
 fn read(path: &Path) -> Outcome<CaseFile> {
     const HELP: &str = "give a case that `heartbit fuzz` stored";
     let bytes = crate::inputs::bytes(path, HELP)?;
-    CaseFile::from_json(&bytes).map_err(|error| {
-        Failure::from(error).context(format!("cannot use `{}`", path.display()))
-    })
+    CaseFile::from_json(&bytes)
+        .map_err(|error| Failure::from(error).context(format!("cannot use `{}`", path.display())))
 }

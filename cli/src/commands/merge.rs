@@ -107,7 +107,8 @@ impl Part {
 }
 
 /// What can be merged.
-const HELP: &str = "give what `heartbit verify`, `sim`, `cosim` or `fuzz` printed with `--format json`";
+const HELP: &str =
+    "give what `heartbit verify`, `sim`, `cosim` or `fuzz` printed with `--format json`";
 
 fn read(path: &Path) -> Outcome<Part> {
     parse(path, &inputs::bytes(path, HELP)?)
