@@ -223,7 +223,7 @@ impl Scene<'_> {
     }
 
     /// When the words are at the element, in cycles of the model.
-    fn pe_cycles(&self, location: &Location, fetch: u64) -> PeCycles {
+    fn pe_cycles(location: &Location, fetch: u64) -> PeCycles {
         let cycles = &location.cycles;
         PeCycles {
             operands: location.operands.iter().map(|cycle| fetch + cycle).collect(),
@@ -271,7 +271,7 @@ impl Scene<'_> {
         let is_rtl = self.divergence.engine == "RTL";
         match traced {
             Some(traced) if traced.is_same => {
-                let cycles = self.pe_cycles(location, traced.fetch_cycle);
+                let cycles = Self::pe_cycles(location, traced.fetch_cycle);
                 let met = signals.read(&mut traced.waveform, &cycles);
                 Ok(met.map_err(|error| format!("its words cannot be compared: {error}")))
             }

@@ -80,9 +80,8 @@ impl Replayed {
 
     fn text(&self) -> String {
         let mark = if self.passed { "ok" } else { "FAIL" };
-        let mut text = format!("{mark:<4}  {} ({})\n", self.file, self.why);
-        self.lines.iter().for_each(|line| text += &format!("      {line}\n"));
-        text
+        let head = format!("{mark:<4}  {} ({})\n", self.file, self.why);
+        self.lines.iter().fold(head, |text, line| text + "      " + line + "\n")
     }
 }
 
