@@ -61,5 +61,5 @@ fn counts_beyond_all_runs_are_added_without_a_panic() {
         )
     };
     let results = [result(1), result(2)];
-    assert_eq!(check_results(&results.each_ref().map(|text| text.as_bytes())), Ok(()));
+    assert_eq!(check_results(&results.each_ref().map(String::as_bytes)), Ok(()));
 }
