@@ -306,7 +306,7 @@ impl<P: Port> Device<P> {
                 }
                 Ok(words) => got = words.len(),
                 Err(DeviceError::Link(LinkError::Refused { reason: Refusal::Waited, .. })) => {
-                    got = 0
+                    got = 0;
                 }
                 Err(error) => return Err(error),
             }
@@ -446,10 +446,10 @@ fn config_words(a: &ArrayConfig) -> [u32; 2] {
     [
         small(a.rows) | small(a.cols) << regs::CONFIG0_COLS_SHIFT,
         small(a.lanes)
-            | small(a.taps) << regs::CONFIG1_TAPS_SHIFT
-            | small(a.lines) << regs::CONFIG1_LINES_SHIFT
-            | u32::from(a.extended) * regs::CONFIG1_EXTENDED
-            | a.acc_bits << regs::CONFIG1_ACC_BITS_SHIFT,
+            | (small(a.taps) << regs::CONFIG1_TAPS_SHIFT)
+            | (small(a.lines) << regs::CONFIG1_LINES_SHIFT)
+            | (u32::from(a.extended) * regs::CONFIG1_EXTENDED)
+            | (a.acc_bits << regs::CONFIG1_ACC_BITS_SHIFT),
     ]
 }
 

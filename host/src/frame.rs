@@ -151,7 +151,7 @@ mod tests {
             let mut bytes = garbage;
             // Ends what the garbage may have begun.
             bytes.push(FLAG);
-            frames.iter().for_each(|frame| bytes.extend(frame.to_bytes()));
+            bytes.extend(frames.iter().flat_map(Frame::to_bytes));
             let decoded = decode(&bytes);
             let expected: Vec<_> = frames.into_iter().map(Decoded::Frame).collect();
             prop_assert_eq!(&decoded[decoded.len() - expected.len()..], &expected[..]);

@@ -102,7 +102,7 @@ impl Needs {
 /// `HBIT` in ASCII, the first letter in the lowest byte.
 pub const ID: u32 = 0x5449_4248;
 /// Version of the register map: major in the upper half.
-pub const VERSION: u32 = 0x0001_0001;
+pub const VERSION: u32 = 0x0001_0002;
 /// `HBM1` in ASCII: the first word of a memory image.
 pub const MAGIC: u32 = 0x314d_4248;
 /// Address bits of the AXI4-Lite port.
@@ -188,7 +188,7 @@ pub const REGISTERS: &[Register] = &[
         "CONFIG3",
         0x014,
         Access::Constant,
-        "the weight ring",
+        "sizes of the weight ring",
         &[
             field("WORDS_LOG2", 0, 5, "words of a column, the power of two"),
             field("PORT_COLS", 16, 16, "columns of a beat of weights"),

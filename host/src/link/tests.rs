@@ -27,7 +27,7 @@ impl Noise {
     fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         for &byte in bytes {
-            if self.rate == 0 || self.random() % self.rate != 0 {
+            if self.rate == 0 || !self.random().is_multiple_of(self.rate) {
                 out.push(byte);
                 continue;
             }
