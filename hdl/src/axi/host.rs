@@ -22,7 +22,8 @@ pub fn register_page() -> String {
     put!(
         out,
         "Printed from the table in `hdl/src/axi/registers.rs`, as are the hardware's decoder and \
-         the host sources; do not edit.\n[axi.md](axi.md) says how a host uses them.\n"
+         the host sources; do not edit.\n[axi.md](axi.md) says how a host uses them. Those of `heartbit_uart` are in the same \
+         table; [link.md](link.md) says how they are reached.\n"
     );
     put!(
         out,

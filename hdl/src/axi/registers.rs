@@ -188,7 +188,7 @@ pub const REGISTERS: &[Register] = &[
         "CONFIG3",
         0x014,
         Access::Constant,
-        "the weight ring",
+        "sizes of the weight ring",
         &[
             field("WORDS_LOG2", 0, 5, "words of a column, the power of two"),
             field("PORT_COLS", 16, 16, "columns of a beat of weights"),

@@ -43,7 +43,7 @@
 #define HEARTBIT_CONFIG2_LOAD_BITS 0xffff0000u /* bits of the widest word that is loaded */
 #define HEARTBIT_CONFIG2_LOAD_BITS_SHIFT 16u
 
-/* The weight ring. (constant) */
+/* Sizes of the weight ring; only with a weight ring. (constant) */
 #define HEARTBIT_CONFIG3 0x014u
 #define HEARTBIT_CONFIG3_WORDS_LOG2 0x0000001fu /* words of a column, the power of two */
 #define HEARTBIT_CONFIG3_WORDS_LOG2_SHIFT 0u
@@ -173,16 +173,16 @@
 #define HEARTBIT_CLASS_CLASS_SHIFT 0u
 #define HEARTBIT_CLASS_FRESH 0x80000000u /* it was not read before; otherwise the read is an underrun */
 
-/* Those of `CYCLES` in which a step waited for its weights. (read) */
+/* Those of `CYCLES` in which a step waited for its weights; only with a weight ring. (read) */
 #define HEARTBIT_WEIGHT_STALLS 0x098u
 
-/* Address of the streamed weights of the program that is loaded next; the low three bits do not count. (read/write) */
+/* Address of the streamed weights of the program that is loaded next; the low three bits do not count; only with a weight ring. (read/write) */
 #define HEARTBIT_WEIGHT_BASE_LOW 0x0a0u
 
-/* Upper bits of the address; those that the port does not have do not count. (read/write) */
+/* Upper bits of the address; those that the port does not have do not count; only with a weight ring. (read/write) */
 #define HEARTBIT_WEIGHT_BASE_HIGH 0x0a4u
 
-/* Bytes of the streamed weights of the program that is loaded next; 0 if it streams none. (read/write) */
+/* Bytes of the streamed weights of the program that is loaded next; 0 if it streams none; only with a weight ring. (read/write) */
 #define HEARTBIT_WEIGHT_LENGTH 0x0a8u
 
 /* CRC-32 of what was written to `LOAD_SELECT` and `LOAD_DATA` since the first such write after a `COMMIT` or a new session; only behind a serial line. (read) */

@@ -92,7 +92,7 @@ pub const CONFIG2_LOAD_BITS: u32 = 0xffff_0000;
 /// Its lowest bit.
 pub const CONFIG2_LOAD_BITS_SHIFT: u32 = 0x10;
 
-/// The weight ring. (constant)
+/// Sizes of the weight ring; only with a weight ring. (constant)
 pub const CONFIG3: u32 = 0x014;
 
 /// `WORDS_LOG2`: words of a column, the power of two.
@@ -320,16 +320,16 @@ pub const CLASS_CLASS_SHIFT: u32 = 0x00;
 /// `FRESH`: it was not read before; otherwise the read is an underrun.
 pub const CLASS_FRESH: u32 = 0x8000_0000;
 
-/// Those of `CYCLES` in which a step waited for its weights. (read)
+/// Those of `CYCLES` in which a step waited for its weights; only with a weight ring. (read)
 pub const WEIGHT_STALLS: u32 = 0x098;
 
-/// Address of the streamed weights of the program that is loaded next; the low three bits do not count. (read/write)
+/// Address of the streamed weights of the program that is loaded next; the low three bits do not count; only with a weight ring. (read/write)
 pub const WEIGHT_BASE_LOW: u32 = 0x0a0;
 
-/// Upper bits of the address; those that the port does not have do not count. (read/write)
+/// Upper bits of the address; those that the port does not have do not count; only with a weight ring. (read/write)
 pub const WEIGHT_BASE_HIGH: u32 = 0x0a4;
 
-/// Bytes of the streamed weights of the program that is loaded next; 0 if it streams none. (read/write)
+/// Bytes of the streamed weights of the program that is loaded next; 0 if it streams none; only with a weight ring. (read/write)
 pub const WEIGHT_LENGTH: u32 = 0x0a8;
 
 /// CRC-32 of what was written to `LOAD_SELECT` and `LOAD_DATA` since the first such write after a `COMMIT` or a new session; only behind a serial line. (read)
