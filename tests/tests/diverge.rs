@@ -123,8 +123,8 @@ fn check_network(accelerator: &mut Accelerator, compiled: &Compiled, problem: &P
     let (program, image) = (&compiled.program, &problem.images(1)[0]);
     accelerator.load(program).expect("loads");
     let mut simulator = Simulator::new(program).expect("a valid program");
-    let cycles: u64 = simulator.run(image).expect("runs").layer_cycles.iter().sum();
-    let run = Run::new(accelerator, image, directory.path(), cycles);
+    let run = Run::new(accelerator, image, directory.path(), 1 << 20);
+    let cycles = run.result.execution.layer_cycles.iter().sum();
     let mut shown = shown(&run, cycles);
     for (layer, d) in program.layers.iter().enumerate() {
         let [height, width, tiles] = [d.out_height, d.out_width, d.col_tiles].map(usize::from);
