@@ -98,18 +98,27 @@ impl Proof {
         assert!(reached, "{}: not reached in {cycles} cycles: {said}", self.subject);
     }
 
-    /// Shows that the proof fails, and that it does for a reason: some run of at most so many
-    /// cycles breaks an assertion.
+    /// Shows that the proof fails.
     #[track_caller]
-    pub(crate) fn refute(&self, cycles: u32) {
-        let runs =
-            format!("sat -seq {cycles} -prove-asserts -set-assumes -timeout {TIMEOUT} -verify");
-        for (what, script) in [("induction", INDUCTION), ("runs", runs.as_str())] {
-            let output = self.run(script);
-            let said = text(&output);
-            let failed = !output.status.success() && said.contains("proof did fail");
-            assert!(failed, "{}: {what} find nothing wrong: {said}", self.subject);
-        }
+    pub(crate) fn refute(&self) {
+        self.fails("the induction", INDUCTION);
+    }
+
+    /// Shows that some run of so many cycles breaks an assertion.
+    #[track_caller]
+    pub(crate) fn break_within(&self, cycles: u32) {
+        let runs = format!(
+            "sat -seq {cycles} -prove-asserts -set-assumes -timeout {TIMEOUT} -verify"
+        );
+        self.fails("a run", &runs);
+    }
+
+    #[track_caller]
+    fn fails(&self, what: &str, sat: &str) {
+        let output = self.run(sat);
+        let said = text(&output);
+        let failed = !output.status.success() && said.contains("proof did fail");
+        assert!(failed, "{}: {what} finds nothing wrong: {said}", self.subject);
     }
 
     /// Reads, flattens and runs `sat` with what is asked.

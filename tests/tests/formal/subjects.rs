@@ -115,3 +115,18 @@ pub(crate) fn pixels(axi: &Design) -> Proof {
 pub(crate) fn results(axi: &Design) -> Proof {
     Proof::new(axi, &["axi_results"], "axi_results_check", &["axi_results", "offer"], 12)
 }
+
+/// Section 7: the AXI4 read master, for orders within a window of `2^span` beats.
+pub(crate) fn reader(design: &Design, axi: AxiConfig, span: u32) -> Proof {
+    let properties = ["axi_reader", "offer"];
+    Proof::new(design, &["axi_reader"], "axi_reader_check", &properties, 40)
+        .parameter("DATA_BITS", axi.data_bits)
+        .parameter("ADDRESS_BITS", axi.address_bits)
+        .parameter("SPAN", span)
+}
+
+/// The same for streamed weights, which asks when there is room.
+pub(crate) fn weight_reader(design: &Design, axi: AxiConfig, span: u32) -> Proof {
+    let proof = reader(design, axi, span).defined("WEIGHTS");
+    Proof { modules: vec!["axi_weight_reader".to_owned()], ..proof }
+}

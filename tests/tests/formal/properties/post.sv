@@ -1,5 +1,5 @@
 // What the post-processing of a column computes: docs/microarchitecture.md, section 5.3, stage by
-// stage, in arithmetic of 64 bits in which nothing overflows. `EXTENDED` is defined for extended
+// stage, in arithmetic of `W` bits, in which nothing overflows. `EXTENDED` is defined for extended
 // hardware.
 //
 // The fields of the layer stay as they are, and the clips are those that the hardware makes from
@@ -23,6 +23,7 @@ module post_check #(parameter ACC_BITS = 20) (
   input signed [16:0] threshold,
   input at_most
 );
+  localparam W = ACC_BITS > 28 ? ACC_BITS + 20 : 48;
   wire signed [ACC_BITS:0] z;
   wire [31:0] y;
   wire signed [15:0] shortcut, r, v;
@@ -69,15 +70,15 @@ module post_check #(parameter ACC_BITS = 20) (
   end
 
   // D0, D1.
-  reg signed [63:0] z_1;
-  wire signed [63:0] matches_0 = hits, products_0 = products;
+  reg signed [W-1:0] z_1;
+  wire signed [W-1:0] matches_0 = hits, products_0 = products;
   always @(posedge clk) z_1 <= 2 * matches_0 - products_0;
   (* hierconn *) wire [ACC_BITS:0] \dut.z_1 ;
   wire signed [ACC_BITS:0] z_of_dut = \dut.z_1 ;
   always @* if (age >= 1) assert (z_of_dut == z_1);
   // The product is that of `z_of_dut`, which equals `z_1`.
   wire signed [ACC_BITS+16:0] product_now = z_of_dut * mul;
-  reg signed [63:0] product_2;
+  reg signed [W-1:0] product_2;
   always @(posedge clk) product_2 <= product_now;
   (* hierconn *) wire [ACC_BITS+16:0] \dut.product_2 ;
   wire signed [ACC_BITS+16:0] product_of_dut = \dut.product_2 ;
@@ -85,8 +86,8 @@ module post_check #(parameter ACC_BITS = 20) (
 
   // D2.
   localparam Y_BITS = (ACC_BITS + 17 > 40 ? ACC_BITS + 17 : 40) + 1;
-  wire signed [63:0] bias_2 = bias;
-  reg signed [63:0] y_3;
+  wire signed [W-1:0] bias_2 = bias;
+  reg signed [W-1:0] y_3;
   always @(posedge clk) y_3 <= (product_2 + bias_2) >>> {shift, 2'd0};
   (* hierconn *) wire [Y_BITS-1:0] \dut.y_3 ;
   wire signed [Y_BITS-1:0] y_of_dut = \dut.y_3 ;
@@ -95,10 +96,10 @@ module post_check #(parameter ACC_BITS = 20) (
   // The shortcut: the words of a pixel, of which there are `words`.
   reg known = 0;
   reg [3:0] words = 0;
-  reg signed [63:0] total;
-  wire signed [63:0] even_2 = use_even ? even : 0, odd_2 = use_odd ? odd : 0;
-  wire signed [63:0] word_2 = even_2 + odd_2;
-  wire signed [63:0] n_words = words;
+  reg signed [W-1:0] total;
+  wire signed [W-1:0] even_2 = use_even ? even : 0, odd_2 = use_odd ? odd : 0;
+  wire signed [W-1:0] word_2 = even_2 + odd_2;
+  wire signed [W-1:0] n_words = words;
   wire better = minimum ? word_2 < total : word_2 > total;
   always @* if (take) begin
     if (average) assume (first_word || words < 2);
@@ -122,12 +123,12 @@ module post_check #(parameter ACC_BITS = 20) (
     if (average) assert (words <= 2 && total >= -65536 * n_words && total <= 65534 * n_words);
     else assert (total >= -32768 && total <= 32767);
   end
-  wire signed [63:0] joined = average ? (total + 2) >>> 2 : total;
-  wire signed [63:0] shortcut_3 = live ? joined : 0;
+  wire signed [W-1:0] joined = average ? (total + 2) >>> 2 : total;
+  wire signed [W-1:0] shortcut_3 = live ? joined : 0;
 
   // D3.
-  wire signed [63:0] limit = clip, sum_3 = y_3 + shortcut_3;
-  reg signed [63:0] r_4, shortcut_4, y_4, z_2, z_3, z_4;
+  wire signed [W-1:0] limit = clip, sum_3 = y_3 + shortcut_3;
+  reg signed [W-1:0] r_4, shortcut_4, y_4, z_2, z_3, z_4;
   reg known_4 = 0;
   always @(posedge clk) begin
     r_4 <= sum_3 > limit ? limit : sum_3 < -limit ? -limit : sum_3;
@@ -160,8 +161,8 @@ module post_check #(parameter ACC_BITS = 20) (
 `else
 
   // D4 to D6.
-  wire signed [63:0] before_4 = before_term, after_6 = after_term, value_limit = value_clip;
-  reg signed [63:0] u_5, u_6, p_6;
+  wire signed [W-1:0] before_4 = before_term, after_6 = after_term, value_limit = value_clip;
+  reg signed [W-1:0] u_5, u_6, p_6;
   always @(posedge clk) {u_5, u_6} <= {r_4 + before_4, u_5};
   (* hierconn *) wire [22:0] \dut.value.u_5 ;
   wire signed [22:0] u_of_dut = \dut.value.u_5 ;
@@ -172,15 +173,15 @@ module post_check #(parameter ACC_BITS = 20) (
   always @(posedge clk) p_6 <= p_now;
   (* hierconn *) wire [38:0] \dut.value.p_6 ;
   wire signed [38:0] p_of_dut = \dut.value.p_6 ;
-  wire signed [63:0] half = value_shift == 0 ? 0 : 64'd1 << (4 * value_shift - 1);
-  wire signed [63:0] scaled = u_6 >= 0 ? u_6 : (p_6 + half) >>> {value_shift, 2'd0};
-  wire signed [63:0] value_6 = scaled + after_6;
-  reg signed [63:0] v_7;
+  wire signed [W-1:0] half = value_shift == 0 ? 0 : 1 << (4 * value_shift - 1);
+  wire signed [W-1:0] scaled = u_6 >= 0 ? u_6 : (p_6 + half) >>> {value_shift, 2'd0};
+  wire signed [W-1:0] value_6 = scaled + after_6;
+  reg signed [W-1:0] v_7;
   always @(posedge clk)
     v_7 <= value_6 > value_limit ? value_limit : value_6 < -value_limit ? -value_limit : value_6;
 
   // D7: the results of the earlier stages have waited.
-  reg signed [63:0] r_5, r_6, r_7, shortcut_5, shortcut_6, shortcut_7, y_5, y_6, y_7, z_5, z_6, z_7;
+  reg signed [W-1:0] r_5, r_6, r_7, shortcut_5, shortcut_6, shortcut_7, y_5, y_6, y_7, z_5, z_6, z_7;
   reg known_5 = 0, known_6 = 0, known_7 = 0;
   always @(posedge clk) begin
     {r_7, r_6, r_5} <= {r_6, r_5, r_4};
@@ -188,7 +189,7 @@ module post_check #(parameter ACC_BITS = 20) (
     {y_7, y_6, y_5, z_7, z_6, z_5} <= {y_6, y_5, y_4, z_6, z_5, z_4};
     {known_7, known_6, known_5} <= {known_6, known_5, known_4};
   end
-  wire signed [63:0] threshold_7 = threshold;
+  wire signed [W-1:0] threshold_7 = threshold;
   always @* begin
     if (known_5) assert (age >= 5 && u_of_dut == u_5);
     if (known_6) assert (age >= 6 && u_6_of_dut == u_6 && p_of_dut == p_6);
