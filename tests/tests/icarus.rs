@@ -202,7 +202,7 @@ fn word_that_was_not_loaded_is_found_at_the_outputs() {
     parameters.truncate(parameters.len() - 1);
     match case.run_icarus(case.design(), None) {
         Err(Error::Unknown { signal, .. }) => {
-            assert!(signal.starts_with("heartbit.mon_"), "{signal}")
+            assert!(signal.starts_with("heartbit.mon_"), "{signal}");
         }
         other => panic!("{other:?}"),
     }
