@@ -180,6 +180,8 @@ impl Build {
     /// Options of the compiler for the model, without paths.
     fn compiler_flags(&self, toolchain: &Toolchain) -> Vec<&'static str> {
         let mut flags = vec![match self.optimization {
+            // Counters of every bit take a compiler that optimizes minutes.
+            _ if toolchain.coverage().is_some() => "-O0",
             Optimization::O0 => "-O0",
             Optimization::O1 => "-O1",
         }];
