@@ -61,10 +61,8 @@ pub(crate) fn count_cell(design: &Design, array: &ArrayConfig) -> Proof {
 
 /// Section 5.3: a column's post-processing.
 pub(crate) fn post(design: &Design, array: &ArrayConfig) -> Proof {
-    let modules: &[&str] = match array.extended {
-        true => &["post", "shortcut", "nonlinear"],
-        false => &["post", "shortcut"],
-    };
+    let modules: &[&str] =
+        if array.extended { &["post", "shortcut", "nonlinear"] } else { &["post", "shortcut"] };
     let proof = Proof::new(design, modules, "post_check", &["post"], 14)
         .parameter("ACC_BITS", array.acc_bits);
     if array.extended { proof.defined("EXTENDED") } else { proof }
