@@ -5,7 +5,7 @@
 //! from. All problems of a file are reported at once, each with its line; docs/adding-a-board.md
 //! has the fields. The files of `boards/data` are built in.
 //!
-//! Not here: the text of a file ([`file`]), its rules ([`check`]).
+//! Not here: the text of a file ([`file`]), its rules (`check`).
 
 mod check;
 mod file;

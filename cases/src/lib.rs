@@ -7,7 +7,7 @@
 //!                   └──────────── minimise <────────────────────────────────────────┘
 //! ```
 //!
-//! A [`case::Case`] says everything that a run depends on; [`file`] stores it. Every engine is
+//! A [`case::Case`] says everything that a run depends on; [`file`](mod@file) stores it. Every engine is
 //! judged against interpreter and cycle model, so that engines which pass agree with each other.
 //! The property tests take their networks from [`problem`], too.
 //!

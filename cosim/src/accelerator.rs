@@ -216,7 +216,7 @@ impl Accelerator {
     /// Starts a waveform; the model must have been built with one.
     ///
     /// # Errors
-    /// As [`Model::trace_start`].
+    /// As [`Simulation::trace_start`](crate::Simulation::trace_start).
     pub fn trace_start(&mut self, path: &Path) -> Result<(), Error> {
         self.model.trace_start(path)
     }

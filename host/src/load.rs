@@ -1,6 +1,6 @@
 //! A program as what is written to the load registers, and its checksum.
 //!
-//! The words of each memory follow each other in frames of at most [`MAX_WORDS`] words of 32 bits,
+//! The words of each memory follow each other in frames of at most `MAX_WORDS` words of 32 bits,
 //! each frame with the place of its first word; a word of a memory is not divided. Order and sizes
 //! are fixed, so the checksum, over what the frames write, is the program's.
 

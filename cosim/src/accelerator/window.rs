@@ -29,7 +29,7 @@ impl Accelerator {
     /// counted from the first one of `Fetch`; the model must have been built with waveforms.
     ///
     /// # Errors
-    /// As [`Accelerator::run`] and [`crate::Model::trace_start`].
+    /// As [`Accelerator::run`] and [`crate::Simulation::trace_start`].
     pub fn run_windowed(
         &mut self,
         image: &[u8],
