@@ -66,14 +66,14 @@ impl Proof {
     /// With a parameter of the top.
     pub(crate) fn parameter(mut self, name: &'static str, value: u32) -> Self {
         self.parameters.push((name, value));
-        self.subject += &format!(" {name}={value}");
+        self.subject = format!("{} {name}={value}", self.subject);
         self
     }
 
     /// With a macro of the property files.
     pub(crate) fn defined(mut self, name: &'static str) -> Self {
         self.macros.push(name);
-        self.subject += &format!(" {name}");
+        self.subject = format!("{} {name}", self.subject);
         self
     }
 
@@ -107,9 +107,8 @@ impl Proof {
     /// Shows that some run of so many cycles breaks an assertion.
     #[track_caller]
     pub(crate) fn break_within(&self, cycles: u32) {
-        let runs = format!(
-            "sat -seq {cycles} -prove-asserts -set-assumes -timeout {TIMEOUT} -verify"
-        );
+        let runs =
+            format!("sat -seq {cycles} -prove-asserts -set-assumes -timeout {TIMEOUT} -verify");
         self.fails("a run", &runs);
     }
 
