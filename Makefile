@@ -4,7 +4,7 @@ CARGO ?= cargo
 # Everything but the GPU backends, which take long to build and need a driver.
 FEATURES = --features heartbit-cli/train,heartbit-cli/png
 
-.PHONY: demo test quick coverage test-wgpu
+.PHONY: demo test quick formal coverage test-wgpu
 
 # The main job on the bundled network and images, with a verdict.
 demo:
@@ -23,6 +23,12 @@ test:
 quick:
 	$(CARGO) test --quiet --lib --package heartbit-ir --package heartbit-compiler --package heartbit-sim
 	$(CARGO) test --quiet --package heartbit-tests --test simulator
+
+# Every proof about the emitted Verilog, for all arrays of the search and all accumulators: docs/formal.md.
+# `make test` has the shorter ones.
+formal:
+	scripts/setup.sh test
+	$(CARGO) test --package heartbit-tests --test formal -- --include-ignored
 
 # What the tests cover of the Verilog (lines, toggles) and of the Rust code (lines), and what not.
 coverage:

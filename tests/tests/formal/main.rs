@@ -22,7 +22,7 @@ use heartbit_ir::program::ArrayConfig;
 use prover::Proof;
 use subjects::{
     behind_axi, count_cell, design, element, fetch, levels, lite, pixels, pool, post,
-    processing_element, reader, results, sender, weight_reader,
+    processing_element, reader, results, sender, weight_reader, weight_ring,
 };
 
 const BUS_64: AxiConfig = AxiConfig { data_bits: 64, address_bits: 32 };
@@ -160,4 +160,11 @@ fn every_beat_of_a_long_order_is_read_once() {
         reader(&axi, bus, 16).prove();
         weight_reader(&axi, bus, 16).prove();
     }
+}
+
+#[test]
+fn weight_ring_keeps_the_order_of_words() {
+    check(&weight_ring(4, 2));
+    weight_ring(1, 1).prove();
+    weight_ring(6, 1).prove();
 }

@@ -6,7 +6,7 @@ use crate::mutate::mutate;
 use crate::prover::Proof;
 use crate::subjects::{
     behind_axi, count_cell, design, element, fetch, levels, lite, pixels, pool, post,
-    processing_element, reader, results, sender,
+    processing_element, reader, results, sender, weight_ring,
 };
 use heartbit_ir::program::ArrayConfig;
 
@@ -164,4 +164,17 @@ fn broken_sequences_are_refuted() {
         ("fetch", "if (results_over_d2) layer_q", "if (results_over_d1) layer_q"),
     ];
     check(&fetch(&design(&element(8, 1, 14))), 26, &mutations);
+}
+
+#[test]
+fn broken_weight_ring_is_refuted() {
+    let mutations = [
+        // A word is free a cycle early, a step does not wait, a beat goes to another group.
+        ("weight_ring", "{3'd0, used_4}", "{3'd0, used_3}"),
+        ("weight_ring", "(~(|fresh))", "1'b0"),
+        ("weight_ring", "(group == 1'b0)", "1'b1"),
+    ];
+    check(&weight_ring(4, 2), 12, &mutations);
+    // Words are accepted that have no place.
+    check(&weight_ring(4, 2), 19, &[("weight_ring", "t0 & (~held[3])", "t0")]);
 }

@@ -6,6 +6,7 @@ use crate::prover::Proof;
 use heartbit_cosim::{Design, accelerator_design, axi_design};
 use heartbit_hdl::axi::AxiConfig;
 use heartbit_ir::program::{ArrayConfig, MemoryDepths, WeightRing};
+use std::fmt::Write as _;
 
 /// An array of one element.
 pub(crate) fn element(lanes: usize, taps: usize, acc_bits: u32) -> ArrayConfig {
@@ -127,4 +128,46 @@ pub(crate) fn reader(design: &Design, axi: AxiConfig, span: u32) -> Proof {
 pub(crate) fn weight_reader(design: &Design, axi: AxiConfig, span: u32) -> Proof {
     let proof = reader(design, axi, span).defined("WEIGHTS");
     Proof { modules: vec!["axi_weight_reader".to_owned()], ..proof }
+}
+
+/// Section 2.2: a weight ring of 8 words.
+pub(crate) fn weight_ring(cols: usize, port_cols: usize) -> Proof {
+    let ring = WeightRing { words: 8, port_cols };
+    let depths = MemoryDepths { ring: Some(ring), ..MemoryDepths::uniform(64) };
+    let array = ArrayConfig { cols, ..element(8, 1, 14) };
+    let design = accelerator_design(&array, &depths);
+    let proof =
+        Proof::new(&design, &["weight_ring"], "weight_ring_check", &["weight_ring", "offer"], 35);
+    let (_, text) = file(&design, "weight_ring");
+    let write_bits = port_bits(text, "write_to");
+    let mut cuts = String::new();
+    let mut pin = |register: &str, bits: u32, value: &str| {
+        let path = format!("\\dut.{register} ");
+        writeln!(
+            cuts,
+            "(* hierconn *) wire [{}:0] {path};\nalways @* if (begun) assert ({path}== {value});",
+            bits - 1
+        )
+        .expect("bug: a string");
+    };
+    for cycle in 1..=cols {
+        pin(&format!("used_{cycle}"), 1, &format!("used[{}]", cycle - 1));
+    }
+    let groups = small(cols / port_cols);
+    if groups > 1 {
+        pin("group", bits_for(groups - 1), "group");
+    }
+    let proof = proof
+        .parameter("COLS", small(cols))
+        .parameter("PORT_COLS", small(port_cols))
+        .parameter("WRITE_BITS", write_bits);
+    Proof { cuts, ..proof }
+}
+
+/// Bits of an output of an emitted module.
+fn port_bits(text: &str, name: &str) -> u32 {
+    let end = format!(":0] {name},");
+    let line = text.lines().find(|line| line.contains("output wire [") && line.contains(&end));
+    let high = line.and_then(|line| line.split_once('[')?.1.split_once(':')).map(|(high, _)| high);
+    high.and_then(|high| high.parse::<u32>().ok()).expect("an output of several bits") + 1
 }
