@@ -179,7 +179,7 @@ pub fn search(
     };
     let look = Look { network, plan: &plan, budget };
     let looked = |shape: &ArrayShape| {
-        let drafts = look.drafts(*shape, port_of(shape));
+        let drafts = look.drafts(*shape, port_of(shape).as_ref());
         step();
         drafts
     };
@@ -219,16 +219,16 @@ struct Draft {
 impl Look<'_> {
     /// The arrays of a shape: each number of lane groups and lines up to what the network makes use
     /// of.
-    fn drafts(&self, shape: ArrayShape, port: Option<WeightPort>) -> Vec<Draft> {
+    fn drafts(&self, shape: ArrayShape, port: Option<&WeightPort>) -> Vec<Draft> {
         let target = Target { budget: Some(*self.budget), ..Target::sized_for_network(shape) };
-        let Some(most) = self.draft(&target, port.as_ref()) else { return Vec::new() };
+        let Some(most) = self.draft(&target, port) else { return Vec::new() };
         let (taps, lines) = (most.whole.array.taps, most.whole.array.lines);
         let choices = |most: usize| [4, 2, 1].into_iter().filter(move |n| *n <= most);
         let mut found = vec![most];
         for (taps, lines) in choices(taps).flat_map(|t| choices(lines).map(move |q| (t, q))).skip(1)
         {
             let target = Target { taps: Some(taps), lines: Some(lines), ..target.clone() };
-            found.extend(self.draft(&target, port.as_ref()));
+            found.extend(self.draft(&target, port));
         }
         found
     }
