@@ -222,16 +222,6 @@ impl Scene<'_> {
         self.divergence.layer_cycles.iter().sum()
     }
 
-    /// When the words are at the element, in cycles of the model.
-    fn pe_cycles(location: &Location, fetch: u64) -> PeCycles {
-        let cycles = &location.cycles;
-        PeCycles {
-            operands: location.operands.iter().map(|cycle| fetch + cycle).collect(),
-            sum: fetch + cycles.sum,
-            post: fetch + cycles.post,
-        }
-    }
-
     /// What is wrong at a location, if both what should be and what was are known.
     fn cause(
         &self,
@@ -271,7 +261,7 @@ impl Scene<'_> {
         let is_rtl = self.divergence.engine == "RTL";
         match traced {
             Some(traced) if traced.is_same => {
-                let cycles = Self::pe_cycles(location, traced.fetch_cycle);
+                let cycles = pe_cycles(location, traced.fetch_cycle);
                 let met = signals.read(&mut traced.waveform, &cycles);
                 Ok(met.map_err(|error| format!("its words cannot be compared: {error}")))
             }
@@ -288,6 +278,15 @@ impl Scene<'_> {
             }
             _ => Ok(Err(format!("the {} does not say what it met there", self.divergence.engine))),
         }
+    }
+}
+
+/// When the words are at the element, in cycles of the model.
+fn pe_cycles(location: &Location, fetch: u64) -> PeCycles {
+    PeCycles {
+        operands: location.operands.iter().map(|cycle| fetch + cycle).collect(),
+        sum: fetch + location.cycles.sum,
+        post: fetch + location.cycles.post,
     }
 }
 

@@ -120,7 +120,9 @@ fn weights_that_do_not_fit_are_streamed() {
     for (extra, code, words) in [
         (&["--weight-ring", "64"][..], 2, "--weight-port"),
         (&["--weight-port", "2", "--weight-rate", "3/2"], 2, "BEATS/CYCLES"),
-        (&["--weight-port", "2", "--axi"], 2, "cannot be used with"),
+        (&["--weight-port", "8", "--axi", "--weight-rate", "1/1"], 2, "at a rate of 1/2"),
+        (&["--weight-bandwidth", "100"], 2, "needs the clock"),
+        (&["--weight-port", "2", "--weight-bandwidth", "9"], 2, "cannot be used with"),
         (&["--weight-port", "3"], 4, "3 columns in a beat of the weight port"),
         (&["--weight-port", "2", "--weight-ring", "63"], 4, "a power of two"),
         (&["--weight-port", "2", "--weight-words", "20"], 4, "--weight-words needs 256"),

@@ -9,7 +9,7 @@ use super::Program;
 pub const MAX_LAYERS: usize = 256;
 
 /// Why something is no program.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProgramError {
     /// No layers, or more than the sequencer counts.
