@@ -146,27 +146,32 @@ impl<'a> Bench<'a> {
 
     fn run_rtl(&self, mutant: &Mutant) -> Result<Seen, Error> {
         let program = &self.judge.compiled().program;
-        let mut accelerator = match mutant {
+        match mutant {
             Mutant::Memory(mutant) => {
-                let mut accelerator =
-                    Accelerator::new(self.engines.intact.instantiate(Initial::Random(1))?)?;
+                let model = self.engines.intact.instantiate(Initial::Random(1))?;
+                let mut accelerator = Accelerator::new(model)?;
                 load(&mut accelerator, program, mutant)?;
-                accelerator
+                let catch = self.first_catch(&mut accelerator)?;
+                Ok(Seen { catch, made_a_difference: true })
             }
             Mutant::Rtl(_, number) => {
-                let model = self.engines.mutants.as_ref().expect("bug: a model without mutants");
-                let model = model.instantiate(Initial::Random(1))?;
-                let mut accelerator = Accelerator::with_mutant(model, *number)?;
-                accelerator.load(program)?;
-                accelerator
+                let seen = self.run_hardware(*number, Initial::Random(1))?;
+                if seen.catch.is_some() || !seen.made_a_difference {
+                    return Ok(seen);
+                }
+                // What it made of the random bits before they are written for the first time is
+                // no difference that counts: so once more without them.
+                self.run_hardware(*number, Initial::Zero)
             }
-        };
+        }
+    }
+
+    fn run_hardware(&self, number: u16, initial: Initial) -> Result<Seen, Error> {
+        let model = self.engines.mutants.as_ref().expect("bug: a model without mutants");
+        let mut accelerator = Accelerator::with_mutant(model.instantiate(initial)?, number)?;
+        accelerator.load(&self.judge.compiled().program)?;
         let catch = self.first_catch(&mut accelerator)?;
-        let made_a_difference = match mutant {
-            Mutant::Memory(_) => true,
-            Mutant::Rtl(..) => accelerator.is_infected()?,
-        };
-        Ok(Seen { catch, made_a_difference })
+        Ok(Seen { catch, made_a_difference: accelerator.is_infected()? })
     }
 
     /// Runs the images until a check fails.

@@ -62,7 +62,9 @@ pub fn memory(compiled: &Compiled, hardware: &Hardware, mutant: &MemoryMutant) -
 /// the value that it has without the mutant, in every cycle. If, besides, the pixels have no
 /// influence on what the mutant changes, those values are the same for every image: the program is
 /// the same, and the host neither waits nor makes the accelerator wait. With streamed weights images
-/// begin in different cycles, so nothing is claimed.
+/// begin in different cycles, so nothing is claimed. What was in registers and memories before they
+/// are written for the first time does not matter, with the mutant or without: it ran from random
+/// bits, too, and nothing differed.
 pub fn hardware(
     compiled: &Compiled,
     hardware: &Hardware,

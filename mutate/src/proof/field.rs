@@ -21,7 +21,7 @@ pub(super) fn step(compiled: &Compiled, mutant: &MemoryMutant) -> Option<Proof> 
     let mut proof = Proof::UnreadWord;
     for layer in program.layers.iter().filter(|layer| step_range(layer).contains(&mutant.address)) {
         proof = if layer.flags.source_image {
-            image_step(program, mutant)?
+            image_step(program, layer, mutant)?
         } else {
             map_step(program, layer, mutant)?
         };
@@ -30,13 +30,16 @@ pub(super) fn step(compiled: &Compiled, mutant: &MemoryMutant) -> Option<Proof> 
 }
 
 /// Section 3.2: words of other groups than 0 do not count, nor does plane 1 where one is read.
-fn image_step(program: &Program, mutant: &MemoryMutant) -> Option<Proof> {
+fn image_step(program: &Program, layer: &LayerDescriptor, mutant: &MemoryMutant) -> Option<Proof> {
     let one_plane = program.array.lanes < TWO_PLANES;
     if mutant.index > 0 {
         return Some(Proof::UnreadWord);
     }
     if mutant.field == "image.n_rows" && !reaches_other_rows(program, mutant) {
         return Some(Proof::SkippedLane);
+    }
+    if mutant.field == "image.double" && mutant.address == usize::from(layer.step_base) {
+        return Some(Proof::UnusedField);
     }
     let of_plane_1 = matches!(mutant.field, "image.plane_1" | "image.use_1");
     (of_plane_1 && one_plane).then_some(Proof::UnusedField)
@@ -65,8 +68,8 @@ fn map_step(program: &Program, layer: &LayerDescriptor, mutant: &MemoryMutant) -
     let lanes = usize::from(layer.last_lanes);
     let copies = usize::from(layer.in_copies.max(1));
     let unused = match mutant.field {
-        // Only group 0's doubling counts.
-        "double" => mutant.index > 0,
+        // Only group 0's doubling counts, and the first step begins from 0.
+        "double" => mutant.index > 0 || mutant.address == usize::from(layer.step_base),
         "line_shift" => program.array.lines == 1,
         // Without a lane beyond the last channel nothing is masked.
         "last_word" => lanes >= program.array.lanes / copies,
