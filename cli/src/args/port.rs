@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn port_takes_what_the_memory_delivers() {
         check_suited(32.0, None, 1, "1/1");
-        check_suited(33.0, None, 2, "32/62");
+        check_suited(33.0, None, 2, "33/64");
         check_suited(100.0, None, 4, "25/32");
         check_suited(1000.0, None, 12, "1/1");
         check_suited(8.0, None, 1, "1/4");
