@@ -190,7 +190,7 @@ impl From<BoardError> for Failure {
             BoardError::Unknown { .. } => Self::from_error(Code::Usage, error)
                 .help("`heartbit boards` lists the boards; a file of your own ends in .toml"),
             BoardError::Invalid { .. } => Self::from_error(Code::BadInput, error)
-                .help("docs/resources.md has the fields of a board file"),
+                .help("docs/adding-a-board.md has the fields of a board file"),
             _ => Self::from_error(Code::BadInput, error)
                 .help("check that the path exists and that you may use it"),
         }

@@ -32,14 +32,13 @@ fn entry(board: &Board) -> Value {
 }
 
 fn text(boards: &[Board]) -> String {
-    let mut table = Table::new(&["board", "device", "family", "LUT", "FF", "BRAM", "DSP", "MHz"]);
+    let mut table = Table::new(&["board", "device", "LUT", "FF", "BRAM", "DSP", "MHz"]);
     for board in boards {
         let number = |n: Option<u64>| n.map_or_else(|| "-".to_owned(), grouped);
         let c = &board.capacity;
         table.row(vec![
             board.name.clone(),
             board.device.clone(),
-            board.family.clone(),
             number(c.lut),
             number(c.ff),
             number(c.bram),
@@ -50,9 +49,9 @@ fn text(boards: &[Board]) -> String {
     let unmodelled: Vec<&str> =
         boards.iter().filter(|b| b.model.is_none()).map(|b| b.name.as_str()).collect();
     format!(
-        "{}\nBRAM: blocks of 4 kbit on ice40, 10 kbit on cyclone5, else 18 kbit\n\
-         LUT: logic cells on ice40, ALM on cyclone5\n\
-         clocks are assumed until arrays are placed\n\
+        "{}\nBRAM: blocks of 4 kbit on iCE40, 10 kbit on Cyclone V, else 18 kbit\n\
+         LUT: logic cells on iCE40, ALM on Cyclone V\n\
+         clocks are assumed where no array was placed\n\
          no resource model yet: {}\n",
         table.render(),
         unmodelled.join(", ")
