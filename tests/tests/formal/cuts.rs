@@ -99,6 +99,12 @@ fn blocks(
             let from = begin & ((1 << group_level) - 1);
             (from, group_lanes.min(from + (1 << level)), 1)
         };
+        if from >= group_lanes {
+            // Only padding of a group whose lanes are no power of two.
+            let empty = format!("assert ({path}[{at} +: {width}] == 0)");
+            writeln!(text, "always @* if (age >= {stage}) {empty};").expect("bug: a string");
+            continue;
+        }
         writeln!(
             text,
             "block_count #(.BITS({width}), .LANES(LANES), .TAPS(TAPS), .COUNT_BITS(COUNT_BITS), \

@@ -49,7 +49,7 @@ fn check_elements(shapes: &[(usize, usize, u32)]) {
 fn narrow_processing_elements_count_equal_bits() {
     let shapes = [(4, 1, 12), (5, 1, 3), (8, 1, 14), (8, 2, 14), (16, 1, 14), (16, 4, 20)];
     check_elements(&shapes);
-    check_elements(&[(24, 2, 14), (32, 1, 14), (32, 4, 14), (37, 1, 1)]);
+    check_elements(&[(24, 2, 14), (32, 1, 14), (32, 4, 14), (36, 2, 14), (37, 1, 1)]);
 }
 
 #[test]
