@@ -59,7 +59,8 @@ impl Report {
         self.correct += usize::from(result.class as usize == label);
         let logits = expected.iter().zip(&result.logits).enumerate();
         let logits = logits.map(|(k, (&e, &a))| (Some(k), i64::from(e), i64::from(a)));
-        let of_class = (None, class as i64, i64::from(result.class));
+        let class = i64::try_from(class).expect("bug: few classes");
+        let of_class = (None, class, i64::from(result.class));
         for (logit, expected, actual) in logits.chain([of_class]) {
             self.compared += 1;
             if expected != actual {
