@@ -10,7 +10,7 @@ use tempfile::TempDir;
 /// Runs mutants and returns the result, whether some survived or not.
 fn mutate(directory: &TempDir, model: &str, more: &[&str]) -> Value {
     let data = data();
-    let few = ["--mutants", "14", "--rtl-images", "1", "--sim-images", "1", "--format", "json"];
+    let few = ["--mutants", "14", "--rtl-images", "1", "--format", "json"];
     let args: Vec<&str> = ["verify", model, "--data", text(&data), "--mutate"]
         .into_iter()
         .chain(few)
@@ -29,7 +29,7 @@ fn shards_of_mutants_merge_into_the_whole() {
     let directory = temporary();
     let path = build(&directory);
     let model = text(&path);
-    let whole = mutate(&directory, model, &["--junit", "report.xml"]);
+    let whole = mutate(&directory, model, &["--sim-images", "1", "--junit", "report.xml"]);
     let outcomes = whole["outcomes"].as_array().expect("a list");
     assert_eq!(outcomes.len(), 14);
     let caught = outcomes.iter().filter(|o| o["fate"]["caught"].is_object()).count();
@@ -47,7 +47,7 @@ fn shards_of_mutants_merge_into_the_whole() {
 
     let files = ["one.json", "two.json"];
     for (file, shard) in files.iter().zip(["2/2", "1/2"]) {
-        let part = mutate(&directory, model, &["--shard", shard]);
+        let part = mutate(&directory, model, &["--sim-images", "1", "--shard", shard]);
         fs::write(directory.path().join(file), part.to_string()).expect("writable");
     }
     let merged = heartbit(&directory, &["merge", files[0], files[1], "--format", "json"]);
@@ -55,7 +55,7 @@ fn shards_of_mutants_merge_into_the_whole() {
     for field in ["outcomes", "counts", "kinds", "proofs", "settings", "subject", "verdict"] {
         assert_eq!(merged[field], whole[field], "{field}");
     }
-    let other = mutate(&directory, model, &["--shard", "2/2", "--seed", "2"]);
+    let other = mutate(&directory, model, &["--sim-images", "2", "--shard", "2/2"]);
     fs::write(directory.path().join("other.json"), other.to_string()).expect("writable");
     fail(&directory, &["merge", "two.json", "other.json"], 3, &["give shards of one run"]);
 
