@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Cycles from the issue of a step to its words at PE(0, 0).
-const TO_ARRAY: u64 = 3;
+const TO_ARRAY: u64 = 6;
 /// Cycles from the matches of a plain pixel at the post-processing to its first write.
-const TO_WRITE: u64 = 4;
+const TO_WRITE: u64 = 7;
 
 /// Where and when an element is computed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ pub fn locate(program: &Program, start: u64, waits: &StepWaits, place: &Place) -
     let reads = d.shortcut.reads() as u64;
     let writes = writes(program, d);
     // Row `R-1` of column 0 is shown first; the other columns are delayed until all align.
-    let drain = last_step + latency + rows + 3;
+    let drain = last_step + latency + rows + TO_ARRAY;
     let post = drain + (rows - 1 - row as u64) * (reads + writes - 1) + cols - 1;
     let written = post + reads - 1 + TO_WRITE + array.nonlinear_stages() as u64;
     let pooled =

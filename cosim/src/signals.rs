@@ -185,8 +185,8 @@ impl PeSignals {
             drain: number(5, cycles.sum)?,
             matches: number(6, cycles.post)?,
             products: number(7, cycles.post)?,
-            mul: signed(number(8, cycles.post + 1)?, 16),
-            bias: signed(number(9, cycles.post + 2)?, 40),
+            mul: signed(number(8, cycles.post + 2)?, 16),
+            bias: signed(number(9, cycles.post + 3)?, 40),
         })
     }
 }

@@ -52,7 +52,7 @@ impl Ring {
 
     /// Frees a word that is used for the last time by a step issued in a cycle.
     pub(super) fn release(&mut self, address: usize, issued: u64) {
-        self.free[address] = issued + self.columns + 1;
+        self.free[address] = issued + self.columns + 3;
     }
 
     /// The first cycle in which the ring is full if no step uses a word.

@@ -11,14 +11,20 @@ use crate::plan::Source;
 use crate::plan::bands::{Reach, Rows};
 use heartbit_ir::program::{DESCRIPTOR_WORDS, FRONT_WORDS, LayerDescriptor, Step};
 
-/// Cycles from the first of `Gap` until the fields of the next front stand.
-const FRONT_CYCLES: usize = FRONT_WORDS + 2;
+/// Cycles from the first of `Gap` until the next front is addressed: the last steps use theirs.
+const FRONT_DELAY: usize = 3;
+/// Cycles from the first of `Gap` until the next layer may begin: its front stands, and what the
+/// sequencer derives from it.
+const FRONT_CYCLES: usize = FRONT_DELAY + FRONT_WORDS + 3;
 /// Words of the results.
 const RESULT_WORDS: usize = DESCRIPTOR_WORDS - FRONT_WORDS;
 /// Cycles from a tile's last step to its last write, beside those of the sizes of the array.
-const WRITE_TAIL: usize = 5;
+const WRITE_TAIL: usize = 11;
+/// Cycles from that of a step until it addresses the activation memory, less one: in such a cycle
+/// it sees what was written so many cycles after its own.
+const READ_LEAD: i64 = 2;
 /// The least cycles from the end of a layer until the results of the next one are fetched.
-const LEAST_DRAIN: usize = FRONT_WORDS;
+const LEAST_DRAIN: usize = FRONT_DELAY + FRONT_WORDS;
 
 /// When the results of a layer are there, in cycles from the first one of its `Gap`; a step in
 /// such a cycle sees them.
@@ -39,14 +45,14 @@ impl Written<'_> {
     fn line(&self, row: usize) -> i64 {
         let d = self.layer;
         if self.at_once {
-            return i64::from(d.drain_wait) - 1 - self.since;
+            return i64::from(d.drain_wait) - READ_LEAD - 1 - self.since;
         }
         let y = signed(row - self.rows.first);
         // Tiles after the one that ends the line.
         let until = (y / i64::from(d.lines.max(1)) + 1) * i64::from(d.row_tiles);
         let after = signed(d.tiles()) - until;
         let gaps = i64::from(d.tile_gap) + i64::from(d.col_gap);
-        self.latency - 1 - gaps - after * signed(d.tile_period()) - self.since
+        self.latency - READ_LEAD - 1 - gaps - after * signed(d.tile_period()) - self.since
     }
 }
 
@@ -88,10 +94,11 @@ impl Scheduler<'_> {
     fn until_registers_are_free(&self, d: &LayerDescriptor, next: &LayerDescriptor) -> i64 {
         let (rows, latency) = (self.array.rows, self.array.popcount_latency());
         let drain = usize::from(d.drain_wait);
-        let fan_in_free = signed(rows + latency + 2);
+        let fan_in_free = signed(rows + latency + 5);
         let before_drain = signed(usize::from(next.steps) + latency + rows);
-        let results_stand = signed(drain + RESULT_WORDS + 1) - before_drain;
-        let results_addressed = signed(drain + RESULT_WORDS) - signed(next.run_cycles());
+        let results_stand = signed(drain + RESULT_WORDS) - 1 - before_drain;
+        let front_addressed = signed(next.run_cycles()) + signed(FRONT_DELAY);
+        let results_addressed = signed(drain + RESULT_WORDS) - front_addressed;
         signed(FRONT_CYCLES).max(fan_in_free).max(results_stand).max(results_addressed)
     }
 

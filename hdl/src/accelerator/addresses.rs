@@ -103,7 +103,7 @@ fn stream<'m>(m: &'m Builder, events: Events<'m>, fold: Option<&Fold<'m>>) {
     let ct = m.reg_without_reset("stream_ct", 16);
     let line = m.reg_without_reset("stream_line", 16);
     let next = events.of_ct(ct, base, plane_words);
-    let step = fold.map_or(row_words, |fold| fold.writer.times(row_words));
+    let step = fold.map_or(row_words, |fold| m.pipe("stream_words", fold.writer.times(row_words)));
     let _ = events.of_line(line, base, step, next);
     let mut word = m.pipe("stream_0", *line + x.slice(1, 16));
     if let Some(more) = fold.and_then(|fold| fold.writer.offset(fold.y, row_words)) {
@@ -180,7 +180,12 @@ impl<'m> Map<'m, '_> {
         events: Events<'m>,
         ct_words: Sig<'m>,
     ) -> (Sig<'m>, Option<Sig<'m>>) {
-        let (tile_end, base) = (self.tile_end, self.base);
+        let tile_end = self.tile_end;
+        // The first pixel of a flattened map that is drained is that of row `R-1`.
+        let flat = sizes.extended.then(|| m.input("out_flat", 1, "the map is read as one pixel"));
+        let base = flat.map_or(self.base, |flat| {
+            m.pipe("flat_base", self.base + (self.phase_words & flat.repeat(16)))
+        });
         let xt_words = m.input("out_xt_words", 16, "words of a tile");
         let ct = m.reg_without_reset("bits_ct", 16);
         let line = m.reg_without_reset("bits_line", 16);
@@ -189,21 +194,14 @@ impl<'m> Map<'m, '_> {
         let line_next = events.of_line(line, base, self.line_step(), ct_next);
         let line_start = m.mux(events.load, base, line_next);
         let within = m.mux(!self.stride_2 | self.odd, *tile + xt_words, *tile);
-        if !sizes.extended {
-            let next = m.mux(events.load | events.line_end, line_start, within);
-            tile.next_when(events.load | tile_end, next);
-            return (*tile, None);
+        let (mut moves, mut next) = (tile_end, within);
+        if let Some(flat) = flat {
+            moves = moves | (flat & m.input("row_end", 1, "last cycle of a row"));
+            next = m.mux(flat, self.flat_next(tile, tile_end, xt_words), within);
         }
-        let flat = m.input("out_flat", 1, "the map is read as one pixel");
-        let row_end = m.input("row_end", 1, "last cycle of a row");
-        let next = self.flat_next(tile, tile_end, xt_words);
-        let first = line_start + (self.phase_words & flat.repeat(16));
-        let within = m.mux(flat, next, within);
-        tile.next_when(
-            events.load | tile_end | (flat & row_end),
-            m.mux(events.load | events.line_end, first, within),
-        );
-        (*tile, Some(flat))
+        let next = m.mux(events.load | events.line_end, line_start, next);
+        tile.next_when(events.load | moves, next);
+        (*tile, flat)
     }
 
     /// The words from a row of tiles to the next: 0 within `s·q'` lines, which differ in their banks
@@ -212,7 +210,7 @@ impl<'m> Map<'m, '_> {
         self.fold.map_or(self.y_words, |fold| {
             let m = self.y_words.builder();
             let next = m.mux(self.stride_2, self.y_words << 1, self.y_words);
-            next & fold.is_last(self.stride_2).repeat(16)
+            m.pipe("line_words", next) & fold.is_last(self.stride_2).repeat(16)
         })
     }
 
@@ -220,8 +218,9 @@ impl<'m> Map<'m, '_> {
     /// next tile. `out_phase_words` is the distance of these rows.
     fn flat_next(&self, pixel: Reg<'m>, tile_end: Sig<'m>, xt_words: Sig<'m>) -> Sig<'m> {
         let m = pixel.builder();
-        let ahead = (self.phase_words << 1) + xt_words;
-        *pixel + m.mux(tile_end, ahead, m.lit(16, 0) - xt_words)
+        let ahead = m.pipe("flat_ahead", (self.phase_words << 1) + xt_words);
+        let behind = m.pipe("flat_behind", m.lit(16, 0) - xt_words);
+        *pixel + m.mux(tile_end, ahead, behind)
     }
 }
 

@@ -11,13 +11,17 @@ pub(super) fn saturate(value: Sig<'_>, bits: u32) -> Sig<'_> {
     m.mux(upper.all() | !upper.any(), value.slice(0, bits), limit)
 }
 
-/// `a + b` between `floor` and `clip`, which have 16 bits.
-pub(super) fn clamped_sum<'m>(a: Sig<'m>, b: Sig<'m>, clip: Sig<'m>, floor: Sig<'m>) -> Sig<'m> {
-    let m = a.builder();
+/// `a + b`, one bit wider than the wider one.
+pub(super) fn sum<'m>(a: Sig<'m>, b: Sig<'m>) -> Sig<'m> {
     let width = a.width().max(b.width()) + 1;
-    let sum = (a.sign_extend(width) + b.sign_extend(width)).named("clamped_sum");
-    let (above, below) = (clip.sign_extend(width).slt(sum), sum.slt(floor.sign_extend(width)));
-    m.mux(above, clip, m.mux(below, floor, sum.slice(0, 16)))
+    a.sign_extend(width) + b.sign_extend(width)
+}
+
+/// `value` between `floor` and `clip`, which have 16 bits.
+pub(super) fn clamp<'m>(value: Sig<'m>, clip: Sig<'m>, floor: Sig<'m>) -> Sig<'m> {
+    let (m, width) = (value.builder(), value.width());
+    let (above, below) = (clip.sign_extend(width).slt(value), value.slt(floor.sign_extend(width)));
+    m.mux(above, clip, m.mux(below, floor, value.slice(0, 16)))
 }
 
 /// The level of a signed value: `clamp(value + 128, 0, 255)`.

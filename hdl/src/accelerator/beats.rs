@@ -9,7 +9,7 @@
 //! | `last_read` | out | ..    | `reads - 1`                                    |
 //! | `last_beat` | out | ..    | `beats - 1`                                    |
 //!
-//! Timing: none; all are constant for a layer.
+//! Timing: a cycle; all are constant for a layer.
 
 use super::sizes::Sizes;
 use crate::build::{Builder, Module, Sig};
@@ -39,8 +39,8 @@ pub(super) fn beats(sizes: &Sizes) -> Module {
         (number(0), number(few))
     };
     let reads = m.mux(average(join, sizes), number(1), reads);
-    m.output("last_read", reads, "beat of the last read");
-    m.output("last_beat", reads + writes, "last beat");
+    m.output("last_read", m.pipe("last_read_q", reads), "beat of the last read");
+    m.output("last_beat", m.pipe("last_beat_q", reads + writes), "last beat");
     m.finish()
 }
 
@@ -83,6 +83,7 @@ mod tests {
                     let reads = Shortcut { join, window, ..Shortcut::default() }.reads() as u64;
                     let planes = if extended { levels.max(1) } else { 1 };
                     let writes = u64::from(sizes.write_beats) * planes;
+                    sim.step();
                     assert_eq!(sim.get("last_read"), reads - 1);
                     assert_eq!(sim.get("last_beat"), reads + writes - 2);
                 }

@@ -1,7 +1,8 @@
 //! The parameter word of a pixel: that of its column tile and border class.
 //!
 //! Microarchitecture.md, section 5.3: word `param_base + ct·classes + class_y·n_x + class_x`. The
-//! numbers of classes have three bits, so their products are three masks and two sums.
+//! numbers of classes have three bits, so their products are three masks and two sums, or one of a
+//! few multiples; what stands for the whole layer is in registers.
 //!
 //! | port         | dir | width | meaning                                                     |
 //! | ------------ | --- | ----- | ----------------------------------------------------------- |
@@ -15,6 +16,8 @@
 
 use crate::build::{Builder, Module, Sig};
 
+/// Bits of a signed position.
+const POSITION_BITS: u32 = 18;
 /// Bits of a class along one axis, `0..=6`, and of a number of classes.
 const CLASS_BITS: u32 = 3;
 
@@ -31,21 +34,23 @@ pub(super) fn borders() -> Module {
     let class_x = m.pipe("class_x", columns.class(x));
 
     let base = m.input("param_base", 16, "first word");
-    let classes = product(lines.classes, columns.classes).named("all_classes");
+    let classes = m.pipe("all_classes", product(lines.classes, columns.classes));
     let tile = m.reg_without_reset("tile_base", 16);
     let next = *tile + classes.zero_extend(16);
     tile.next_when(load | ct_end, m.mux(load, base, next));
-    let within = product(class_y, columns.classes) + class_x.zero_extend(2 * CLASS_BITS);
-    let param = m.pipe("tile_base_0", *tile) + within.zero_extend(16);
-    m.output("param", param, "word of the parameter columns");
+    let line = m.select(class_y, &multiples(&m, columns.classes)).zero_extend(16);
+    let column = m.pipe("tile_base_0", *tile) + class_x.zero_extend(16);
+    m.output("param", line + column, "word of the parameter columns");
     m.finish()
 }
 
 /// The classes of one coordinate.
 struct Axis<'m> {
     before: Sig<'m>,
-    after: Sig<'m>,
-    size: Sig<'m>,
+    /// The first position of those at the end, may be negative.
+    end: Sig<'m>,
+    /// What makes such a position its class, modulo 8.
+    to_class: Sig<'m>,
     /// `before + 1 + after`.
     classes: Sig<'m>,
 }
@@ -55,20 +60,35 @@ impl<'m> Axis<'m> {
         let doc = "positions of a class of their own";
         let before = m.input(before, 2, doc).zero_extend(CLASS_BITS);
         let after = m.input(after, 2, doc).zero_extend(CLASS_BITS);
-        let size = m.input(size, 16, "size of the map").zero_extend(17);
-        Self { before, after, size, classes: before + after + 1 }
+        let name = |what: &str| format!("{size}_{what}");
+        let (end, to_class) = (name("end"), name("to_class"));
+        let size = m.input(size, 16, "size of the map").zero_extend(POSITION_BITS);
+        let classes = before + after + 1;
+        Self {
+            before,
+            end: m.pipe(&end, size - after.zero_extend(POSITION_BITS)),
+            to_class: m.pipe(&to_class, classes - size.keep(0, CLASS_BITS)),
+            classes,
+        }
     }
 
     /// The class of a position of 17 bits; anything for one outside the map.
     fn class(&self, at: Sig<'m>) -> Sig<'m> {
         let m = at.builder();
-        let low = |value: Sig<'m>| value.keep(0, CLASS_BITS);
-        // The distance from the end, 1 for the last position.
-        let left = self.size - at;
-        let (before, after) = (self.before.zero_extend(17), self.after.zero_extend(17));
-        let at_end = m.mux(after.ge(left), self.classes - low(left), self.before);
-        m.mux(at.lt(before), low(at), at_end)
+        let low = at.keep(0, CLASS_BITS);
+        let is_at_end = at.zero_extend(POSITION_BITS).sge(self.end);
+        let at_end = m.mux(is_at_end, low + self.to_class, self.before);
+        m.mux(at.lt(self.before.zero_extend(17)), low, at_end)
     }
+}
+
+/// The multiples of a number of three bits by 0 to 7.
+fn multiples<'m>(m: &'m Builder, n: Sig<'m>) -> [Sig<'m>; 8] {
+    let n = n.zero_extend(2 * CLASS_BITS);
+    let stored = |k: u32, value: Sig<'m>| m.pipe(&format!("classes_by_{k}"), value);
+    let (three, five) = (stored(3, (n << 1) + n), stored(5, (n << 2) + n));
+    let seven = stored(7, (n << 3) - n);
+    [m.lit(2 * CLASS_BITS, 0), n, n << 1, three, n << 2, five, three << 1, seven]
 }
 
 /// The product of two numbers of three bits.

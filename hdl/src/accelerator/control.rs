@@ -73,10 +73,10 @@ impl<'m> Top<'m> {
     /// of column 0 is next, or of all columns.
     pub(super) fn drain(&self) -> Instance<'m> {
         let (m, sizes) = (self.m, self.sizes);
-        let wait = sizes.popcount_latency + sizes.rows + 1;
+        let wait = sizes.popcount_latency + sizes.rows + 3;
         let early = delay_control(m, "start_early", self.sequencer.out("last"), wait);
-        let start = delay_control(m, "start", early, 1);
-        // The position is needed a cycle before the pixel.
+        let start = delay_control(m, "start", early, 2);
+        // The position is needed two cycles before the pixel, so that addresses have one.
         self.position.set("start", delay_control(m, "start_post", early, sizes.cols - 1));
         m.inst("drain", &drain::drain(sizes))
             .set("start", start)

@@ -11,15 +11,16 @@
 //! | `tile_end`, `line_end`, `ct_end` | in | 1 | `t` | with `last`: also of its row, column tile |
 //! | fields of the descriptor | in | .. | layer | by their names; `lines` with `Q > 1`       |
 //! | `step_{g}`  | in  | 32      | `t+1`  | word of the step memory of lane group `g`          |
-//! | `addr_{b}_{g}` | out | 16   | `t+1`  | address of lane group `g` of activation bank `b`   |
-//! | `word_{b}`  | in  | `lanes` | `t+2`  | word of the activation bank                        |
-//! | `image_{r}` | in  | `lanes` | `t+2`  | word of row `r` from the image, 0 for a map        |
-//! | `a_{r}`     | out | `lanes` | `t+3`  | word of row `r`, not yet skewed                    |
-//! | `valid_{g}` | out | `rows`  | `t+3`  | row `r` counts in lane group `g`                   |
-//! | `tap_first` | out | `taps`  | `t+3`  | a tap of the lane group begins                     |
-//! | `double_sum`, `first_step`, `last_step` | out | 1 | `t+3` | tokens                          |
+//! | `addr_{b}_{g}` | out | 16   | `t+3`  | address of lane group `g` of activation bank `b`   |
+//! | `word_{b}`  | in  | `lanes` | `t+4`  | word of the activation bank                        |
+//! | `image_{r}` | in  | `lanes` | `t+5`  | word of row `r` from the image, 0 for a map        |
+//! | `a_{r}`     | out | `lanes` | `t+6`  | word of row `r`, not yet skewed                    |
+//! | `valid_{g}` | out | `rows`  | `t+6`  | row `r` counts in lane group `g`                   |
+//! | `tap_first` | out | `taps`  | `t+6`  | a tap of the lane group begins                     |
+//! | `double_sum`, `first_step`, `last_step` | out | 1 | `t+6` | tokens                          |
 //!
-//! Timing: `t` is the cycle of `issue`. Words of steps that are not issued are ignored.
+//! Timing: `t` is the cycle of `issue`. Words of steps that are not issued are ignored. A memory's
+//! word is registered before it is used, and a sum before it is compared or addresses a memory.
 
 use super::lines::Lines;
 use super::sizes::{Sizes, bits_for, delay, delay_control, inside, thermometer};
@@ -31,11 +32,9 @@ pub(super) const POSITION_BITS: u32 = 20;
 /// Describes the module `feeder`.
 pub(super) fn feeder(sizes: &Sizes) -> Module {
     let m = Builder::new("feeder", "Addresses, valid bits, rotation and masks of the rows.");
-    let issue = delay_control(&m, "issue", m.input("issue", 1, "a step, t"), 1);
+    let issue = delay_control(&m, "issue", m.input("issue", 1, "a step, t"), 4);
     let from_image = m.input("source_image", 1, "flag");
-    let steps: Vec<_> = (0..sizes.taps)
-        .map(|g| Step::of(m.input(&format!("step_{g}"), 32, "word of the step memory, t+1")))
-        .collect();
+    let steps: Vec<_> = (0..sizes.taps).map(|g| Step::input(&m, &format!("step_{g}"))).collect();
     let counters = Counters::describe(&m, sizes);
     let map = Map {
         height: m.input("in_height", 16, "lines of the map").zero_extend(POSITION_BITS),
@@ -49,29 +48,30 @@ pub(super) fn feeder(sizes: &Sizes) -> Module {
         } else {
             addresses(&m, sizes, group, step, &counters);
         }
-        let valid = valid(&m, sizes, step, &counters, &map) | from_image.repeat(sizes.rows);
-        let valid = valid & issue.repeat(sizes.rows);
+        let valid = valid_4(&m, sizes, group, step, &counters, &map);
+        let valid = (valid | from_image.repeat(sizes.rows)) & issue.repeat(sizes.rows);
         let name = format!("valid_{group}");
-        m.output(&name, delay(&m, &name, valid, 2), "rows that count, t+3");
+        m.output(&name, delay(&m, &name, valid, 2), "rows that count, t+6");
         // From the image, group 0 counts for all.
         let counts = if group == 0 { issue } else { issue & !from_image };
-        begins.insert(0, step.tap_first & counts);
+        begins.insert(0, delay(&m, &format!("begins_{group}"), step.tap_first, 2) & counts);
     }
-    m.output("tap_first", delay(&m, "tap_first", m.concat(&begins), 2), "a tap begins, t+3");
+    m.output("tap_first", delay(&m, "tap_first", m.concat(&begins), 2), "a tap begins, t+6");
+    let double = delay(&m, "double", steps[0].double, 2) & issue;
     let tokens = [
-        ("double_sum", steps[0].double & issue, 2),
-        ("first_step", m.input("first", 1, "first step of a tile, t"), 3),
-        ("last_step", m.input("last", 1, "last step of a tile, t"), 3),
+        ("double_sum", double, 2),
+        ("first_step", m.input("first", 1, "first step of a tile, t"), 6),
+        ("last_step", m.input("last", 1, "last step of a tile, t"), 6),
     ];
     for (name, value, cycles) in tokens {
-        m.output(name, delay(&m, name, value, cycles), "token, t+3");
+        m.output(name, delay(&m, name, value, cycles), "token, t+6");
     }
     steps[1..].iter().for_each(|step| m.discard(step.double));
     operands(&m, sizes, &steps, &counters.lines, from_image);
     m.finish()
 }
 
-/// The fields of a step that the feeder uses, at `t+1`.
+/// The fields of a step that the feeder uses, at `t+2`.
 struct Step<'m> {
     offset: Sig<'m>,
     dy: Sig<'m>,
@@ -85,9 +85,10 @@ struct Step<'m> {
 }
 
 impl<'m> Step<'m> {
-    fn of(word: Sig<'m>) -> Self {
+    fn input(m: &'m Builder, name: &str) -> Self {
+        let word = m.pipe(&format!("{name}_q"), m.input(name, 32, "word of the step memory, t+1"));
         // Without lines only part of it is used.
-        word.builder().discard(word.slice(27, 2));
+        m.discard(word.slice(27, 2));
         Self {
             offset: word.slice(0, 16),
             dy: word.slice(16, 4),
@@ -108,7 +109,7 @@ struct Map<'m> {
     width: Sig<'m>,
 }
 
-/// Where the tile of the step at `t+1` is.
+/// Where the tile of the step at `t+2` is.
 struct Counters<'m> {
     /// First word of the tile.
     address: Sig<'m>,
@@ -124,8 +125,8 @@ struct Counters<'m> {
 
 impl<'m> Counters<'m> {
     fn describe(m: &'m Builder, sizes: &Sizes) -> Self {
-        let event = |name: &str| delay_control(m, name, m.input(name, 1, "event, t"), 1);
-        let load = m.input("load", 1, "the layer begins");
+        let event = |name: &str| delay_control(m, name, m.input(name, 1, "event, t"), 2);
+        let load = event("load");
         let (tile_end, line_end, ct_end) = (event("tile_end"), event("line_end"), event("ct_end"));
         let base = m.input("in_base", 16, "first word of the map");
         let y_words = m.input("in_y_words", 16, "words of a row of tiles");
@@ -154,18 +155,21 @@ impl<'m> Counters<'m> {
 
 /// The addresses of a lane group: one for all but the first and the last bank.
 fn addresses<'m>(m: &'m Builder, sizes: &Sizes, group: u32, step: &Step<'m>, tile: &Counters<'m>) {
-    let common = (tile.address + step.offset).named(&format!("common_{group}"));
-    let (east, west) = (step.shift.eq(1), step.shift.eq(3));
-    let mask = |condition: Sig<'m>| tile.xt_words & condition.repeat(16);
+    let common = m.pipe(&format!("common_{group}"), tile.address + step.offset);
+    let mask = |name: &str, code: u64| {
+        let moves = m.pipe(&format!("{name}_{group}"), step.shift.eq(code));
+        tile.xt_words & moves.repeat(16)
+    };
+    let (east, west) = (mask("east", 1), mask("west", 3));
     for bank in 0..sizes.rows {
         let mut address = common;
         if bank == 0 {
-            address = address + mask(east);
+            address = address + east;
         }
         if bank == sizes.rows - 1 {
-            address = address - mask(west);
+            address = address - west;
         }
-        m.output(&format!("addr_{bank}_{group}"), address, "address of the bank, t+1");
+        m.output(&format!("addr_{bank}_{group}"), address, "address of the bank, t+3");
     }
 }
 
@@ -178,8 +182,9 @@ fn addresses_of_lines<'m>(
     step: &Step<'m>,
     tile: &Counters<'m>,
 ) {
-    let common = (tile.address + step.offset).named(&format!("common_{group}"));
+    let common = m.pipe(&format!("common_{group}"), tile.address + step.offset);
     let apart = m.mux(tile.lines.several(), tile.y_words, tile.xt_words);
+    let apart = m.pipe(&format!("apart_{group}"), apart);
     let ahead = (common + apart).named(&format!("ahead_{group}"));
     let behind = (common - apart).named(&format!("behind_{group}"));
     for bank in 0..sizes.rows {
@@ -194,36 +199,40 @@ fn addresses_of_lines<'m>(
             2 | 4 if from_end < sizes.rows / q => step.line_shift.eq(code),
             _ => m.lit(1, 0),
         });
+        let moves = m.pipe(&format!("moves_{bank}_{group}"), moves);
         let address = m.mux(moves, other, common);
-        m.output(&format!("addr_{bank}_{group}"), address, "address of the bank, t+1");
+        m.output(&format!("addr_{bank}_{group}"), address, "address of the bank, t+3");
     }
 }
 
-/// For each row, whether its tap is inside the map.
-fn valid<'m>(
+/// For each row, whether its tap is inside the map, at `t+4`.
+fn valid_4<'m>(
     m: &'m Builder,
     sizes: &Sizes,
+    group: u32,
     step: &Step<'m>,
     tile: &Counters<'m>,
     map: &Map<'m>,
 ) -> Sig<'m> {
+    let name = |what: &str| format!("{what}_{group}");
     let position = |of: Sig<'m>| of.sign_extend(POSITION_BITS);
-    let y = tile.y + position(step.dy);
-    // A negative line is a large one.
-    let line = (!tile.lines.may_be_several()).then(|| y.lt(map.height));
+    let y = m.pipe(&name("y"), tile.y + position(step.dy));
+    let off = delay(m, &name("off"), step.off, 2);
     // Row `r` is at `x + r·stride`, in each line of a tile of several.
-    let x = tile.x + position(step.dx);
-    let columns = inside(m, x, map.width, Some(tile.stride_2), sizes.rows);
-    if let Some(line) = line {
-        return columns & (line & !step.off).repeat(sizes.rows);
+    let x = m.pipe(&name("x"), tile.x + position(step.dx));
+    let columns = inside(m, &name("columns"), x, map.width, Some(tile.stride_2), sizes.rows);
+    if !tile.lines.may_be_several() {
+        // A negative line is a large one.
+        let line = m.pipe(&name("line"), y.lt(map.height));
+        return columns & (line & !off).repeat(sizes.rows);
     }
-    let lines = inside(m, y, map.height, Some(tile.stride_2), sizes.lines);
+    let lines = inside(m, &name("lines"), y, map.height, Some(tile.stride_2), sizes.lines);
     let rows = tile.lines.choose(|q| {
         let of_line =
             |line| columns.slice(0, sizes.rows / q) & lines.bit(line).repeat(sizes.rows / q);
         m.concat(&(0..q).rev().map(of_line).collect::<Vec<_>>())
     });
-    rows & (!step.off).repeat(sizes.rows)
+    rows & (!off).repeat(sizes.rows)
 }
 
 /// Words of the banks to words of the rows.
@@ -235,16 +244,18 @@ fn operands<'m>(
     from_image: Sig<'m>,
 ) {
     let lanes = sizes.group_lanes;
-    let used = used_lanes(m, sizes);
-    let banks: Vec<_> = (0..sizes.rows)
-        .map(|bank| m.input(&format!("word_{bank}"), sizes.lanes, "word of the activations, t+2"))
-        .collect();
+    let used = m.pipe("used_lanes", used_lanes(m, sizes));
+    let bank = |bank: u32| {
+        let name = format!("word_{bank}");
+        m.pipe(&format!("{name}_q"), m.input(&name, sizes.lanes, "word of the activations, t+4"))
+    };
+    let banks: Vec<_> = (0..sizes.rows).map(bank).collect();
     let (n, most) = (banks.len(), sizes.lines as usize);
     // The words of the lane groups of each row, the last group first.
     let mut rows = vec![Vec::new(); n];
     for (group, step) in (0..).zip(steps) {
-        let shift = m.pipe(&format!("shift_{group}"), step.shift);
-        let last_word = m.pipe(&format!("last_word_{group}"), step.last_word);
+        let shift = delay(m, &format!("shift_{group}"), step.shift, 3);
+        let last_word = delay(m, &format!("last_word_{group}"), step.last_word, 3);
         let part = |word: Sig<'m>| word.slice(group * lanes, lanes);
         let mask = part(used) | (!last_word).repeat(lanes);
         let mask = (mask & (!from_image).repeat(lanes)).named(&format!("mask_{group}"));
@@ -267,14 +278,14 @@ fn operands<'m>(
         }
     }
     for (row, words) in rows.iter().enumerate() {
-        let image = m.input(&format!("image_{row}"), sizes.lanes, "word from the image, t+2");
+        let image = m.input(&format!("image_{row}"), sizes.lanes, "word from the image, t+5");
         let word = m.concat(words) | image;
-        m.output(&format!("a_{row}"), m.pipe(&format!("a_{row}_q"), word), "word of the row, t+3");
+        m.output(&format!("a_{row}"), m.pipe(&format!("a_{row}_q"), word), "word of the row, t+6");
     }
 }
 
 /// By how many times `R/Q` banks the words of a lane group turn for the step's `line_shift`, at
-/// `t+2`; nothing where no tile has several lines.
+/// `t+5`; nothing where no tile has several lines.
 fn turn<'m>(
     m: &'m Builder,
     sizes: &Sizes,
@@ -288,7 +299,7 @@ fn turn<'m>(
         _ => step.line_shift.keep(0, bits) << (sizes.lines / q).trailing_zeros(),
     };
     let several = of_tile.may_be_several();
-    several.then(|| m.pipe(&format!("turn_{group}"), of_tile.choose(turn)))
+    several.then(|| delay(m, &format!("turn_{group}"), of_tile.choose(turn), 3))
 }
 
 /// The lanes below `last_lanes` of each copy.
@@ -297,12 +308,12 @@ fn used_lanes<'m>(m: &'m Builder, sizes: &Sizes) -> Sig<'m> {
     let last_lanes = m.input("last_lanes", 16, "lanes with a channel in the last word");
     let used = thermometer(m, last_lanes.keep(0, bits_for(lanes)), lanes);
     if sizes.taps == 1 {
-        return used.named("used_lanes");
+        return used;
     }
     let copies = m.input("in_copies", sizes.copies_bits(), "log2 of the copies of a pixel");
     let of_copies = |log2: u32| used.slice(0, lanes >> log2).repeat(1 << log2);
     let choices: Vec<_> = (0..=sizes.taps.trailing_zeros()).map(of_copies).collect();
-    m.select(copies, &choices).named("used_lanes")
+    m.select(copies, &choices)
 }
 
 #[cfg(test)]

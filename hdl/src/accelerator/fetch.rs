@@ -8,8 +8,8 @@
 //! | -------------- | --- | ----- | ----------------------------------------------------- |
 //! | `idle`         | in  | 1     | state `Idle`: the program begins anew                 |
 //! | `fetching`     | in  | 1     | state `Fetch`: both parts, one after the other        |
-//! | `begin_front`  | in  | 1     | a front is addressed from this cycle on               |
-//! | `begin_wait`   | in  | 1     | first cycle `e` of `Gap`, and a layer follows         |
+//! | `begin_front`  | in  | 1     | first cycle of `Fetch`: a front is addressed from it on |
+//! | `begin_wait`   | in  | 1     | first cycle `e` of `Gap`, and a layer follows: from `e + 3` on |
 //! | `drain_wait`   | in  | 16    | field: the results may be fetched in cycle `e` plus this |
 //! | `pc`           | out | 16    | word of the program memory                            |
 //! | `take_front`, `take_results` | out | 1 | the memory shows a word of that part            |
@@ -23,6 +23,9 @@ use heartbit_ir::program::{DESCRIPTOR_WORDS, FRONT_WORDS, HEADER_WORDS};
 use super::sizes::delay_control;
 use crate::build::{Builder, Module, Sig};
 
+/// Cycles from the first one of `Gap` until the next front is addressed: the steps before still
+/// use the present one.
+pub(super) const FRONT_DELAY: u64 = 3;
 /// Bits of the number of words that are still to be addressed.
 const COUNT_BITS: u32 = 4;
 
@@ -31,8 +34,10 @@ pub(super) fn fetch() -> Module {
     let m = Builder::new("fetch", "Addresses the words of descriptors.");
     let idle = m.input("idle", 1, "state Idle");
     let both = m.input("fetching", 1, "state Fetch");
-    let begin_front = m.input("begin_front", 1, "a front is addressed from this cycle on");
+    let begin_fetch = m.input("begin_front", 1, "a front is addressed from this cycle on");
     let begin_wait = m.input("begin_wait", 1, "first cycle of Gap, and a layer follows");
+    let cycles = u32::try_from(FRONT_DELAY).expect("bug: a few cycles");
+    let begin_front = begin_fetch | delay_control(&m, "begin_front", begin_wait, cycles);
     let drain_wait = m.input("drain_wait", 16, "cycles until all results are written");
 
     let left = m.reg("drain_left", 16, 0);
@@ -103,15 +108,15 @@ mod tests {
         assert_eq!(sim.get("result_layer"), 0);
         sim.set("drain_wait", drain_wait);
         for cycle in 0..drain_wait + 20 {
-            sim.set("begin_front", u64::from(cycle == 0));
+            sim.set("begin_front", 0);
             sim.set("begin_wait", u64::from(cycle == 0));
             let results = cycle.checked_sub(drain_wait).filter(|&at| at < 14);
             let pc = match results {
-                None => (cycle < 9).then_some(23 + cycle),
+                None => (3..12).contains(&cycle).then(|| 23 + cycle - 3),
                 Some(at) => (at < 12).then_some(23 + 9 + at),
             };
             let take_results = results.is_some_and(|at| (1..13).contains(&at));
-            let takes = [(1..10).contains(&cycle), take_results];
+            let takes = [(4..13).contains(&cycle), take_results];
             check(&mut sim, cycle, pc, takes, results == Some(13));
         }
         assert_eq!(sim.get("result_layer"), 1);
@@ -119,6 +124,6 @@ mod tests {
 
     #[test]
     fn parts_are_fetched_when_the_page_says() {
-        [9, 10, 40].into_iter().for_each(check_layers);
+        [12, 13, 40].into_iter().for_each(check_layers);
     }
 }

@@ -14,7 +14,7 @@
 //! | `source_image` | in | 1     | layer | flag                                                  |
 //! | `in_base`, `in_y_words`, `in_xt_words` | in | 16 | layer | where it begins in the image     |
 //! | `step_word` | in  | 32      | `t+1` | word of the step memory of lane group 0               |
-//! | `row_{r}`   | out | `lanes` | `t+2` | word of row `r`, 0 unless `source_image`              |
+//! | `row_{r}`   | out | `lanes` | `t+5` | word of row `r`, 0 unless `source_image`              |
 //!
 //! Timing: `full` rises, and `in_ready` falls, in the cycle after the last pixel's beat; both
 //! change back in the cycle after `free`. The last windows are written meanwhile, in at most 16
@@ -84,7 +84,7 @@ pub(super) fn image(sizes: &Sizes) -> Module {
     }
     for r in 0..sizes.rows {
         let name = format!("row_{r}");
-        m.output(&name, stem.out(&name), "word of the row, t+2");
+        m.output(&name, stem.out(&name), "word of the row, t+5");
     }
     m.output("in_ready", windows.out("in_ready"), "a pixel is accepted");
     m.output("full", windows.out("full"), "a complete image waits");

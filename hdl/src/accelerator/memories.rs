@@ -6,7 +6,7 @@
 //! with the functions. The image memory is in `image`, with its input port; the parameters are in
 //! `parameters`.
 
-use super::sizes::{Ring, Sizes};
+use super::sizes::{Ring, Sizes, delay};
 use super::store::{Store, address_bits};
 use crate::build::{Builder, Module, Sig};
 
@@ -94,7 +94,7 @@ pub(super) fn steps(sizes: &Sizes) -> Module {
 /// | `load_*`  | in  | ..      | the load port, for this target; only without a weight ring   |
 /// | `write_*` | in  | ..      | what `weight_ring` writes; only with one                     |
 /// | `address` | in  | 16      | word of a step                                               |
-/// | `w_{c}`   | out | `lanes` | that word of column `c`, `3 + c` cycles later                |
+/// | `w_{c}`   | out | `lanes` | that word of column `c`, `6 + c` cycles later                |
 ///
 /// The skew of the columns delays the address and not the word.
 pub(super) fn weights(sizes: &Sizes) -> Module {
@@ -102,12 +102,13 @@ pub(super) fn weights(sizes: &Sizes) -> Module {
     let writes = WeightWrites::inputs(&m, sizes);
     let words = sizes.depths.weight;
     let issued = m.input("address", 16, "word of a step").keep(0, address_bits(words));
-    let mut from = m.pipe("from_issued", issued);
+    let mut from = delay(&m, "from_issued", issued, 3);
     for c in 0..sizes.cols {
         from = m.pipe(&format!("from_{c}"), from);
         let memory = Store::new(&m, &format!("column_{c}"), sizes.lanes, words);
         writes.to(&memory, c, sizes.lanes);
-        m.output(&format!("w_{c}"), memory.read(from), "weight");
+        let word = m.pipe(&format!("w_{c}_q"), memory.read(from));
+        m.output(&format!("w_{c}"), word, "weight");
     }
     m.finish()
 }

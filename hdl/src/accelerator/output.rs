@@ -47,12 +47,17 @@ pub(super) fn output(sizes: &Sizes) -> Module {
 
     let items: Vec<_> = (0..sizes.cols).map(|c| word.slice(32 * c, 32)).collect();
     let logit = m.select(*column, &items).named("logit");
+    // Compared in the next cycle, as a word has many logits to choose from.
+    let pending = m.reg("pending", 1, 0);
+    pending.next(beat & !*ending);
+    let (sent_logit, sent_index) =
+        (m.pipe_when("sent_logit", beat, logit), m.pipe_when("sent_index", beat, *index));
     let best = m.reg_without_reset("best", 32);
-    let class = m.reg_without_reset("class_q", 16);
-    let better = index.eq(0) | best.slt(logit);
-    let take = beat & better & !*ending;
-    best.next_when(take, logit);
-    class.next_when(take, *index);
+    let best_index = m.reg_without_reset("best_index", 16);
+    let take = (*pending & (sent_index.eq(0) | best.slt(sent_logit))).named("better");
+    best.next_when(take, sent_logit);
+    best_index.next_when(take, sent_index);
+    let class = m.mux(take, sent_index, *best_index);
 
     m.output("from", *from, "word of the logit columns");
     m.output("out_valid", valid, "a beat is there");

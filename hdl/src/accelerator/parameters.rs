@@ -1,21 +1,22 @@
 //! The parameter memories of all columns.
 //!
 //! Microarchitecture.md, section 3.3. The word changes from pixel to pixel, so each field is wanted
-//! in its own stage. Its parts are memories of at most 36 bits, the width of a common block memory;
-//! the address of a later one is delayed rather than the many more bits of its words.
+//! in its own stage. Its parts are memories of at most 36 bits, the width of a common block memory,
+//! with a register behind; the address of a later one is delayed rather than the many more bits of
+//! its words.
 //!
 //! | port       | dir | width | stage | meaning                                                |
 //! | ---------- | --- | ----- | ----- | ------------------------------------------------------ |
 //! | `load_*`   | in  | ..    |       | the load port, for this target                         |
 //! | `address`  | in  | 16    | D0    | word                                                   |
-//! | `mul_{c}`  | out | 16    | D1    | multiplier of column `c`                               |
-//! | `bias_{c}` | out | 40    | D2    | bias                                                   |
-//! | `minimum_{c}` | out | 1  | D2    | extended only, as are all that follow                  |
-//! | `before_{c}` | out | 22  | D4    |                                                        |
-//! | `slope_{c}` | out | 16   | D5    |                                                        |
-//! | `after_{c}` | out | 22   | D6    |                                                        |
-//! | `threshold_{c}` | out | 17 | D7  |                                                        |
-//! | `at_most_{c}` | out | 1  | D7    |                                                        |
+//! | `mul_{c}`  | out | 16    | D2    | multiplier of column `c`                               |
+//! | `bias_{c}` | out | 40    | D3    | bias                                                   |
+//! | `minimum_{c}` | out | 1  | D4    | extended only, as are all that follow                  |
+//! | `before_{c}` | out | 22  | D7    |                                                        |
+//! | `slope_{c}` | out | 16   | D8    |                                                        |
+//! | `after_{c}` | out | 22   | D10   |                                                        |
+//! | `threshold_{c}` | out | 17 | D12 |                                                        |
+//! | `at_most_{c}` | out | 1  | D12   |                                                        |
 
 use super::memories::Load;
 use super::sizes::{Sizes, delay};
@@ -34,19 +35,19 @@ struct Part {
 }
 
 const PLAIN: [Part; 2] = [
-    Part { stage: 1, low: 0, fields: &[("mul", 16, 0), ("bias", 20, 1)] },
-    Part { stage: 2, low: 36, fields: &[("bias", 20, 0)] },
+    Part { stage: 2, low: 0, fields: &[("mul", 16, 0), ("bias", 20, 1)] },
+    Part { stage: 3, low: 36, fields: &[("bias", 20, 0)] },
 ];
 
 const EXTENDED: [Part; 5] = [
-    Part { stage: 1, low: 0, fields: &[("mul", 16, 0), ("bias", 20, 1)] },
-    Part { stage: 2, low: 36, fields: &[("bias", 20, 0), ("minimum", 1, 0)] },
-    Part { stage: 4, low: 57, fields: &[("before", 22, 0)] },
-    Part { stage: 5, low: 79, fields: &[("slope", 16, 0), ("after", 20, 1)] },
+    Part { stage: 2, low: 0, fields: &[("mul", 16, 0), ("bias", 20, 1)] },
+    Part { stage: 3, low: 36, fields: &[("bias", 20, 0), ("minimum", 1, 1)] },
+    Part { stage: 7, low: 57, fields: &[("before", 22, 0)] },
+    Part { stage: 8, low: 79, fields: &[("slope", 16, 0), ("after", 20, 2)] },
     Part {
-        stage: 6,
+        stage: 10,
         low: 115,
-        fields: &[("after", 2, 0), ("threshold", 17, 1), ("at_most", 1, 1)],
+        fields: &[("after", 2, 0), ("threshold", 17, 2), ("at_most", 1, 2)],
     },
 ];
 
@@ -56,15 +57,15 @@ pub(super) fn parameters(sizes: &Sizes) -> Module {
     let load = Load::inputs(&m, sizes.parameter_bits);
     let words = sizes.depths.parameter;
     let parts: &[Part] = if sizes.extended { &EXTENDED } else { &PLAIN };
-    // The address of a word that is there in stage 1, 2 and so on.
+    // The address of a word that is registered in stage 2, 3 and so on.
     let mut from = vec![m.input("address", 16, "word, D0").keep(0, address_bits(words))];
-    for stage in 1..parts[parts.len() - 1].stage {
+    for stage in 1..parts[parts.len() - 1].stage - 1 {
         from.push(m.pipe(&format!("from_{stage}"), from[from.len() - 1]));
     }
     for column in 0..sizes.cols {
         let mut fields: Vec<(&str, Sig<'_>)> = Vec::new();
         for part in parts {
-            let from = from[part.stage as usize - 1];
+            let from = from[part.stage as usize - 2];
             for (name, bits) in part.describe(&m, &load, column, words, from) {
                 match fields.last_mut() {
                     Some((before, low)) if *before == name => *low = m.concat(&[bits, *low]),
@@ -93,7 +94,7 @@ impl Part {
         let memory = format!("column_{column}_stage_{}", self.stage);
         let store = Store::new(m, &memory, width, words);
         store.write(load.element(column), load.address, load.data.slice(self.low, width));
-        let word = store.read(from);
+        let word = m.pipe(&format!("{memory}_word"), store.read(from));
         let mut low = 0;
         let mut out = Vec::new();
         for (name, width, wait) in self.fields {
@@ -150,22 +151,22 @@ mod tests {
             }
         }
         sim.set("load_en", 0);
-        let mut past = [0; 8];
+        let mut past = [0; 13];
         for cycle in 0..100 {
             past.rotate_right(1);
             past[0] = usize::try_from(test_random(&mut seed) % words).expect("bug: small");
             sim.set("address", past[0] as u64);
-            for (column, memory) in memory.iter().enumerate().filter(|_| cycle > 8) {
+            for (column, memory) in memory.iter().enumerate().filter(|_| cycle > 13) {
                 let at = |stage: usize| &memory[past[stage]];
-                let mut fields = vec![("mul", i64::from(at(1).mul), 16), ("bias", at(2).bias, 40)];
+                let mut fields = vec![("mul", i64::from(at(2).mul), 16), ("bias", at(3).bias, 40)];
                 if extended {
                     fields.extend([
-                        ("minimum", at(2).minimum.into(), 1),
-                        ("before", at(4).before.into(), 22),
-                        ("slope", at(5).slope.into(), 16),
-                        ("after", at(6).after.into(), 22),
-                        ("threshold", at(7).threshold.into(), 17),
-                        ("at_most", at(7).at_most.into(), 1),
+                        ("minimum", at(4).minimum.into(), 1),
+                        ("before", at(7).before.into(), 22),
+                        ("slope", at(8).slope.into(), 16),
+                        ("after", at(10).after.into(), 22),
+                        ("threshold", at(12).threshold.into(), 17),
+                        ("at_most", at(12).at_most.into(), 1),
                     ]);
                 }
                 for (name, value, width) in fields {

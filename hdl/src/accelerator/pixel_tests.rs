@@ -54,7 +54,7 @@ fn bench(sizes: &Sizes) -> Module {
     position.instance.set("start", m.input("start", 1, "")).set("load", load);
     for part in &parts {
         part.connect(&[&position, &fields]);
-        part.instance.set("load", load);
+        part.instance.set("load", position.instance.out("loaded"));
     }
     for part in parts.iter().chain([&position]) {
         for name in part.names(Direction::Output) {
@@ -80,11 +80,11 @@ struct Beat {
     words: Option<[u64; 3]>,
     /// At D0, in a write: `bits_out`, `bank`, `slice`.
     bits: Option<[u64; 3]>,
-    /// At D2: `first_word`, `take`, of a pixel of the map.
+    /// At D4: `first_word`, `take`, of a pixel of the map.
     join: Option<[u64; 2]>,
-    /// At D1 `address`, at D2 `use_even` and `use_odd`, of a word that is taken.
+    /// At D1 `address`, at D3 `use_even` and `use_odd`, of a word that is taken.
     read: Option<[u64; 3]>,
-    /// At D3, of a pixel of the map.
+    /// At D5, of a pixel of the map.
     live: Option<u64>,
 }
 
@@ -223,7 +223,7 @@ impl Case<'_> {
         out
     }
 
-    /// The cycles in front of the first beat of a tile.
+    /// The second cycles in front of the first beat of a tile.
     fn starts(&self, beats: &[Option<Beat>]) -> Vec<bool> {
         let tile = self.sizes.rows as usize * (self.reads() + self.writes() - 1);
         let mut starts = vec![false; beats.len() + 1];
@@ -259,9 +259,9 @@ fn check_layer(sim: &mut Simulator, case: &Case<'_>, seed: &mut u64) {
     let beats = case.beats(seed);
     let starts = case.starts(&beats);
     // The beats at D-1, D0 and so on.
-    let mut past = VecDeque::from(vec![Beat::default(); 5]);
-    for cycle in 0..beats.len() + 6 {
-        let now = cycle.checked_sub(1).and_then(|at| beats.get(at).cloned().flatten());
+    let mut past = VecDeque::from(vec![Beat::default(); 7]);
+    for cycle in 0..beats.len() + 8 {
+        let now = cycle.checked_sub(2).and_then(|at| beats.get(at).cloned().flatten());
         sim.set("start", starts.get(cycle).copied().unwrap_or(false).into());
         past.rotate_right(1);
         past[0] = now.unwrap_or_default();
@@ -282,10 +282,10 @@ fn check_layer(sim: &mut Simulator, case: &Case<'_>, seed: &mut u64) {
         check(sim, &what, &names, list(&past[1].words).as_deref());
         check(sim, &what, &["bits_out", "bank", "slice"], list(&past[1].bits).as_deref());
         check(sim, &what, &["address"], past[2].read.map(|r| [r[0]]).as_ref().map(|r| &r[..]));
-        let uses = past[3].read.map(|r| [r[1], r[2]]);
+        let uses = past[4].read.map(|r| [r[1], r[2]]);
         check(sim, &what, &["use_even", "use_odd"], uses.as_ref().map(|r| &r[..]));
-        check(sim, &what, &["first_word", "take"], past[3].join.as_ref().map(|r| &r[..]));
-        check(sim, &what, &["live"], past[4].live.map(|l| [l]).as_ref().map(|l| &l[..]));
+        check(sim, &what, &["first_word", "take"], past[5].join.as_ref().map(|r| &r[..]));
+        check(sim, &what, &["live"], past[6].live.map(|l| [l]).as_ref().map(|l| &l[..]));
         sim.step();
     }
 }

@@ -1,12 +1,13 @@
 //! Which pixel comes to the post-processing: the drain's own tile counters.
 //!
 //! Microarchitecture.md, section 5.2: they advance as in the sequencer, at the pace of the drain.
-//! All outputs belong to the cycle before D0, `D-1`, so that addresses have two cycles.
+//! All outputs are registers of the cycle before D0, `D-1`, so that addresses have that cycle.
 //!
 //! | port         | dir | width | meaning                                                     |
 //! | ------------ | --- | ----- | ----------------------------------------------------------- |
-//! | `start`      | in  | 1     | from the next cycle on row `R-1` of a tile is at `D-1`      |
+//! | `start`      | in  | 1     | in two cycles row `R-1` of a tile is at `D-1`               |
 //! | `load`       | in  | 1     | the layer begins                                            |
+//! | `loaded`     | out | 1     | `load` of a cycle before, for what takes the outputs        |
 //! | `last_read`, `last_beat` | in | .. | of `beats`                                        |
 //! | `row_tiles`, `out_height`, `out_width` | in | 16 | of the descriptor                    |
 //! | `lines`      | in  | ..    | of the descriptor; only where `Q > 1`                       |
@@ -25,11 +26,11 @@
 //! | `tile_end`, `line_end`, `ct_end` | out | 1 | last cycle of a tile, a row of tiles, a column tile |
 //! | `last_pixel` | out | 1     | `pixel` is the last one of its column tile                  |
 //!
-//! Timing: `start` in cycle `t`, row `R-1` in `t + 1`; no gap is needed between tiles.
+//! Timing: `start` in cycle `t`, row `R-1` in `t + 2`; no gap is needed between tiles.
 
 use super::beats::beat;
 use super::lines::Lines;
-use super::sizes::Sizes;
+use super::sizes::{Sizes, delay, delay_control};
 use crate::build::{Builder, Module, Reg, Sig};
 
 /// Describes the module `position`.
@@ -62,13 +63,10 @@ pub(super) fn position(sizes: &Sizes) -> Module {
     let x = m.reg_without_reset("x_q", 17);
     let odd = m.reg_without_reset("odd_q", 1);
     let last_tile = tile.eq(row_tiles).named("last_tile");
-    let y_next = *y + lines.number(y.width());
-    let last_line = if lines.may_be_several() {
-        y_next.ge(out_height.zero_extend(17))
-    } else {
-        y_next.eq(out_height)
-    };
-    let last_line = last_line.named("last_line");
+    // The first line of a last tile, and of the tile after the present one.
+    let last_from = out_height.zero_extend(18) - lines.number(18);
+    let last_from = m.pipe("last_from", last_from);
+    let last_line = y.zero_extend(18).sge(last_from).named("last_line");
     let line_end = (tile_end & last_tile).named("line_over");
     let ct_end = (line_end & last_line).named("ct_over");
     tile.next_when(load | tile_end, m.mux(load | last_tile, 1, *tile + 1));
@@ -79,7 +77,7 @@ pub(super) fn position(sizes: &Sizes) -> Module {
         count_lines(y, &lines, load | ct_end, line_end, up);
         restart_x = restart_x | up;
     } else {
-        y.next_when(restart_x, m.mux(load | last_line, 0, y_next));
+        y.next_when(restart_x, m.mux(load | last_line, 0, *y + 1));
     }
     ct.next_when(load | ct_end, m.mux(load, 0, *ct + 1));
     let step = m.mux(last_row, 2 * bottom + 1, m.ones(17));
@@ -92,24 +90,26 @@ pub(super) fn position(sizes: &Sizes) -> Module {
     }
     let complete = beat.ge(last_read).named("complete");
     let pixel = (inside & beat.eq(last_read)).named("first_write");
-    m.output("first_beat", beat.eq(0), "beat 0");
-    m.output("reading", last_read.ge(beat), "the shortcut is read");
-    m.output("pixel", pixel, "the results are complete for the first time");
-    m.output("writing", inside & complete, "the results are complete");
-    writes(&m, sizes, restart, complete);
+    let out = Registered { m: &m };
+    out.control("loaded", load, "the layer begins");
+    out.data("first_beat", beat.eq(0), "beat 0");
+    out.control("reading", last_read.ge(beat), "the shortcut is read");
+    out.control("pixel", pixel, "the results are complete for the first time");
+    out.control("writing", inside & complete, "the results are complete");
+    writes(&out, sizes, restart, complete);
     let place = m.mux(lines.several(), x.keep(0, sizes.row_bits()), *row);
-    m.output("row", place, "place in its line of the tile");
-    m.output("x", *x, "column of the map");
-    m.output("y", y.keep(0, 16), "line of the map");
-    m.output("ct", *ct, "column tile");
-    m.output("odd", *odd, "odd tile of its row");
-    m.output("tile_end", tile_end, "last cycle of a tile");
-    m.output("line_end", line_end, "last cycle of a row of tiles");
-    m.output("ct_end", ct_end, "last cycle of a column tile");
-    m.output("last_pixel", pixel & last_row & last_tile & last_line, "of its column tile");
+    out.data("row", place, "place in its line of the tile");
+    out.data("x", *x, "column of the map");
+    out.data("y", y.keep(0, 16), "line of the map");
+    out.data("ct", *ct, "column tile");
+    out.data("odd", *odd, "odd tile of its row");
+    out.control("tile_end", tile_end, "last cycle of a tile");
+    out.control("line_end", line_end, "last cycle of a row of tiles");
+    out.control("ct_end", ct_end, "last cycle of a column tile");
+    out.control("last_pixel", pixel & last_row & last_tile & last_line, "of its column tile");
     if sizes.extended {
-        m.output("restart", restart, "the next cycle is beat 0");
-        m.output("row_end", row_end, "last cycle of a row");
+        out.control("restart", restart, "the next cycle is beat 0");
+        out.control("row_end", row_end, "last cycle of a row");
     }
     m.finish()
 }
@@ -126,25 +126,43 @@ fn count_lines<'m>(
     let m = up.builder();
     let number = |n: u32| m.lit(17, n.into());
     let ahead = lines.choose(|q| number(2 * q - 1));
-    let next = *y + m.mux(line_end, ahead, m.ones(17));
+    let next = m.mux(line_end, *y + ahead, *y - 1);
     let first = lines.choose(|q| number(q - 1));
     y.next_when(restart | line_end | up, m.mux(restart, first, next));
 }
 
 /// Counters of the writes of a pixel: sub-slice and plane.
-fn writes<'m>(m: &'m Builder, sizes: &Sizes, restart: Sig<'m>, complete: Sig<'m>) {
+fn writes<'m>(out: &Registered<'m>, sizes: &Sizes, restart: Sig<'m>, complete: Sig<'m>) {
+    let m = out.m;
     let mut plane_end = complete;
     if sizes.write_beats > 1 {
         let count = m.reg_without_reset("sub_q", sizes.sub_bits());
         let over = count.eq(u64::from(sizes.write_beats - 1)).named("sub_over");
         count.next(m.mux(restart | !complete | over, 0, *count + 1));
         plane_end = plane_end & over;
-        m.output("sub", *count, "sub-slice to be written");
+        out.data("sub", *count, "sub-slice to be written");
     }
     if sizes.extended {
         let plane = m.reg_without_reset("plane_q", 3);
         plane.next_when(restart | plane_end, m.mux(restart, 0, *plane + 1));
-        m.output("plane", *plane, "plane to be written");
-        m.output("plane_end", plane_end, "last beat of the plane");
+        out.data("plane", *plane, "plane to be written");
+        out.control("plane_end", plane_end, "last beat of the plane");
     }
 }
+
+/// Outputs through registers.
+struct Registered<'m> {
+    m: &'m Builder,
+}
+
+impl<'m> Registered<'m> {
+    /// What starts or writes something, which reset clears.
+    fn control(&self, name: &str, value: Sig<'m>, doc: &str) {
+        self.m.output(name, delay_control(self.m, name, value, 1), doc);
+    }
+
+    fn data(&self, name: &str, value: Sig<'m>, doc: &str) {
+        self.m.output(name, delay(self.m, name, value, 1), doc);
+    }
+}
+

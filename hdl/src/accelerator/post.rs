@@ -6,23 +6,24 @@
 //! | ------------ | --- | -------------- | ----- | ------------------------------------------ |
 //! | `hits`       | in  | `acc_bits`     | D0    | matches                                    |
 //! | `products`   | in  | `acc_bits`     | D0    | number of products                         |
-//! | `mul`        | in  | 16             | D1    | multiplier                                 |
-//! | `bias`       | in  | 40             | D2    | added to the product                       |
+//! | `mul`        | in  | 16             | D2    | multiplier                                 |
+//! | `bias`       | in  | 40             | D3    | added to the product                       |
 //! | `shift`      | in  | 3              | layer | quarter of the shift                       |
 //! | `even`, `odd`, `use_even`, `use_odd`, `first_word`, `take`, `average`, `live` | in | .. | .. | of `shortcut` |
 //! | `extreme`, `minimum` | in | ..      | ..    | of `shortcut`; extended only               |
 //! | `clip`, `floor` | in | 16           | layer | limits of the stream                       |
 //! | `before_term`, `slope`, `value_shift`, `after_term`, `value_clip`, `value_floor`, `threshold`, `at_most` | in | .. | .. | of `nonlinear`; extended only |
-//! | `z`          | out | `acc_bits + 1` | D4+N  | `2·hits - products`                        |
-//! | `y`          | out | 32             | D4+N  | not clamped                                |
-//! | `shortcut`   | out | 16             | D4+N  | what was added                             |
-//! | `r`          | out | 16             | D4+N  | the stream                                 |
-//! | `v`          | out | 16             | D4+N  | the value                                  |
-//! | `result`     | out | 1              | D4+N  | the result bit                             |
+//! | `z`          | out | `acc_bits + 1` | D7+N  | `2·hits - products`                        |
+//! | `y`          | out | 32             | D7+N  | not clamped                                |
+//! | `shortcut`   | out | 16             | D7+N  | what was added                             |
+//! | `r`          | out | 16             | D7+N  | the stream                                 |
+//! | `v`          | out | 16             | D7+N  | the value                                  |
+//! | `next_v`     | out | 16             | D6+N  | the same, a cycle before; extended only    |
+//! | `result`     | out | 1              | D7+N  | the result bit                             |
 //!
-//! Timing: one pixel a cycle, `4 + N` cycles from D0 to D4+N. No reset.
+//! Timing: one pixel a cycle, `7 + N` cycles from D0 to D7+N. No reset.
 
-use super::arithmetic::{clamped_sum, saturate};
+use super::arithmetic::{clamp, saturate, sum};
 use super::nonlinear::nonlinear;
 use super::shortcut::shortcut;
 use super::sizes::{Sizes, delay};
@@ -34,56 +35,64 @@ const Y_BITS: u32 = 18;
 /// Describes the module `post`.
 pub(super) fn post(sizes: &Sizes) -> Module {
     let m = Builder::new("post", "Post-processing of one column.");
-    let z_1 = dot(&m, sizes.acc_bits);
-    let y_3 = affine(&m, z_1);
+    let z_2 = dot(&m, sizes.acc_bits);
+    let y_5 = affine(&m, z_2);
     let join = m.inst("stream", &shortcut(sizes.extended));
     let bits = ["use_even", "use_odd", "first_word", "take", "average", "live"];
     let more = if sizes.extended { ["extreme", "minimum"].as_slice() } else { &[] };
     pass(&m, join, &["even", "odd"], 16);
     pass(&m, join, &bits, 1);
     pass(&m, join, more, 1);
-    let shortcut = join.out("shortcut");
+    let (shortcut, round) = (join.out("shortcut"), join.out("round"));
 
     let (clip, floor) = (m.input("clip", 16, "upper limit"), m.input("floor", 16, "lower limit"));
-    let r_4 = m.pipe("r_4", clamped_sum(saturate(y_3, Y_BITS), shortcut, clip, floor));
+    // The rounding is the carry.
+    let with_round = sum(
+        m.concat(&[saturate(y_5, Y_BITS), m.lit(1, 1)]),
+        m.concat(&[shortcut, round]),
+    );
+    m.discard(with_round.bit(0));
+    let sum_6 = m.pipe("sum_6", with_round.slice(1, with_round.width() - 1));
+    let r_7 = m.pipe("r_7", clamp(sum_6, clip, floor));
     // The results of the earlier stages wait for the value.
     let late = sizes.nonlinear_stages;
     let wait = |name: &str, value: Sig<'_>, cycles: u32| {
         m.output(name, delay(&m, &format!("{name}_wait"), value, cycles), "");
     };
-    wait("z", z_1, 3 + late);
-    wait("y", y_3.keep(0, 32), 1 + late);
-    wait("shortcut", shortcut, 1 + late);
-    wait("r", r_4, late);
-    let (v, result) = if sizes.extended { value(&m, r_4) } else { (r_4, !r_4.msb()) };
-    m.output("v", v, "value, D4+N");
-    m.output("result", result, "result bit, D4+N");
+    wait("z", z_2, 5 + late);
+    wait("y", y_5.keep(0, 32), 2 + late);
+    wait("shortcut", shortcut + round.zero_extend(16), 2 + late);
+    wait("r", r_7, late);
+    let (v, result) = if sizes.extended { value(&m, r_7) } else { (r_7, !r_7.msb()) };
+    m.output("v", v, "value, D7+N");
+    m.output("result", result, "result bit, D7+N");
     m.finish()
 }
 
-/// `z`, at D1.
+/// `z`, at D2.
 fn dot(m: &Builder, acc_bits: u32) -> Sig<'_> {
     let hits = m.input("hits", acc_bits, "matches, D0");
     let products = m.input("products", acc_bits, "number of products, D0");
     let twice = m.concat(&[hits, m.lit(1, 0)]);
-    m.pipe("z_1", twice - products.zero_extend(acc_bits + 1))
+    delay(m, "z", twice - products.zero_extend(acc_bits + 1), 2)
 }
 
-/// `y`, at D3.
-fn affine<'m>(m: &'m Builder, z_1: Sig<'m>) -> Sig<'m> {
-    let mul = m.input("mul", 16, "multiplier, D1");
-    let bias = m.input("bias", 40, "bias, D2");
+/// `y`, at D5.
+fn affine<'m>(m: &'m Builder, z_2: Sig<'m>) -> Sig<'m> {
+    let mul = m.input("mul", 16, "multiplier, D2");
+    let bias = m.input("bias", 40, "bias, D3");
     let shift = m.input("shift", 3, "quarter of the shift");
-    let product_2 = m.pipe("product_2", z_1.mul_signed(mul));
-    let width = product_2.width().max(40) + 1;
-    let sum = (product_2.sign_extend(width) + bias.sign_extend(width)).named("biased");
-    let shifted = (0..3).fold(sum, |value, k| m.mux(shift.bit(k), value.sar(4 << k), value));
-    m.pipe("y_3", shifted)
+    let product_3 = m.pipe("product_3", z_2.mul_signed(mul));
+    let width = product_3.width().max(40) + 1;
+    let biased = product_3.sign_extend(width) + bias.sign_extend(width);
+    let biased_4 = m.pipe("biased_4", biased);
+    let shifted = (0..3).fold(biased_4, |value, k| m.mux(shift.bit(k), value.sar(4 << k), value));
+    m.pipe("y_5", shifted)
 }
 
-/// `v` and its bit, at D7.
-fn value<'m>(m: &'m Builder, r_4: Sig<'m>) -> (Sig<'m>, Sig<'m>) {
-    let part = m.inst("value", &nonlinear()).set("r", r_4);
+/// `v` and its bit, at D13.
+fn value<'m>(m: &'m Builder, r_7: Sig<'m>) -> (Sig<'m>, Sig<'m>) {
+    let part = m.inst("value", &nonlinear()).set("r", r_7);
     pass(m, part, &["before_term", "after_term"], 22);
     pass(m, part, &["slope"], 16);
     pass(m, part, &["value_shift"], 3);
@@ -91,6 +100,7 @@ fn value<'m>(m: &'m Builder, r_4: Sig<'m>) -> (Sig<'m>, Sig<'m>) {
     pass(m, part, &["at_most"], 1);
     part.set("clip", m.input("value_clip", 16, "upper limit of the value"))
         .set("floor", m.input("value_floor", 16, "lower limit of the value"));
+    m.output("next_v", part.out("next_v"), "value, D6+N");
     (part.out("v"), part.out("result"))
 }
 
@@ -183,7 +193,7 @@ mod tests {
     fn check_layer(sim: &mut Simulator, sizes: &Sizes, layer: &Layer, seed: &mut u64) {
         let pixels: Vec<_> = (0..40).map(|_| Pixel::random(sizes, seed)).collect();
         let reads = if layer.average { 2 } else { 1 };
-        let last = 4 + sizes.nonlinear_stages as usize;
+        let last = 7 + sizes.nonlinear_stages as usize;
         set_layer(sim, sizes, layer);
         for cycle in 0..pixels.len() * reads {
             // The pixel of a stage and its beat.
@@ -193,20 +203,25 @@ mod tests {
             };
             sim.set("hits", at(0).0.hits);
             sim.set("products", at(0).0.products);
-            sim.set("mul", bits(at(1).0.mul, 16));
-            sim.set("bias", bits(at(2).0.bias, 40));
-            let (pixel, beat) = at(2);
+            sim.set("mul", bits(at(2).0.mul, 16));
+            sim.set("bias", bits(at(3).0.bias, 40));
+            let (pixel, beat) = at(3);
             sim.set("even", bits(pixel.pairs[beat][0], 16));
             sim.set("odd", bits(pixel.pairs[beat][1], 16));
             sim.set("use_even", u64::from(layer.average) | (1 - pixel.odd));
             sim.set("use_odd", u64::from(layer.average) | pixel.odd);
-            sim.set("first_word", u64::from(beat == 0));
+            sim.set("first_word", u64::from(at(4).1 == 0));
             sim.set("take", 1);
-            sim.set("live", at(3).0.live);
+            sim.set("live", at(5).0.live);
             if sizes.extended {
-                sim.set("before_term", bits(at(4).0.before, 22));
-                sim.set("after_term", bits(at(6).0.after, 22));
-                sim.set("threshold", bits(at(7).0.after, 17));
+                sim.set("before_term", bits(at(7).0.before, 22));
+                sim.set("after_term", bits(at(10).0.after, 22));
+                sim.set("threshold", bits(at(12).0.after, 17));
+                let (pixel, beat) = at(12);
+                if cycle >= 12 && beat + 1 == reads {
+                    let v = pixel.expect(sizes, layer)[4];
+                    assert_eq!(signed(sim.get("next_v"), 16), v);
+                }
             }
             let (pixel, beat) = at(last);
             if cycle >= last && beat + 1 == reads {

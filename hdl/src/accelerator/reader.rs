@@ -11,10 +11,10 @@
 //! | `restart`    | in  | 1     | D-1   | of `position`; extended only                        |
 //! | fields of the descriptor | in | .. | layer | by their names                             |
 //! | `address`    | out | 16    | D1    | word of both banks of the streams                   |
-//! | `use_even`, `use_odd` | out | 1 | D2 | the word of this bank counts                       |
-//! | `first_word` | out | 1     | D2    | the first word of the pixel                         |
-//! | `take`       | out | 1     | D2    | a word of the pixel                                 |
-//! | `live`       | out | `cols` | D3   | columns that have a shortcut                        |
+//! | `use_even`, `use_odd` | out | 1 | D3 | the word of this bank counts                       |
+//! | `first_word` | out | 1     | D4    | the first word of the pixel                         |
+//! | `take`       | out | 1     | D4    | a word of the pixel                                 |
+//! | `live`       | out | `cols` | D5   | columns that have a shortcut                        |
 //!
 //! Timing: each stage is a cycle; nothing is kept from one pixel to the next.
 
@@ -43,35 +43,36 @@ pub(super) fn reader(sizes: &Sizes) -> Module {
     let column = m.pipe("column_0", column);
     let lines = Lines::input(&m, sizes, "lines");
     let (line, line_words) = line(&m, events, &window, &lines);
-    let mut address = m.pipe("line_0", line) + column.keep(1, 16);
+    let mut line = m.pipe("line_0", line);
     let y = || m.input("y", 16, "line of the map, D-1");
     let mut known_y = None;
     if lines.may_be_several() {
         let y = y();
         m.discard(y);
         let more = lines.offset(y, line_words);
-        address = more.map_or(address, |more| address + m.pipe("lines_0", more));
+        line = more.map_or(line, |more| line + m.pipe("lines_0", more));
         known_y = Some(y);
     }
-    m.output("address", m.pipe("address_1", address), "word of the streams, D1");
+    let address = m.pipe("address_1", line + column.keep(1, 16));
+    m.output("address", address, "word of the streams, D1");
 
-    let first = m.pipe("first_0", first);
-    let mut take = m.pipe("reading_0", reading);
+    let first = delay(&m, "first", first, 2);
+    let mut take = delay(&m, "reading", reading, 2);
     if sizes.extended {
         let y = known_y.unwrap_or_else(y).zero_extend(17);
         let row = m.pipe("row_0", window.position(y, window.dy));
         let size = |name: &str| m.input(name, 16, "size of the map").zero_extend(POSITION_BITS);
         // A negative position is a large one.
         let inside = row.lt(size("in_height")) & column.lt(size("in_width"));
-        take = take & (inside | join.ne(EXTREME));
+        take = take & m.pipe("inside_1", inside | join.ne(EXTREME));
     }
     let begin = begin(&m, sizes, first, take);
-    m.output("first_word", delay(&m, "begin_0", begin, 2), "first word of the pixel, D2");
-    m.output("take", delay(&m, "take_0", take, 2), "a word of the pixel, D2");
+    m.output("first_word", delay(&m, "begin_1", begin, 3), "first word of the pixel, D4");
+    m.output("take", delay(&m, "take_1", take, 3), "a word of the pixel, D4");
     let odd = column.bit(0);
-    m.output("use_even", delay(&m, "even_0", average | !odd, 2), "the even word counts, D2");
-    m.output("use_odd", delay(&m, "odd_0", average | odd, 2), "the odd word counts, D2");
-    m.output("live", live(&m, sizes, events, join), "columns that have a shortcut, D3");
+    m.output("use_even", delay(&m, "even_0", average | !odd, 3), "the even word counts, D3");
+    m.output("use_odd", delay(&m, "odd_0", average | odd, 3), "the odd word counts, D3");
+    m.output("live", live(&m, sizes, events, join), "columns that have a shortcut, D5");
     m.finish()
 }
 
@@ -143,9 +144,9 @@ fn line<'m>(
     let line = m.reg_without_reset("in_line", 16);
     let next = events.of_ct(ct, base, plane_words);
     let step = m.mux(window.stride_2, row_words << 1, row_words);
-    let _ = events.of_line(line, base, lines.times(step), next);
+    let _ = events.of_line(line, base, m.pipe("line_step", lines.times(step)), next);
     let none = m.lit(16, 0);
-    let part = [none, row_words, row_words << 1, none - row_words];
+    let part = [none, row_words, row_words << 1, m.pipe("line_before", none - row_words)];
     (*line + m.select(window.dy, &part), step)
 }
 
@@ -161,7 +162,7 @@ fn begin<'m>(m: &'m Builder, sizes: &Sizes, first: Sig<'m>, take: Sig<'m>) -> Si
     take & !before
 }
 
-/// The columns that have a shortcut, at D3: what is left of them, at most all of a column tile.
+/// The columns that have a shortcut, at D5: what is left of them, at most all of a column tile.
 fn live<'m>(m: &'m Builder, sizes: &Sizes, events: Events<'m>, join: Sig<'m>) -> Sig<'m> {
     let left = m.reg_without_reset("left", 16);
     let channels = m.input("shortcut_channels", 16, "channels of the shortcut");
@@ -171,5 +172,5 @@ fn live<'m>(m: &'m Builder, sizes: &Sizes, events: Events<'m>, join: Sig<'m>) ->
     left.next_when(events.load | events.ct_end, m.mux(events.load, channels, after));
     let bits = bits_for(sizes.cols);
     let live = m.mux(full, cols, left.keep(0, bits)) & join.any().repeat(bits);
-    m.pipe("live_mask", thermometer(m, delay(m, "live", live, 3), sizes.cols))
+    m.pipe("live_mask", thermometer(m, delay(m, "live", live, 5), sizes.cols))
 }

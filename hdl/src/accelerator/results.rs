@@ -17,7 +17,7 @@ const EXTENDED: [(&str, &str); 6] = [
     ("at_most", "at_most"),
 ];
 
-/// Values of all columns at D4+N, the last column first.
+/// Values of all columns at D7+N, the last column first.
 #[derive(Default)]
 pub(super) struct Columns<'m> {
     sums: Vec<Sig<'m>>,
@@ -76,7 +76,7 @@ impl<'m> Top<'m> {
         let reader = self
             .m
             .inst("reader", &reader::reader(self.sizes))
-            .set("load", self.fetch.out("load_results"));
+            .set("load", self.position.out("loaded"));
         self.connect_position(reader, &["line_end", "ct_end", "first_beat", "reading", "x"]);
         self.connect_results(
             reader,
@@ -112,7 +112,7 @@ impl<'m> Top<'m> {
     fn shared(&self, reader: Instance<'m>, even: Sig<'m>, odd: Sig<'m>) -> Shared<'m> {
         let (m, sizes, fields) = (self.m, self.sizes, self.results);
         let borders =
-            m.inst("borders", &borders::borders()).set("load", self.fetch.out("load_results"));
+            m.inst("borders", &borders::borders()).set("load", self.position.out("loaded"));
         self.connect_position(borders, &["ct_end", "x", "y"]);
         self.connect_results(
             borders,
@@ -128,10 +128,10 @@ impl<'m> Top<'m> {
             reader,
             average: average(join, sizes).named("average"),
             extreme: sizes.extended.then(|| join.eq(EXTREME).named("extreme")),
-            even,
-            odd,
-            floor: negative("clip").named("floor"),
-            value_floor: sizes.extended.then(|| negative("value_clip").named("value_floor")),
+            even: m.pipe("even_word", even),
+            odd: m.pipe("odd_word", odd),
+            floor: m.pipe("floor", negative("clip")),
+            value_floor: sizes.extended.then(|| m.pipe("value_floor", negative("value_clip"))),
             post: post::post(sizes),
             levels: levels::levels(),
             pool: pool::pool(),
@@ -173,7 +173,7 @@ impl<'m> Top<'m> {
             self.connect_results(post, &["value_shift", "value_clip"]);
             let levels = m
                 .inst(&format!("levels_{column}"), &shared.levels)
-                .set("v", v)
+                .set("v", post.out("next_v"))
                 .set("level_shift", fields.out("level_shift"))
                 .set("plane", writer.out("bit_plane"));
             columns.levels.push(levels.out("q"));
@@ -201,7 +201,7 @@ impl<'m> Top<'m> {
         let (m, sizes, writer) = (self.m, self.sizes, self.writer);
         let addresses = m
             .inst("addresses", &addresses::addresses(sizes))
-            .set("load", self.fetch.out("load_results"));
+            .set("load", self.position.out("loaded"));
         self.connect_position(addresses, &["tile_end", "line_end", "ct_end", "row", "odd", "x"]);
         self.connect_results(
             addresses,
@@ -216,7 +216,7 @@ impl<'m> Top<'m> {
                 "out_xt_words",
             ],
         );
-        writer.set("load", self.fetch.out("load_results"));
+        writer.set("load", self.position.out("loaded"));
         self.connect_position(writer, &["pixel", "writing", "last_pixel", "x", "y", "ct"]);
         for name in ["stream_out", "stream_odd", "bits_out", "bank", "slice"] {
             writer.set(name, addresses.out(name));

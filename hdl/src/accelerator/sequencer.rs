@@ -11,7 +11,7 @@
 //! | `hold`         | in  | 1     | the step must wait; only with a weight ring               |
 //! | fields of the descriptor | in | .. | by their names                                     |
 //! | `idle`, `fetching` | out | 1 | states                                                    |
-//! | `begin_front`  | out | 1     | the front of a descriptor is addressed from this cycle on |
+//! | `begin_front`  | out | 1     | first cycle of `Fetch`                                    |
 //! | `begin_wait`   | out | 1     | first cycle of `Gap`, and a layer follows                 |
 //! | `load`         | out | 1     | last cycle before `Run`: counters begin                   |
 //! | `step_addr`    | out | 16    | word of the step memory                                   |
@@ -26,13 +26,14 @@
 //! | `error`        | out | 1     | state `Halt`, until reset                                 |
 //! | `state`, `layer`, `entered` | out | 3, 8, 1 | monitor: state, layer, first cycle of a state  |
 //!
-//! Timing: `t` of the page is the cycle of `issue`.
+//! Timing: `t` of the page is the cycle of `issue`. Fields of the front, and `illegal`, must stand
+//! one cycle before `load`.
 
 use heartbit_ir::program::DESCRIPTOR_WORDS;
 
 use super::lines::Lines;
 use super::sizes::Sizes;
-use crate::build::{Builder, Module, Sig};
+use crate::build::{Builder, Module, Reg, Sig};
 
 /// States, as the monitor shows them.
 const IDLE: u64 = 0;
@@ -43,6 +44,8 @@ const SEND: u64 = 4;
 const HALT: u64 = 5;
 /// The last index that a layer can have.
 const LAST_LAYER: u64 = 255;
+/// Bits of a number of lines, up to the end of a tile that may be beyond the map.
+const LINE_BITS: u32 = 17;
 /// Phases of `Run`.
 const STEPS: u64 = 0;
 const TILE_GAP: u64 = 1;
@@ -51,12 +54,9 @@ const COL_GAP: u64 = 2;
 /// Describes the module `sequencer`.
 pub(super) fn sequencer(sizes: &Sizes) -> Module {
     let m = Builder::new("sequencer", "Issues steps and waits between layers.");
-    let word = |name: &str, doc: &str| m.input(name, 16, doc);
     let image_full = m.input("image_full", 1, "a complete image waits");
     let sent = m.input("sent", 1, "the last beat is accepted");
-    let steps = word("steps", "K");
-    let tile_gap = word("tile_gap", "idle cycles after a tile");
-    let col_gap = word("col_gap", "idle cycles after a column tile");
+    let front = Front::inputs(&m, sizes);
 
     let state = m.reg("state_q", 3, IDLE);
     let idle = state.eq(IDLE).named("idle_now");
@@ -65,68 +65,54 @@ pub(super) fn sequencer(sizes: &Sizes) -> Module {
     let gap = state.eq(GAP).named("gap");
     let send = state.eq(SEND).named("send");
     let phase = m.reg("phase", 2, STEPS);
-
-    // Cycles of the present state, or of the present phase of `Run`, from 1.
-    let count = m.reg("count", 16, 1);
-    let fetch_cycles = m.lit(16, DESCRIPTOR_WORDS as u64 + 2);
-    let run_limit = m.select(*phase, &[steps, tile_gap, col_gap]);
-    // The next front is fetched in `Gap`, so what is needed there is kept.
-    let layer_gap = m.reg_without_reset("gap_cycles", 16);
-    layer_gap.next_when(run, word("layer_gap", "idle cycles after the last tile"));
-    let is_last = m.reg_without_reset("is_last_layer", 1);
-    is_last.next_when(run, m.input("last_layer", 1, "flag"));
-    let keeps_image = m.reg_without_reset("keeps_image", 1);
-    keeps_image.next_when(run, m.input("keep_image", 1, "flag"));
-    let limit = m.mux(fetch, fetch_cycles, m.mux(gap, *layer_gap, run_limit));
-    let at_limit = count.eq(limit).named("at_limit");
-    let waits = sizes.ring.map(|_| waits(&m, run & phase.eq(STEPS)));
-    let enable = waits.map_or(m.lit(1, 1), |waits| !waits);
-    count.next_when(enable, m.mux(idle | send | at_limit, 1, *count + 1));
+    let in_phase = |of: u64| run & phase.eq(of);
+    // First and last cycle of the present state, or of the present phase of `Run`.
+    let first_cycle = m.reg("first_cycle", 1, 0);
+    let cycles = Countdown::declare(&m, "cycle", 16);
 
     // Loops.
-    let gap_over = (gap & at_limit).named("gap_over");
-    let layer = m.reg("layer_q", 8, 0);
-    // A program without a last layer ends when its layers can be counted no more.
-    let illegal = m.input("illegal", 1, "the layer must not begin") | (gap & layer.eq(LAST_LAYER));
-    let follows = ((fetch & at_limit) | (gap_over & !*is_last)).named("layer_follows");
-    let load = (follows & !illegal).named("load_now");
-    let stepping = run & phase.eq(STEPS);
+    let stepping = in_phase(STEPS);
+    let waits = sizes.ring.map(|_| waits(&m, stepping));
     let issue = waits.map_or(stepping, |waits| stepping & !waits).named("issue_now");
-    let last = (issue & at_limit).named("last_now");
-    let tile_over = (last & tile_gap.eq(0)) | (run & phase.eq(TILE_GAP) & at_limit);
-    let tile_over = tile_over.named("tile_over");
-    let counter = |name: &str| m.reg_without_reset(name, 16);
-    let lines = Lines::input(&m, sizes, "lines");
-    // Lines up to the end of the tile, which may be beyond the map.
-    let y_bits = if lines.may_be_several() { 17 } else { 16 };
-    let xt = counter("xt");
-    let (y, ct) = (m.reg_without_reset("y", y_bits), counter("ct"));
-    let last_xt = xt.eq(word("row_tiles", "tiles of a line")).named("last_xt");
-    let out_height = word("out_height", "lines").zero_extend(y_bits);
-    let last_y = if lines.may_be_several() { y.ge(out_height) } else { y.eq(out_height) };
-    let last_y = last_y.named("last_y");
-    let last_ct = ct.eq(word("col_tiles", "column tiles")).named("last_ct");
+    let last = (issue & cycles.last()).named("last_now");
+    let tile_gap_over = in_phase(TILE_GAP) & cycles.last();
+    let tile_over = ((last & !front.has_tile_gap) | tile_gap_over).named("tile_over");
+    let (tiles, lines) = (Countdown::declare(&m, "tile", 16), Countdown::declare(&m, "line", 17));
+    let cts = Countdown::declare(&m, "ct", 16);
+    let (last_xt, last_y) = (tiles.last(), lines.last());
     let line_over = (tile_over & last_xt).named("line_over");
     let tiles_over = (line_over & last_y).named("tiles_over");
-    let col_gap_over = run & phase.eq(COL_GAP) & at_limit;
-    let col_over = ((tiles_over & col_gap.eq(0)) | col_gap_over).named("col_over");
-    xt.next_when(load | tile_over, m.mux(load | last_xt, 1, *xt + 1));
-    let tile_lines = lines.number(y_bits);
-    let y_next = *y + tile_lines;
-    y.next_when(load | line_over, m.mux(load | last_y, tile_lines, y_next));
-    ct.next_when(load | col_over, m.mux(load, 1, *ct + 1));
-    let into_tile_gap = last & tile_gap.ne(0);
-    let into_col_gap = tiles_over & col_gap.ne(0);
-    let after_tile = m.mux(into_col_gap, COL_GAP, m.lit(2, STEPS));
-    phase.next_when(last | tile_over | col_over, m.mux(into_tile_gap, TILE_GAP, after_tile));
+    let col_gap_over = in_phase(COL_GAP) & cycles.last();
+    let col_over = ((tiles_over & !front.has_col_gap) | col_gap_over).named("col_over");
+    let layer_over = (col_over & cts.last()).named("layer_over");
     let line_end = (last & last_xt).named("line_end_now");
     let ct_end = (line_end & last_y).named("ct_end_now");
+
+    // The next front is fetched in `Gap`, so what is needed there is kept.
+    let gap_over = (gap & cycles.last()).named("gap_over");
+    let layer = m.reg("layer_q", 8, 0);
+    let is_last = m.reg_without_reset("is_last_layer", 1);
+    // A program without a last layer ends when its layers can be counted no more.
+    let illegal = front.illegal | (gap & layer.eq(LAST_LAYER));
+    let follows = ((fetch & cycles.last()) | (gap_over & !*is_last)).named("layer_follows");
+    let load = (follows & !illegal).named("load_now");
+    is_last.next_when(load, front.last_layer);
+    let keeps_image = m.pipe_when("keeps_image", load, front.keep_image);
+    let layer_gap = m.pipe_when("gap_cycles", load, front.layer_gap);
+
+    tiles.count(load | tile_over, load | last_xt, front.row_tiles);
+    lines.count_lines(load | line_over, load | last_y, front.out_height, &front.lines);
+    cts.count(load | col_over, load, front.col_tiles);
+    let into_tile_gap = (last & front.has_tile_gap).named("into_tile_gap");
+    let into_col_gap = (tiles_over & front.has_col_gap).named("into_col_gap");
+    let after_tile = m.mux(into_col_gap, COL_GAP, m.lit(2, STEPS));
+    phase.next_when(last | tile_over | col_over, m.mux(into_tile_gap, TILE_GAP, after_tile));
 
     // State.
     let wake = (idle & image_full).named("wake");
     let to_idle = m.mux(send & sent, IDLE, *state);
     let to_send = m.mux(gap_over & *is_last, SEND, to_idle);
-    let to_gap = m.mux(run & col_over & last_ct, GAP, to_send);
+    let to_gap = m.mux(layer_over, GAP, to_send);
     let begin = m.mux(illegal, HALT, m.lit(3, RUN));
     let next = m.mux(wake, FETCH, m.mux(follows, begin, to_gap)).named("state_next");
     state.next(next);
@@ -134,10 +120,22 @@ pub(super) fn sequencer(sizes: &Sizes) -> Module {
     entered.next(next.ne(*state));
     layer.next_when(wake | (gap_over & !*is_last), m.mux(wake, 0, *layer + 1));
     let needed = m.reg("image_needed", 1, 0);
-    let free = (gap_over & *needed & !*keeps_image).named("free_now");
+    let free = (gap_over & *needed & !keeps_image).named("free_now");
     needed.next_when(wake | free, wake);
-    let first_cycle = count.eq(1).named("first_cycle");
-    let begin_wait = (gap & first_cycle & !*is_last).named("begin_wait_now");
+    let begin_wait = (gap & *first_cycle & !*is_last).named("begin_wait_now");
+
+    // How long what begins takes; `Fetch` and `Gap` take several cycles.
+    let enable = waits.map_or(m.lit(1, 1), |waits| !waits);
+    let begins = (wake | load | last | tile_over | col_over).named("begins");
+    first_cycle.next_when(enable, begins);
+    let several = |value| Count { value, one: m.lit(1, 0) };
+    let limit = front
+        .steps
+        .or(wake, several(m.lit(16, DESCRIPTOR_WORDS as u64 + 2)))
+        .or(into_col_gap, front.col_gap)
+        .or(into_tile_gap, front.tile_gap)
+        .or(layer_over, several(layer_gap));
+    cycles.count(enable, begins, limit);
 
     if sizes.ring.is_some() {
         ends_of_column_tile(&m, load | col_over, tile_over, last_xt & last_y);
@@ -145,11 +143,11 @@ pub(super) fn sequencer(sizes: &Sizes) -> Module {
     addresses(&m, load, issue, last, ct_end);
     m.output("idle", idle, "state Idle");
     m.output("fetching", fetch, "state Fetch");
-    m.output("begin_front", (fetch & first_cycle) | begin_wait, "a front is addressed");
+    m.output("begin_front", fetch & *first_cycle, "first cycle of Fetch");
     m.output("begin_wait", begin_wait, "first cycle of Gap, and a layer follows");
     m.output("load", load, "the layer begins");
     m.output("issue", issue, "a step is issued");
-    m.output("first", issue & first_cycle, "first step of a tile");
+    m.output("first", issue & *first_cycle, "first step of a tile");
     m.output("last", last, "last step of a tile");
     m.output("line_end", line_end, "of the last tile of a line");
     m.output("ct_end", ct_end, "of the last tile of a column tile");
@@ -161,6 +159,118 @@ pub(super) fn sequencer(sizes: &Sizes) -> Module {
     m.output("layer", *layer, "monitor");
     m.output("entered", *entered, "monitor: first cycle of a state");
     m.finish()
+}
+
+/// What the front says of the order of the steps, and what follows from it, in registers.
+struct Front<'m> {
+    steps: Count<'m>,
+    tile_gap: Count<'m>,
+    has_tile_gap: Sig<'m>,
+    col_gap: Count<'m>,
+    has_col_gap: Sig<'m>,
+    layer_gap: Sig<'m>,
+    row_tiles: Count<'m>,
+    /// In lines, of which a turn takes as many as a tile has.
+    out_height: Count<'m>,
+    col_tiles: Count<'m>,
+    lines: Lines<'m>,
+    last_layer: Sig<'m>,
+    keep_image: Sig<'m>,
+    illegal: Sig<'m>,
+}
+
+impl<'m> Front<'m> {
+    fn inputs(m: &'m Builder, sizes: &Sizes) -> Self {
+        let word = |name: &str, doc: &str| m.input(name, 16, doc);
+        let count = |name: &str, doc: &str| {
+            let value = word(name, doc);
+            Count { value, one: m.pipe(&format!("{name}_one"), value.eq(1)) }
+        };
+        let tile_gap = count("tile_gap", "idle cycles after a tile");
+        let col_gap = count("col_gap", "idle cycles after a column tile");
+        let lines = Lines::input(m, sizes, "lines");
+        let height = word("out_height", "lines").zero_extend(LINE_BITS);
+        let one = lines.choose(|q| height.lt(u64::from(q) + 1));
+        Self {
+            steps: count("steps", "K"),
+            tile_gap,
+            has_tile_gap: m.pipe("has_tile_gap", tile_gap.value.any()),
+            col_gap,
+            has_col_gap: m.pipe("has_col_gap", col_gap.value.any()),
+            layer_gap: word("layer_gap", "idle cycles after the last tile"),
+            row_tiles: count("row_tiles", "tiles of a line"),
+            out_height: Count { value: height, one: m.pipe("out_height_one", one) },
+            col_tiles: count("col_tiles", "column tiles"),
+            lines,
+            last_layer: m.input("last_layer", 1, "flag"),
+            keep_image: m.input("keep_image", 1, "flag"),
+            illegal: m.input("illegal", 1, "the layer must not begin"),
+        }
+    }
+}
+
+/// A number of cycles or turns.
+#[derive(Clone, Copy)]
+struct Count<'m> {
+    value: Sig<'m>,
+    /// There is only one.
+    one: Sig<'m>,
+}
+
+impl<'m> Count<'m> {
+    /// This one, or another one on a condition.
+    fn or(self, condition: Sig<'m>, other: Self) -> Self {
+        let choose = |this: Sig<'m>, other: Sig<'m>| condition.builder().mux(condition, other, this);
+        Self { value: choose(self.value, other.value), one: choose(self.one, other.one) }
+    }
+}
+
+/// Counts down, and knows in a register whether the present cycle or turn is the last one: the
+/// loops are so deep that a comparison before them would be too long.
+struct Countdown<'m> {
+    left: Reg<'m>,
+    last: Reg<'m>,
+}
+
+impl<'m> Countdown<'m> {
+    fn declare(m: &'m Builder, name: &str, width: u32) -> Self {
+        let left = m.reg(&format!("{name}s_left"), width, 0);
+        Self { left, last: m.reg(&format!("last_of_{name}s"), 1, 0) }
+    }
+
+    fn last(&self) -> Sig<'m> {
+        *self.last
+    }
+
+    /// Counts by one if enabled, or begins anew with `from` if `restart` also is.
+    fn count(&self, enable: Sig<'m>, restart: Sig<'m>, from: Count<'m>) {
+        self.next(enable, restart, from, *self.left - 1, self.left.eq(2));
+    }
+
+    /// The same by the lines of a tile.
+    fn count_lines(
+        &self,
+        enable: Sig<'m>,
+        restart: Sig<'m>,
+        from: Count<'m>,
+        lines: &Lines<'m>,
+    ) {
+        let after = *self.left - lines.number(LINE_BITS);
+        self.next(enable, restart, from, after, lines.choose(|q| self.left.lt(2 * u64::from(q) + 1)));
+    }
+
+    fn next(
+        &self,
+        enable: Sig<'m>,
+        restart: Sig<'m>,
+        from: Count<'m>,
+        after: Sig<'m>,
+        last: Sig<'m>,
+    ) {
+        let m = enable.builder();
+        self.left.next_when(enable, m.mux(restart, from.value, after));
+        self.last.next_when(enable, m.mux(restart, from.one, last));
+    }
 }
 
 /// Whether a step waits for its weights.
@@ -291,17 +401,18 @@ mod tests {
             quiet(sim, GAP, cycle == 1);
             let follows = !layer.flags.last_layer;
             let begins = u64::from(cycle == 1 && follows);
-            assert_eq!((sim.get("begin_front"), sim.get("begin_wait")), (begins, begins));
+            assert_eq!((sim.get("begin_front"), sim.get("begin_wait")), (0, begins));
             let over = cycle == layer.layer_gap;
             assert_eq!(sim.get("load"), u64::from(over && follows));
             assert_eq!(sim.get("free"), u64::from(frees && over));
-            if cycle > 1 {
+            let stands = cycle + 1 == layer.layer_gap;
+            if cycle > 1 && !stands && !over {
                 // The next front enters.
                 sim.set("layer_gap", 7);
                 sim.set("last_layer", u64::from(follows));
                 sim.set("keep_image", u64::from(!layer.flags.keep_image));
             }
-            if over && let Some(next) = next {
+            if stands && let Some(next) = next {
                 set_layer(sim, sizes, next);
             }
             sim.step();

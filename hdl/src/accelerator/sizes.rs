@@ -233,26 +233,31 @@ pub(super) fn thermometer<'m>(m: &'m Builder, n: Sig<'m>, width: u32) -> Sig<'m>
     })
 }
 
-/// Bit `i` of `n` bits is 1 where `start + i` (`start + 2i` with `stride_2`, if there is such a
-/// flag) is in `0..size`. The start is signed and at least -8; the size is not negative.
+/// Which of `n` positions from `start` on are in `0..size`, bit `i` for `start + i`, or for
+/// `start + 2i` with `stride_2`, if there is such a flag, in the next cycle. The start is signed and
+/// at least -8; size and stride stand for longer than a cycle.
 pub(super) fn inside<'m>(
     m: &'m Builder,
+    name: &str,
     start: Sig<'m>,
     size: Sig<'m>,
     stride_2: Option<Sig<'m>>,
     n: u32,
 ) -> Sig<'m> {
-    // Those from `begin` on and before `end` are inside.
-    let halve = |value: Sig<'m>| {
-        stride_2.map_or(value, |stride_2| m.mux(stride_2, (value + 1).sar(1), value))
-    };
+    let pipe = |what: &str, value: Sig<'m>| m.pipe(&format!("{name}_{what}"), value);
+    // Those from `begin` on and before `end` are inside; odd distances are rounded up.
+    let size = stride_2.map_or(size, |odd| pipe("size", size + odd.zero_extend(size.width())));
+    let halve = |value: Sig<'m>| stride_2.map_or(value, |half| m.mux(half, value.sar(1), value));
     let end = halve(size - start);
+    let odd = stride_2.map_or(m.lit(5, 0), |odd| odd.zero_extend(5));
+    let begin = pipe("begin", halve(odd - start.keep(0, 5)).keep(0, 4));
     let bits = bits_for(n);
-    let many = end.slice(bits, end.width() - bits).any();
-    let before_end = thermometer(m, end.slice(0, bits), n) | many.repeat(n);
-    let begin = halve(m.lit(5, 0) - start.keep(0, 5)).keep(0, 4);
-    let before_begin = thermometer(m, begin, n) & start.msb().repeat(n);
-    before_end & !before_begin & (!end.msb()).repeat(n)
+    let many = pipe("many", end.slice(bits, end.width() - bits).any());
+    let few = pipe("end", end.slice(0, bits));
+    let (behind, negative) = (pipe("behind", end.msb()), pipe("negative", start.msb()));
+    let before_end = thermometer(m, few, n) | many.repeat(n);
+    let before_begin = thermometer(m, begin, n) & negative.repeat(n);
+    before_end & !before_begin & (!behind).repeat(n)
 }
 
 #[cfg(test)]
@@ -281,7 +286,7 @@ mod tests {
             let m = Builder::new("positions", "");
             let (start, size) = (m.input("start", 20, ""), m.input("size", 20, ""));
             let stride_2 = m.input("stride_2", 1, "");
-            m.output("bits", inside(&m, start, size, Some(stride_2), n), "");
+            m.output("bits", inside(&m, "line", start, size, Some(stride_2), n), "");
             let mut sim = Simulator::new(&m.finish());
             for start in -8_i64..20 {
                 for (size, stride) in [(1_i64, 1), (7, 1), (7, 2), (8, 2), (65_535, 1), (65_535, 2)]
@@ -289,6 +294,8 @@ mod tests {
                     sim.set("start", start.cast_unsigned() & 0xf_ffff);
                     sim.set("size", size.cast_unsigned());
                     sim.set("stride_2", u64::from(stride == 2));
+                    sim.step();
+                    sim.step();
                     let bit = |i: u32| (0..size).contains(&(start + i64::from(i) * stride));
                     let expected: u64 = (0..n).map(|i| u64::from(bit(i)) << i).sum();
                     assert_eq!(sim.get("bits"), expected, "{start} of {size}, stride {stride}");

@@ -13,13 +13,13 @@
 //! | `source_image` | in | 1      | layer | flag                                                 |
 //! | `in_base`, `in_y_words`, `in_xt_words` | in | 16 | layer | where it begins: `y0`, `floor(y0 / 3)·X`, `y0 mod 3` |
 //! | `step_word`  | in  | 32      | `t+1` | word of the step memory                              |
-//! | `addr_{m}_{e}` | out | ..    | `t+1` | address of the bank of rows `m` (mod 3), parity `e`  |
-//! | `word_{m}_{e}` | in | 3 `V`  | `t+2` | its word                                             |
-//! | `row_{r}`    | out | `lanes` | `t+2` | word of row `r`, 0 unless `source_image`             |
+//! | `addr_{m}_{e}` | out | ..    | `t+3` | address of the bank of rows `m` (mod 3), parity `e`  |
+//! | `word_{m}_{e}` | in | 3 `V`  | `t+4` | its word                                             |
+//! | `row_{r}`    | out | `lanes` | `t+5` | word of row `r`, 0 unless `source_image`             |
 
 use super::feeder::POSITION_BITS;
 use super::image::{SLOT_ROWS, stem_7};
-use super::sizes::{Sizes, delay_control, fit, inside, thermometer};
+use super::sizes::{Sizes, delay, delay_control, fit, inside, thermometer};
 use super::store::address_bits;
 use crate::build::{Builder, Module, Sig};
 
@@ -28,7 +28,8 @@ pub(super) fn stem(sizes: &Sizes) -> Module {
     let m = Builder::new("stem", "Reads the image for the rows of the array.");
     let stem_7 = stem_7(&m, sizes);
     let source_image = m.input("source_image", 1, "flag");
-    let step = Step::of(m.input("step_word", 32, "word of the step memory, t+1"));
+    let step_word = m.input("step_word", 32, "word of the step memory, t+1");
+    let step = Step::of(m.pipe("step_word_q", step_word));
     let height = m.input("height", 16, "rows of the image").zero_extend(POSITION_BITS);
     let word_bits = (8 / sizes.stem_planes).trailing_zeros();
     let index_bits = address_bits(sizes.depths.image).saturating_sub(word_bits).max(1);
@@ -41,36 +42,40 @@ pub(super) fn stem(sizes: &Sizes) -> Module {
     let carry = rest.ge(3).named("carry");
     let first = m.mux(carry, rest - 3, rest).keep(0, 2).named("first_row");
     let thirds = (thirds + carry.zero_extend(3)).named("thirds");
-    // Rows in banks before the first one's are in the next group.
     let multiples = multiples(&m, tiles);
-    let index = |from: usize| counters.tile + m.select(thirds, &multiples[from..from + 8]);
-    let (same, next) = (index(0).named("same"), index(1).named("next"));
+    let tile = m.pipe("tile_3", counters.tile);
+    let planes = step.planes.map(|plane| plane.keep(3 - word_bits, word_bits));
+    let planes = m.pipe("planes_3", m.concat(&[planes[1], planes[0]]));
+    m.discard(planes);
     for bank in 0..SLOT_ROWS {
-        let before = first.ge(u64::from(bank) + 1);
-        let index = if bank + 1 == SLOT_ROWS { same } else { m.mux(before, next, same) };
-        for (e, plane) in (0..sizes.stem_planes).zip(step.planes) {
-            let word = plane.keep(3 - word_bits, word_bits);
-            m.output(&format!("addr_{bank}_{e}"), m.concat(&[index, word]), "address, t+1");
+        // Rows in banks before the first one's are in the next group.
+        let before = first.ge(u64::from(bank) + 1).zero_extend(3);
+        let thirds = m.pipe(&format!("thirds_{bank}"), thirds + before);
+        let index = tile + m.select(thirds, &multiples);
+        for e in 0..sizes.stem_planes {
+            let word = planes.slice(e * word_bits, word_bits);
+            m.output(&format!("addr_{bank}_{e}"), m.concat(&[index, word]), "address, t+3");
         }
     }
 
-    let top = counters.y + step.dy.sign_extend(POSITION_BITS);
-    let rows = inside(&m, top, height, None, SLOT_ROWS);
-    let rows = rows & thermometer(&m, step.n_rows, SLOT_ROWS) & source_image.repeat(SLOT_ROWS);
-    let slots = slots(&m, sizes, &step, rows.named("rows"), first);
-    let part = m.pipe("part", step.part);
+    let top = m.pipe("top", counters.y + step.dy.sign_extend(POSITION_BITS));
+    let rows = inside(&m, "rows", top, height, None, SLOT_ROWS);
+    let n_rows = thermometer(&m, delay(&m, "n_rows", step.n_rows, 2), SLOT_ROWS);
+    let rows = (rows & n_rows & source_image.repeat(SLOT_ROWS)).named("rows_4");
+    let slots = slots(&m, sizes, delay(&m, "used", step.used, 2), rows, delay(&m, "first", first, 2));
+    let part = delay(&m, "part", step.part, 3);
     m.discard(part);
     for r in 0..sizes.rows {
         let mut word = operand(&m, sizes, 3, r, &slots, part);
         if sizes.extended {
             word = m.mux(stem_7, operand(&m, sizes, 7, r, &slots, part), word);
         }
-        m.output(&format!("row_{r}"), word, "word of the row, t+2");
+        m.output(&format!("row_{r}"), word, "word of the row, t+5");
     }
     m.finish()
 }
 
-/// The fields of an image step, at `t+1`.
+/// The fields of an image step, at `t+2`.
 struct Step<'m> {
     planes: [Sig<'m>; 2],
     used: Sig<'m>,
@@ -92,7 +97,7 @@ impl<'m> Step<'m> {
     }
 }
 
-/// Where the tile of the step at `t+1` is in the image, with `Y = y0 + y·s`.
+/// Where the tile of the step at `t+2` is in the image, with `Y = y0 + y·s`.
 struct Counters<'m> {
     /// `Y`.
     y: Sig<'m>,
@@ -104,8 +109,8 @@ struct Counters<'m> {
 
 impl<'m> Counters<'m> {
     fn describe(m: &'m Builder, tiles: Sig<'m>, stem_7: Sig<'m>) -> Self {
-        let event = |name: &str| delay_control(m, name, m.input(name, 1, "event, t"), 1);
-        let load = m.input("load", 1, "the layer begins");
+        let event = |name: &str| delay_control(m, name, m.input(name, 1, "event, t"), 2);
+        let load = event("load");
         let (tile_end, line_end, ct_end) = (event("tile_end"), event("line_end"), event("ct_end"));
         let restart = (load | ct_end).named("restart");
         let stride = |width: u32| m.mux(stem_7, m.lit(width, 2), m.lit(width, 1));
@@ -140,30 +145,33 @@ fn third<'m>(m: &'m Builder, dy: Sig<'m>) -> (Sig<'m>, Sig<'m>) {
     (table(|dy| dy.div_euclid(3)), table(|dy| dy.rem_euclid(3)))
 }
 
-/// The multiples of `x` by 0 to 3, one that is not used, and by -3 to 0: eight for an index of
-/// three signed bits, and, from the second one on, eight for such an index plus one.
-fn multiples<'m>(m: &'m Builder, x: Sig<'m>) -> [Sig<'m>; 9] {
+/// The multiples of `x` by 0 to 4 and by -3 to -1, for an index of three bits. They are registers,
+/// as `x` stands as long as an image.
+fn multiples<'m>(m: &'m Builder, x: Sig<'m>) -> [Sig<'m>; 8] {
     let zero = m.lit(x.width(), 0);
-    let (two, four) = (x << 1, x << 2);
-    let three = two + x;
-    [zero, x, two, three, four, zero - three, zero - two, zero - x, zero]
+    let three = m.pipe("three_tiles", (x << 1) + x);
+    let minus = |n: u32, value: Sig<'m>| m.pipe(&format!("minus_{n}_tiles"), zero - value);
+    [zero, x, x << 1, three, x << 2, minus(3, three), minus(2, x << 1), minus(1, x)]
 }
 
-/// The planes of each slot, at `t+2`: `slots[e][d]`.
+/// The planes of each slot, at `t+5`: `slots[e][d]`. What says which they are is of `t+4`.
 fn slots<'m>(
     m: &'m Builder,
     sizes: &Sizes,
-    step: &Step<'m>,
+    used: Sig<'m>,
     rows: Sig<'m>,
     first: Sig<'m>,
 ) -> Vec<Vec<Sig<'m>>> {
     let width = 3 * sizes.window_pixels;
+    m.discard(used);
     let of_group = |e: u32| {
-        let words: Vec<_> = (0..SLOT_ROWS)
-            .map(|bank| m.input(&format!("word_{bank}_{e}"), width, "word of the bank, t+2"))
-            .collect();
+        let word = |bank: u32| {
+            let name = format!("word_{bank}_{e}");
+            m.pipe(&format!("{name}_q"), m.input(&name, width, "word of the bank, t+4"))
+        };
+        let words: Vec<_> = (0..SLOT_ROWS).map(word).collect();
         let slot = |d: u32| {
-            let live = step.used.bit(e) & rows.bit(d);
+            let live = used.bit(e) & rows.bit(d);
             // Row `d` after the first one is in this bank.
             let is_in = |bank: u32| first.eq(u64::from((bank + SLOT_ROWS - d) % SLOT_ROWS)) & live;
             let word = |bank: u32| {

@@ -20,7 +20,7 @@
 //! | `write_data`   | out | `W·L`   |        | the words of `W` columns that lie together         |
 //!
 //! Timing: a beat in cycle `w` is written in `w + 1`, and the step that needs it comes from
-//! `w + 1` on; a word that a step of a last tile in `t` has used is free from `t + cols + 1` on.
+//! `w + 1` on; a word that a step of a last tile in `t` has used is free from `t + cols + 3` on.
 //!
 //! Not here: where the beats come from.
 
@@ -124,7 +124,7 @@ impl<'m> Steps<'m> {
 
     /// A word is free from the next cycle on: all columns have read it.
     fn freed(&self, m: &'m Builder, cols: u32, clear: Sig<'m>) -> Sig<'m> {
-        (1..=cols).fold(self.issue & self.last_tile, |used, cycle| {
+        (1..=cols + 2).fold(self.issue & self.last_tile, |used, cycle| {
             let reg = m.reg(&format!("used_{cycle}"), 1, 0);
             reg.next(used & !clear);
             *reg

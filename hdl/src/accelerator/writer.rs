@@ -10,7 +10,7 @@
 //! | `plane`       | in  | 3       | of `position`, D-1; extended only                          |
 //! | `stream_out`, `stream_odd`, `bits_out`, `bank`, `slice` | in | .. | of `addresses`, D0     |
 //! | flags and fields | in | ..    | of the descriptor, by their names                          |
-//! | `results`     | in  | `cols`  | result bits, D4+N                                          |
+//! | `results`     | in  | `cols`  | result bits, D7+N                                          |
 //! | `pool_planes` | in  | `cols`  | bits of the pooled levels                                  |
 //! | `level_planes` | in | `cols`  | bits of the levels; extended only                          |
 //! | `bank_en`, `slice_en`, `bits_addr`, `bits` | out | .. | write port of the activations       |
@@ -20,7 +20,7 @@
 //! | `bit_plane`   | out | 3       | bit of the levels that is written                          |
 //! | `mon_*`       | out | ..      | the monitor                                                |
 //!
-//! Timing: `4 + N` cycles from D0 to D4+N; all outputs belong to D4+N.
+//! Timing: `7 + N` cycles from D0 to D7+N; all outputs belong to D7+N.
 
 use super::epilogue::epilogue;
 use super::sizes::{Sizes, delay, delay_control};
@@ -30,7 +30,7 @@ use crate::build::{Builder, Module, Sig};
 pub(super) fn writer(sizes: &Sizes) -> Module {
     let m = Builder::new("writer", "The writes at the end of the post-processing.");
     // Stages from D0.
-    let stages = 4 + sizes.nonlinear_stages;
+    let stages = 7 + sizes.nonlinear_stages;
     let bit = |name: &str, doc: &str| m.input(name, 1, doc);
     let from_position =
         |name: &str, width: u32, doc: &str| delay(&m, name, m.input(name, width, doc), stages + 1);
@@ -225,8 +225,8 @@ mod tests {
         if sizes.taps > 1 {
             sim.set("out_copies", copies.into());
         }
-        // From D-1 to D4+N.
-        let stages = 5 + sizes.nonlinear_stages as usize;
+        // From D-1 to D7+N.
+        let stages = 8 + sizes.nonlinear_stages as usize;
         let mut past = VecDeque::from(vec![Beat::default(); stages + 1]);
         for _ in 0..300 {
             past.rotate_right(1);

@@ -170,7 +170,7 @@ fn random_step(seed: &mut u64) -> Step {
     }
 }
 
-/// Compares tokens and valid rows, at `t+3`, with a step or with none.
+/// Compares tokens and valid rows, at `t+6`, with a step or with none.
 #[track_caller]
 fn check_tokens(sim: &mut Simulator, layer: &Layer, expected: Option<&Expected>) {
     let tokens = ["tap_first", "double_sum", "first_step", "last_step"].map(|name| sim.get(name));
@@ -194,8 +194,9 @@ fn check_layer(sim: &mut Simulator, layer: &Layer, seed: &mut u64) {
     sim.step();
     sim.set("load", 0);
     // The steps of the last cycles, the newest first; none where no step was issued.
-    let mut past: [Option<Expected>; 3] = [None, None, None];
+    let mut past: [Option<Expected>; 6] = Default::default();
     let mut shown: Option<Vec<u64>> = None;
+    let mut words_before = vec![0; layer.rows];
     let tile_rows = layer.tile_rows();
     let tiles = (0..2 * tile_rows * layer.row_tiles).map(|i| {
         let (t, xt) = (i / layer.row_tiles % tile_rows, i % layer.row_tiles);
@@ -218,7 +219,7 @@ fn check_layer(sim: &mut Simulator, layer: &Layer, seed: &mut u64) {
                 let word = past[0].as_ref().map_or(noise, |e| e.steps[g].encode());
                 sim.set(&format!("step_{g}"), word.into());
             }
-            for (g, addresses) in past[0].iter().flat_map(|e| e.addresses.iter().enumerate()) {
+            for (g, addresses) in past[2].iter().flat_map(|e| e.addresses.iter().enumerate()) {
                 for (bank, address) in addresses.iter().enumerate() {
                     assert_eq!(sim.get(&format!("addr_{bank}_{g}")), *address, "bank {bank}");
                 }
@@ -233,15 +234,16 @@ fn check_layer(sim: &mut Simulator, layer: &Layer, seed: &mut u64) {
                 sim.set(&format!("word_{b}"), words[b]);
                 sim.set(&format!("image_{b}"), images[b]);
             }
-            check_tokens(sim, layer, past[2].as_ref());
+            check_tokens(sim, layer, past[5].as_ref());
             for (row, word) in shown.iter().flat_map(|rows| rows.iter().enumerate()) {
                 assert_eq!(sim.get(&format!("a_{row}")), *word, "row {row}");
             }
-            shown = past[1].as_ref().map(|e| {
-                let from_map = |r| layer.operand(r, &e.steps, &words);
+            shown = past[4].as_ref().map(|e| {
+                let from_map = |r| layer.operand(r, &e.steps, &words_before);
                 let rows = images.iter().enumerate();
                 rows.map(|(r, word)| if layer.image { *word } else { from_map(r) }).collect()
             });
+            words_before = words;
             past.rotate_right(1);
             let words = (0..layer.taps).map(|_| random_step(seed)).collect();
             past[0] = issue.then(|| Expected { first, last, ..layer.expect(words, t, xt) });

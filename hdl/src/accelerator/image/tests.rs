@@ -123,7 +123,7 @@ impl Image {
         sim.set("load", 1);
         sim.step();
         sim.set("load", 0);
-        let mut past: [Option<Issued>; 2] = [None, None];
+        let mut past: [Option<Issued>; 5] = [None; 5];
         let tiles = self.tiles();
         let lines = self.lines(y0);
         for tile in 0..2 * lines * tiles {
@@ -140,7 +140,7 @@ impl Image {
                 let word = past[0].map_or(!0, |issued| issued.step.encode());
                 sim.set("step_word", word.into());
                 for r in 0..self.array.rows {
-                    let Some(issued) = past[1] else { break };
+                    let Some(issued) = past[4] else { break };
                     let word = sim.get_words(&format!("row_{r}"));
                     let word = word.iter().rev().fold(0, |high, low| high << 64 | u128::from(*low));
                     let expected = if source_image { self.word(issued, r) } else { 0 };
@@ -148,7 +148,8 @@ impl Image {
                 }
                 sim.step();
                 let step = self.random_step(seed);
-                past = [(at < n_steps).then_some(Issued { step, y, xt }), past[0]];
+                past.rotate_right(1);
+                past[0] = (at < n_steps).then_some(Issued { step, y, xt });
             }
         }
         sim.set("tile_end", 0);

@@ -272,10 +272,10 @@ impl Model {
         if let Some(step) = step.filter(|_| issue) {
             for column in 0..self.sizes.cols {
                 let word = self.word(step.stream, step.word, column);
-                self.expected.push((self.cycle + 3 + u64::from(column), column, word));
+                self.expected.push((self.cycle + 6 + u64::from(column), column, word));
             }
             if step.stream && step.last_tile {
-                self.free_from.push(self.cycle + u64::from(self.sizes.cols) + 1);
+                self.free_from.push(self.cycle + u64::from(self.sizes.cols) + 3);
             }
         }
         let now = self.cycle;

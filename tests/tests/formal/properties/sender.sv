@@ -78,10 +78,18 @@ module sender_check #(parameter COLS = 4, COLUMN_BITS = 2) (
       if (\dut.ending ) assert (!\dut.reading );
     end
   end
+  // A logit is compared in the cycle after that of its beat.
+  (* hierconn *) wire \dut.pending ;
+  (* hierconn *) wire \dut.better ;
+  (* hierconn *) wire [31:0] \dut.sent_logit ;
+  (* hierconn *) wire [15:0] \dut.sent_index ;
   (* hierconn *) wire [31:0] \dut.best ;
-  (* hierconn *) wire [15:0] \dut.class_q ;
-  always @* if (begun && sending && n != 0)
-    assert (\dut.best == best && \dut.class_q == class);
+  (* hierconn *) wire [15:0] \dut.best_index ;
+  always @* if (begun && sending && n != 0) begin
+    assert ((\dut.better ? \dut.sent_logit : \dut.best ) == best);
+    assert ((\dut.better ? \dut.sent_index : \dut.best_index ) == class);
+    if (\dut.pending ) assert (\dut.sent_index == n - 16'd1);
+  end
 
   // Results of two words, whose class is neither the first nor the last one.
   reg middle = 0;
