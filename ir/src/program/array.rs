@@ -59,7 +59,7 @@ impl ArrayConfig {
 
     /// Pipeline stages of the nonlinearity: `N`.
     pub fn nonlinear_stages(&self) -> usize {
-        if self.extended { 3 } else { 0 }
+        if self.extended { 6 } else { 0 }
     }
 
     /// Pixels of an image window: `V`.
