@@ -1,9 +1,9 @@
 //! The array: matches of operands and weights (section 5.1 of microarchitecture.md).
 //!
 //! A step is executed at once for all rows and columns, in the cycle in which the sequencer
-//! issues it. The skew of rows and columns delays all results alike (section 5.2), and the
-//! operand words are those of the cycle after the issue, so nothing visible is lost: `post` sees
-//! the sums with the times of the page.
+//! issues it. The skew of rows and columns delays all results alike (section 5.2), and the maps are
+//! first brought to what they hold three cycles later, when the operand words are read, so nothing
+//! visible is lost: `post` sees the sums with the times of the page.
 //!
 //! Narrow columns share 64-bit words: matches are counted in fields of `field_bits` bits and
 //! carried over to the accumulators before these double, at the end of a tile, and before a field

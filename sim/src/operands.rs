@@ -1,7 +1,8 @@
 //! What the rows of the array meet in a step: words of a map, or bits of the image.
 //!
-//! Sections 4.1 and 4.2 of microarchitecture.md. The operand words are those of the cycle after
-//! the issue. Words are repeated in every field of 64 bits, as `array` counts them.
+//! Sections 4.1 and 4.2 of microarchitecture.md. Here a step reads the memories as they are; that
+//! they are as of the cycle in which the hardware reads, the caller sees to. Words are repeated in
+//! every field of 64 bits, as `array` counts them.
 
 use crate::array::GROUP;
 use crate::memory::Memories;

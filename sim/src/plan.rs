@@ -14,6 +14,13 @@ use heartbit_ir::program::{
     ArrayConfig, Header, Join, LaneMemory, LayerDescriptor, Parameter, Program,
 };
 
+/// Cycles from a step to the last one whose writes it sees: in the next one, `t + 3`, the memories
+/// of its operands are addressed.
+pub(crate) const SEEN_BY_STEP: u64 = 2;
+/// Cycles from D0 of a beat to the last one whose writes it sees: in the next one, D2, the stream
+/// memory is addressed.
+pub(crate) const SEEN_BY_BEAT: u64 = 1;
+
 /// One layer, ready to run.
 #[derive(Clone, Debug)]
 pub(crate) struct LayerPlan {
@@ -73,9 +80,9 @@ pub(crate) struct Plan {
     /// `G`.
     pub(crate) slices: usize,
     /// Cycles from the last step of a tile to row `R-1` at the post-processing:
-    /// `P + R + 3 + C - 1`.
+    /// `P + R + 6 + C - 1`.
     pub(crate) drain_delay: u64,
-    /// Cycles from D0 of the last read to the first write: `4 + N`.
+    /// Cycles from D0 of the last read to the first write: `7 + N`.
     pub(crate) write_delay: u64,
     /// Image size and classes.
     pub(crate) header: Header,
@@ -112,8 +119,8 @@ impl Plan {
             write_beats: array.write_beats(),
             slice_bits: array.slice_bits(),
             slices: array.slices_per_word(),
-            drain_delay: (array.popcount_latency() + array.rows + 3 + array.cols - 1) as u64,
-            write_delay: 4 + array.nonlinear_stages() as u64,
+            drain_delay: (array.popcount_latency() + array.rows + 6 + array.cols - 1) as u64,
+            write_delay: 7 + array.nonlinear_stages() as u64,
             header: program.header,
             layers: plan_layers(program, extent.weight),
             field_bits,

@@ -2,8 +2,9 @@
 //!
 //! Sections 5.2 and 5.3 of microarchitecture.md. A tile waits here from its last step on; each of
 //! its rows is processed when the first of its writes becomes due, highest row first, and every
-//! read and write carries the cycle of the page: a stream read in cycle `t` sees the writes of
-//! cycles before `t`, and so do the array's reads, for which [`Post::advance`] is called first.
+//! read and write carries the cycle of the page: a read in cycle `t` sees the writes of cycles
+//! before `t`. The array reads some cycles after the issue of a step; [`Post::advance`] is called
+//! first, with the last cycle that the step sees.
 //!
 //! Tiles carry their layer, since the array may step the next layer while rows of the one before
 //! are processed. The results of a layer are final when the first row of another one is processed:
@@ -71,7 +72,7 @@ impl<'a> Context<'a> {
 struct Pixel {
     /// D0 of its first beat.
     shown: u64,
-    /// D4+N of the beat `reads - 1`, in which its first results are written.
+    /// D7+N of the beat `reads - 1`, in which its first results are written.
     written: u64,
     ct: usize,
     y: usize,

@@ -21,7 +21,7 @@ pub(crate) struct Port {
     words: usize,
     /// Beats of a word: `C / W`.
     beats: usize,
-    /// Cycles from a step until its word is free: `C + 1`.
+    /// Cycles from a step until its word is free: [`held`].
     held: u64,
     /// Words of the sequence.
     sequence: u64,
@@ -39,7 +39,7 @@ impl Port {
         (sequence > 0).then(|| Self {
             words: ring.words,
             beats: cols / ring.port_cols,
-            held: cols as u64 + 1,
+            held: held(cols),
             sequence: sequence as u64,
             latency: stream.slots.latency,
             pauses: pauses(&stream.slots),
@@ -52,6 +52,12 @@ impl Port {
         let at = (cycle - self.latency) % self.pauses.len() as u64;
         cycle + self.pauses[usize::try_from(at).expect("bug: below a length")]
     }
+}
+
+/// Cycles from a step until its word is free: `C + 3`. In that cycle the last column reads it; a
+/// beat that is accepted then is written in the next one.
+pub(crate) fn held(cols: usize) -> u64 {
+    cols as u64 + 3
 }
 
 /// Cycles from each one of a pattern, which has a slot, until the next slot: 0 in a slot.

@@ -5,7 +5,7 @@ use crate::check::check;
 use crate::error::Error;
 use crate::image::channels;
 use crate::memory::Memories;
-use crate::plan::{LayerPlan, Plan};
+use crate::plan::{LayerPlan, Plan, SEEN_BY_STEP};
 use crate::post::Post;
 use crate::ring::Ring;
 use crate::sequencer::{Cycle, Issue, Sequencer};
@@ -144,9 +144,9 @@ impl Simulator {
             match cycle {
                 Cycle::Idle => break,
                 Cycle::Issue(at) => {
-                    // The words are read in cycle `now + 1`, after the writes up to `now`, which
-                    // may be those of the layer before.
-                    post.advance(now, plan, memories, &mut execution.layers);
+                    // The words are read in cycle `now + 3`, after the writes up to `now + 2`,
+                    // which may be those of the layer before. All are of tiles that `post` has.
+                    post.advance(now + SEEN_BY_STEP, plan, memories, &mut execution.layers);
                     array.step(plan, &plan.layers[at.layer], &at, memories);
                     observe(&at, array);
                     if at.last {

@@ -4,7 +4,7 @@
 use super::layer::Layer;
 use super::{Extent, at_least, at_most, exactly};
 use crate::error::Error;
-use crate::ring::pauses;
+use crate::ring::{held, pauses};
 use heartbit_ir::program::{LaneMemory, Program, WeightRing, WeightStream};
 
 /// The ring, the slots and the number of columns; words are counted by [`check_columns`].
@@ -91,7 +91,7 @@ pub(super) fn longest_wait(program: &Program) -> u64 {
     };
     let pause = pauses(&stream.slots).into_iter().max().unwrap_or(0);
     let (cols, beats) = (program.array.cols, program.array.cols / ring.port_cols);
-    beats as u64 * (pause + 1) + cols as u64
+    beats as u64 * (pause + 1) + held(cols) - 1
 }
 
 impl Layer<'_> {

@@ -10,14 +10,18 @@ use crate::error::Error;
 use crate::plan::{reads, tile_rows, writes};
 use crate::sequencer::FETCH_CYCLES;
 
-/// Shortest gap between two layers: the next front is addressed, and its fields stand.
-const FRONT_CYCLES: u64 = 11;
-/// Shortest `drain_wait`: the cycles in which the next front is addressed.
-const FRONT_ADDRESSES: u64 = 9;
+/// Cycles of a gap before the next front is addressed.
+const BEFORE_FRONT: u64 = 3;
+/// Shortest `drain_wait`: the cycles of a gap until the next front is addressed.
+const FRONT_ADDRESSES: u64 = 12;
+/// Shortest gap between two layers: the fields of the next front stand, and what the sequencer
+/// derives from them.
+const FRONT_CYCLES: u64 = 15;
 /// Cycles in which the next results half is addressed.
-const RESULTS_ADDRESSES: u128 = 12;
-/// Cycles from the first of them until its fields stand and its counters begin.
-const RESULTS_CYCLES: u64 = 13;
+const RESULTS_ADDRESSES: u64 = 12;
+/// Cycles from the first of them until the first tile of the next layer may be drained, `P + R`
+/// cycles after its steps.
+const RESULTS_CYCLES: u64 = 11;
 
 impl Layer<'_> {
     /// Rules of a layer alone: drains of its tiles must not overlap, and all must be written when
@@ -39,14 +43,14 @@ impl Layer<'_> {
         }
         let latency = array.popcount_latency() + array.rows + array.cols + array.nonlinear_stages();
         let gaps = u64::from(d.tile_gap) + u64::from(d.col_gap);
-        let written = (drain + latency as u64 + 5 + pooling).saturating_sub(gaps);
+        let written = (drain + latency as u64 + 11 + pooling).saturating_sub(gaps);
         let wait = d.drain_wait.into();
         self.at_least("drain_wait", wait, written.max(FRONT_ADDRESSES))?;
         let gap = d.layer_gap.into();
         if d.flags.last_layer {
             return self.at_least("layer_gap (of the last layer)", gap, wait);
         }
-        let counted = (array.rows + array.popcount_latency() + 2) as u64;
+        let counted = (array.rows + array.popcount_latency() + 5) as u64;
         self.at_least("layer_gap", gap, counted.max(FRONT_CYCLES))
     }
 
@@ -58,7 +62,7 @@ impl Layer<'_> {
         let filled = (array.popcount_latency() + array.rows) as u64 + u64::from(next.d.steps);
         let limit = (wait + RESULTS_CYCLES).saturating_sub(filled);
         self.at_least("layer_gap (until the next layer is drained)", gap, limit)?;
-        let limit = (u128::from(wait) + RESULTS_ADDRESSES).saturating_sub(next.run());
+        let limit = u128::from(wait + RESULTS_ADDRESSES - BEFORE_FRONT).saturating_sub(next.run());
         self.at_least("layer_gap (until the next layer ends)", gap, saturate(limit))
     }
 

@@ -1,6 +1,6 @@
 //! A line of results of one block of columns: from `x` to `y`, `r`, `v`, bits and levels.
 //!
-//! Cycles D1 to D3+N of section 5.3 of microarchitecture.md, one plain loop a stage, which the
+//! Cycles D2 to D6+N of section 5.3 of microarchitecture.md, one plain loop a stage, which the
 //! instruction set vectorises.
 
 #![expect(clippy::inline_always, reason = "inlined into functions for an instruction set")]
@@ -103,7 +103,7 @@ impl Task for Line<'_> {
 }
 
 impl Line<'_> {
-    /// Cycles D1 and D2.
+    /// Cycles D2 to D4.
     #[inline(always)]
     fn scale(&mut self) {
         let (shift, y) = (self.shift, &mut *self.made.y);
@@ -140,7 +140,7 @@ impl Line<'_> {
         }
     }
 
-    /// Cycle D3.
+    /// Cycles D5 and D6.
     #[inline(always)]
     fn join(&mut self) {
         let (clip, stream) = (self.clip, &mut *self.made.stream);
@@ -165,7 +165,7 @@ impl Line<'_> {
 }
 
 impl LineBend<'_> {
-    /// Cycles D3+1 to D3+3: `v`.
+    /// Cycles D6+1 to D6+5: `v`.
     #[inline(always)]
     fn run(&self, stream: &[i16], value: &mut [i16]) {
         let (shift, half) = (self.shift, 1 << self.shift >> 1);

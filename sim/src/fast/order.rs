@@ -10,7 +10,7 @@
 //! The cycles of the layers are counted on the way.
 
 use crate::error::Error;
-use crate::plan::{LayerPlan, Plan};
+use crate::plan::{LayerPlan, Plan, SEEN_BY_BEAT, SEEN_BY_STEP};
 use crate::sequencer::{Cycle, Issue, Sequencer};
 use crate::step::{Op, Source};
 use heartbit_ir::program::Join;
@@ -100,7 +100,7 @@ impl<'a> Trace<'a> {
             match cycle {
                 Cycle::Idle => break,
                 Cycle::Issue(at) => {
-                    commit(&mut maps, now, &mut self.activation);
+                    commit(&mut maps, now + SEEN_BY_STEP, &mut self.activation);
                     let sum = self.read_step((at.layer, at.step), (at.t, at.xt));
                     let sums = &mut self.reads[layer].steps[at.ct];
                     *sums = sums.wrapping_add(sum);
@@ -133,7 +133,7 @@ impl<'a> Trace<'a> {
             let written = shown + layer.reads - 1 + plan.write_delay;
             let pixel = (at.t * layer.lines + line, at.xt * plan.rows + column);
             for beat in 0..layer.reads {
-                commit(streams, shown + beat, &mut self.stream);
+                commit(streams, shown + beat + SEEN_BY_BEAT, &mut self.stream);
                 self.read_stream(at.layer, at.ct, pixel, beat);
             }
             let later = |first: u64, (i, (at, tag)): (usize, (usize, u64))| Write {

@@ -1,4 +1,4 @@
-//! Cycles D0 to D3+N: from matches to `z`, `y`, `r`, `v`, the result bit and the level.
+//! Cycles D0 to D6+N: from matches to `z`, `y`, `r`, `v`, the result bit and the level.
 
 use super::{Context, Pixel, Tile};
 use heartbit_ir::program::{LayerDescriptor, LayerOutput, Parameter};
@@ -91,7 +91,7 @@ impl Results {
         }
     }
 
-    /// D1 to D3: `y` and `r`.
+    /// D2 to D6: `y` and `r`.
     fn scale(&mut self, shortcut: &[i32], parameters: &[Parameter], d: &LayerDescriptor) {
         let clip = i64::from(d.clip);
         for (c, parameter) in parameters.iter().enumerate() {
@@ -103,7 +103,7 @@ impl Results {
         }
     }
 
-    /// D3+1 to D3+3: `v` and the result bit.
+    /// D6+1 to D6+6: `v` and the result bit.
     fn nonlinear(&mut self, parameters: &[Parameter], d: &LayerDescriptor) {
         let half = if d.value_shift == 0 { 0 } else { 1i64 << (d.value_shift - 1) };
         let clip = i64::from(d.value_clip);

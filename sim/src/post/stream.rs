@@ -2,6 +2,7 @@
 
 use super::{Context, Pixel};
 use crate::memory::{Memories, StreamAddress};
+use crate::plan::SEEN_BY_BEAT;
 use heartbit_ir::program::{Join, LayerDescriptor};
 use std::collections::VecDeque;
 
@@ -24,7 +25,7 @@ impl Streams {
         self.writes.len()
     }
 
-    /// Cycles D1 and D2: reads the stream, beat by beat.
+    /// Cycles D2 to D4: reads the stream, beat by beat.
     pub(super) fn read_shortcut(&mut self, pixel: &Pixel, to: &mut Context<'_>) {
         self.shortcut.fill(0);
         let (d, cols) = (&to.layer.d, to.plan.cols);
@@ -35,13 +36,13 @@ impl Streams {
         match d.shortcut.join {
             Join::None => {}
             Join::Add => {
-                self.commit(pixel.shown, to.memories);
+                self.commit_seen(pixel, 0, to.memories);
                 let stride = d.shortcut.stride();
                 self.sum(live, input(d, pixel.ct, stride * pixel.y, stride * pixel.x), to);
             }
             Join::Average => {
                 for beat in 0..2 {
-                    self.commit(pixel.shown + beat as u64, to.memories);
+                    self.commit_seen(pixel, beat, to.memories);
                     for right in 0..2 {
                         let (y, x) = (2 * pixel.y + beat, 2 * pixel.x + right);
                         self.sum(live, input(d, pixel.ct, y, x), to);
@@ -51,6 +52,11 @@ impl Streams {
             }
             Join::Extreme => self.read_extreme(live, pixel, to),
         }
+    }
+
+    /// Performs the writes that a beat of a pixel sees.
+    fn commit_seen(&mut self, pixel: &Pixel, beat: usize, memories: &mut Memories) {
+        self.commit(pixel.shown + beat as u64 + SEEN_BY_BEAT, memories);
     }
 
     fn sum(&mut self, live: usize, at: StreamAddress, to: &Context<'_>) {
@@ -69,7 +75,7 @@ impl Streams {
         };
         let mut first = true;
         for beat in 0..window * window {
-            self.commit(pixel.shown + beat as u64, to.memories);
+            self.commit_seen(pixel, beat, to.memories);
             let y = inside(stride * pixel.y + beat / window, above, d.in_height);
             let x = inside(stride * pixel.x + beat % window, left, d.in_width);
             let (Some(y), Some(x)) = (y, x) else { continue };

@@ -70,13 +70,17 @@ pub(crate) fn two_layers(kind: Kind, (rows, cols): (usize, usize), gap: u16) -> 
         Kind::Flat => (first.flags.write_bits, first.flags.out_flat) = (true, true),
     }
     let beats = if kind == Kind::Levels { 8 } else { 1 };
-    let nonlinear = if program.array.extended { 3 } else { 0 };
+    let nonlinear = if program.array.extended { 6 } else { 0 };
     let wait = |steps: usize, beats: usize| {
         let gap = (rows * beats).saturating_sub(steps);
         let small = |n: usize| u16::try_from(n).expect("small");
-        (small(gap), small(rows * beats + 1 + rows + cols + 5 + nonlinear - gap))
+        (small(gap), small(rows * beats + 1 + rows + cols + 11 + nonlinear - gap))
     };
     (first.tile_gap, first.drain_wait) = wait(8, beats);
+    if let Kind::Pool(shift) = kind {
+        first.drain_wait += u16::try_from(shift + 1 + 8).expect("small");
+        first.drain_wait -= first.col_gap;
+    }
     first.layer_gap = gap;
     second.flags.source_image = false;
     (second.steps, second.step_base, second.weight_base, second.param_base) = (STEPS, 8, 8, 1);
@@ -107,16 +111,17 @@ fn check_fast(program: &Program, expected: &Execution, stale: bool) {
     }
 }
 
-/// Gaps of `low..=high` cycles: a step sees the map from cycle `written` of the gap on, the first
-/// one is in cycle `gap`.
+/// Gaps of `low..=high` cycles: the map is written in cycle `written` of the gap, steps see it from
+/// the cycle on that is two earlier, and the first one is in cycle `gap`.
 #[track_caller]
 fn check_gaps(kind: Kind, size: (usize, usize), written: u16, (low, high): (u16, u16)) {
-    assert!(low < written && written <= high, "{kind:?}: the gaps must matter");
+    let seen = written - 2;
+    assert!(low < seen && seen <= high, "{kind:?}: the gaps must matter");
     for gap in low..=high {
         let program = two_layers(kind, size, gap);
         let execution = run(&program);
-        check_fast(&program, &execution, gap < written);
-        let stale = i32::from(written.saturating_sub(gap).min(STEPS));
+        check_fast(&program, &execution, gap < seen);
+        let stale = i32::from(seen.saturating_sub(gap).min(STEPS));
         let sum = i32::from(STEPS) - 2 * stale;
         assert_eq!(execution.logits, [sum], "{kind:?} after a gap of {gap} cycles");
         assert_eq!(execution.layers[1].sums, vec![sum; size.1]);
@@ -131,34 +136,34 @@ fn check_gaps(kind: Kind, size: (usize, usize), written: u16, (low, high): (u16,
 }
 
 #[test]
-fn bits_are_read_from_the_cycle_on_in_which_they_are_written() {
-    // Row 0 of two is written 2 + 1 + 2 + 4 + 5 cycles after the last step, that is in cycle 13
-    // of the gap. The front needs 11 cycles.
-    check_gaps(Kind::Bits, (2, 4), 13, (11, 16));
-    // 1 + 1 + 1 + 4 + 5 + 3 of flattened bits.
-    check_gaps(Kind::Flat, (1, 4), 14, (11, 16));
-    // 8 + 1 + 8 + 1 + 5; the front needs 11.
-    check_gaps(Kind::Bits, (8, 1), 22, (11, 24));
+fn bits_are_read_in_the_cycle_after_the_one_in_which_they_are_written() {
+    // Row 0 of two is written 2 + 1 + 2 + 4 + 11 cycles after the last step, that is in cycle 19
+    // of the gap. The front needs 15 cycles.
+    check_gaps(Kind::Bits, (2, 4), 19, (15, 20));
+    // 1 + 1 + 1 + 4 + 11 + 6 of flattened bits.
+    check_gaps(Kind::Flat, (1, 4), 23, (15, 24));
+    // 8 + 1 + 8 + 1 + 11; the front needs 15.
+    check_gaps(Kind::Bits, (8, 1), 28, (15, 30));
 }
 
 #[test]
-fn level_planes_are_read_from_the_cycle_on_in_which_the_last_is_written() {
-    // 8·8 + 1 + 8 + 4 + 5 + 3 cycles after the last step, 56 of them in the gap after the tile.
-    check_gaps(Kind::Levels, (8, 4), 28, (11, 30));
-    // 8 + 1 + 1 + 4 + 5 + 3, without such a gap.
-    check_gaps(Kind::Levels, (1, 4), 21, (11, 24));
+fn level_planes_are_read_in_the_cycle_after_the_one_in_which_the_last_is_written() {
+    // 8·8 + 1 + 8 + 4 + 11 + 6 cycles after the last step, 56 of them in the gap after the tile.
+    check_gaps(Kind::Levels, (8, 4), 37, (15, 39));
+    // 8 + 1 + 1 + 4 + 11 + 6, without such a gap.
+    check_gaps(Kind::Levels, (1, 4), 30, (15, 32));
 }
 
 #[test]
-fn pooled_planes_are_read_from_the_cycle_on_in_which_the_last_is_written() {
-    // The last pixel is written 16 + 1 + 16 + 4 + 5 + 3 cycles after the last step, the first plane
-    // `shift + 2` cycles later and the last one 7 more; 8 + 48 cycles pass in the gaps after the
-    // tiles. The front needs 16 + 1 + 2 cycles.
-    let written = |shift: u16| 45 + shift + 2 + 7 - 57;
-    check_gaps(Kind::Pool(31), (16, 4), written(31), (19, 30));
-    check_gaps(Kind::Pool(24), (16, 4), written(24), (19, 30));
+fn pooled_planes_are_read_in_the_cycle_after_the_one_in_which_the_last_is_written() {
+    // The last pixel is written 16 + 1 + 16 + 4 + 11 + 6 cycles after the last step, the first
+    // plane `shift + 2` cycles later and the last one 7 more; 8 + 48 cycles pass in the gaps after
+    // the tiles. The front needs 16 + 1 + 5 cycles.
+    let written = |shift: u16| 54 + shift + 2 + 7 - 57;
+    check_gaps(Kind::Pool(31), (16, 4), written(31), (22, 38));
+    check_gaps(Kind::Pool(24), (16, 4), written(24), (22, 32));
     // The levels are recorded for the layer that made them.
-    let execution = run(&two_layers(Kind::Pool(31), (16, 4), 19));
+    let execution = run(&two_layers(Kind::Pool(31), (16, 4), 22));
     assert_eq!(execution.layers[0].pooled, [128; 4]);
     assert_eq!(execution.layers[1].pooled, [0; 0]);
 }
@@ -172,7 +177,7 @@ fn passes_of_one_tile_follow_each_other() {
         let image = ImageStep { n_rows: 1, ..ImageStep::default() };
         let off = Step { off: true, ..Step::default() };
         program.steps[0] = [vec![image.encode(); 8], vec![off.encode(); 32]].concat();
-        let wait = rows + 1 + rows + 4 + 5 + if extended { 3 } else { 0 };
+        let wait = rows + 1 + rows + 4 + 11 + if extended { 6 } else { 0 };
         // The stream is 3 after the stem.
         program.parameters =
             vec![vec![Parameter { bias: 3, ..Parameter::default() }, Parameter::default()]; 4];
@@ -184,7 +189,7 @@ fn passes_of_one_tile_follow_each_other() {
         pass.shortcut = Shortcut { join: Join::Add, ..Shortcut::default() };
         (pass.shortcut_channels, pass.steps, pass.last_lanes) = (4, 1, 0);
         pass.tile_gap = u16::try_from(rows - 1).expect("small");
-        pass.drain_wait = u16::try_from(wait + 1 - rows).expect("small").max(9);
+        pass.drain_wait = u16::try_from(wait + 1 - rows).expect("small").max(12);
         pass.param_base = 0;
         let mut last = pass;
         last.layer_gap = last.drain_wait;
@@ -194,7 +199,7 @@ fn passes_of_one_tile_follow_each_other() {
         for d in &mut program.layers[..4] {
             // K' = 1 and Run' = R.
             let wait = usize::from(d.drain_wait);
-            let gap = 11.max(rows + 1 + 2).max(wait + 13 - 1 - 1 - rows).max(wait + 12 - rows);
+            let gap = 15.max(rows + 1 + 5).max(wait + 11 - 1 - 1 - rows).max(wait + 9 - rows);
             d.layer_gap = u16::try_from(gap).expect("small");
         }
         let execution = run(&program);

@@ -23,7 +23,7 @@ pub(super) fn schedule(array: &ArrayConfig, d: &mut LayerDescriptor) {
         d.col_gap = small((pooling + drain).saturating_sub(period(d)));
     }
     let gaps = usize::from(d.tile_gap) + usize::from(d.col_gap);
-    d.drain_wait = small((written(array, d) + pooling).saturating_sub(gaps).max(9));
+    d.drain_wait = small((written(array, d) + pooling).saturating_sub(gaps).max(12));
     if d.flags.last_layer {
         d.layer_gap = d.drain_wait;
     }
@@ -39,16 +39,17 @@ pub(super) fn layer_gap(
     let filled = array.popcount_latency() + array.rows;
     let wait = usize::from(before.drain_wait);
     let fetched = [
-        11,
-        filled + 2,
-        (wait + 13).saturating_sub(usize::from(after.steps) + filled),
-        (wait + 12).saturating_sub(run(after)),
+        15,
+        filled + 5,
+        (wait + 11).saturating_sub(usize::from(after.steps) + filled),
+        (wait + 9).saturating_sub(run(after)),
     ];
     let gap = fetched.into_iter().max().expect("four");
     small(first_reads(array, after, steps).into_iter().fold(gap, |gap, read| {
-        // The line is written in cycle `ready - run(before)` of the gap.
+        // The line is written in cycle `ready - run(before)` of the gap; a step sees what is
+        // written in its cycle and the next two.
         let ready = ready(array, before, &read);
-        gap.max(ready.saturating_sub(run(before) + read.cycle))
+        gap.max(ready.saturating_sub(run(before) + read.cycle + 2))
     }))
 }
 
@@ -64,9 +65,9 @@ fn beats(array: &ArrayConfig, d: &LayerDescriptor) -> usize {
 
 /// Cycles from the last step of a tile to its last write.
 fn written(array: &ArrayConfig, d: &LayerDescriptor) -> usize {
-    let nonlinear = if array.extended { 3 } else { 0 };
+    let nonlinear = if array.extended { 6 } else { 0 };
     let skew = array.popcount_latency() + array.rows + array.cols;
-    array.rows * beats(array, d) + skew + 5 + nonlinear
+    array.rows * beats(array, d) + skew + 11 + nonlinear
 }
 
 fn period(d: &LayerDescriptor) -> usize {

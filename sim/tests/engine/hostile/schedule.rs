@@ -6,28 +6,31 @@ use heartbit_ir::program::LayerDescriptor;
 
 #[test]
 fn results_that_are_not_written_when_the_wait_ends_are_named() {
-    // 1 + 1 + 1 + 1 + 5, and 3 stages of the nonlinearity.
+    // 1 + 1 + 1 + 1 + 11, and 6 stages of the nonlinearity.
     let change = |d: &mut LayerDescriptor, wait| (d.drain_wait, d.layer_gap) = (wait, wait);
-    check_rejected(|p| change(&mut p.layers[0], 8), "layer 0: drain_wait is 8, must be at least 9");
+    check_rejected(
+        |p| change(&mut p.layers[0], 14),
+        "layer 0: drain_wait is 14, must be at least 15",
+    );
     check_layer(
         |d| {
             d.tile_gap = 0;
-            change(d, 11);
+            change(d, 20);
         },
-        "layer 0: drain_wait is 11, must be at least 12",
+        "layer 0: drain_wait is 20, must be at least 21",
     );
-    // A gap after the tile counts, down to 9 cycles in all.
+    // A gap after the tile counts, down to 12 cycles in all.
     check_layer(
         |d| {
             d.tile_gap = 2;
-            change(d, 9);
+            change(d, 18);
         },
-        "layer 0: drain_wait is 9, must be at least 10",
+        "layer 0: drain_wait is 18, must be at least 19",
     );
-    check_layer(|d| change(d, 8), "layer 0: drain_wait is 8, must be at least 9");
+    check_layer(|d| change(d, 11), "layer 0: drain_wait is 11, must be at least 12");
     check_rejected(
-        |p| p.layers[0].layer_gap = 8,
-        "layer 0: layer_gap (of the last layer) is 8, must be at least 9",
+        |p| p.layers[0].layer_gap = 14,
+        "layer 0: layer_gap (of the last layer) is 14, must be at least 15",
     );
     check_layer(
         |d| {
@@ -47,24 +50,24 @@ fn gaps_too_short_for_the_next_front_are_named() {
     let program = || two_layers(Kind::Bits, (2, 4), 30);
     check_error(
         program(),
-        |p| p.layers[0].layer_gap = 10,
-        "layer 0: layer_gap is 10, must be at least 11",
+        |p| p.layers[0].layer_gap = 14,
+        "layer 0: layer_gap is 14, must be at least 15",
     );
-    // With 16 rows the count column needs `fan_in` for longer: 16 + 1 + 2.
+    // With 16 rows the count column needs `fan_in` for longer: 16 + 1 + 5.
     let tall = two_layers(Kind::Bits, (16, 4), 60);
     check_error(
         tall,
-        |p| p.layers[0].layer_gap = 18,
-        "layer 0: layer_gap is 18, must be at least 19",
+        |p| p.layers[0].layer_gap = 21,
+        "layer 0: layer_gap is 21, must be at least 22",
     );
 }
 
 #[test]
 fn gaps_too_short_for_the_next_results_are_named() {
-    // 20 + 13 - K - 3 with a short `Run`, which begins after a long gap.
+    // 26 + 11 - K - 3 with few steps, 26 + 9 - Run with a short `Run`.
     let change = |steps, tile_gap, layer_gap| {
         move |p: &mut heartbit_ir::program::Program| {
-            (p.layers[0].drain_wait, p.layers[0].layer_gap) = (20, layer_gap);
+            (p.layers[0].drain_wait, p.layers[0].layer_gap) = (26, layer_gap);
             let d = &mut p.layers[1];
             (d.steps, d.tile_gap) = (steps, tile_gap);
         }
@@ -72,15 +75,15 @@ fn gaps_too_short_for_the_next_results_are_named() {
     let program = || two_layers(Kind::Bits, (2, 4), 30);
     check_error(
         program(),
-        change(5, 20, 24),
-        "layer 0: layer_gap (until the next layer is drained) is 24, must be at least 25",
+        change(5, 20, 28),
+        "layer 0: layer_gap (until the next layer is drained) is 28, must be at least 29",
     );
     check_error(
         program(),
-        change(16, 0, 15),
-        "layer 0: layer_gap (until the next layer ends) is 15, must be at least 16",
+        change(16, 0, 18),
+        "layer 0: layer_gap (until the next layer ends) is 18, must be at least 19",
     );
-    for (steps, tile_gap, layer_gap) in [(5, 20, 25), (16, 0, 16)] {
+    for (steps, tile_gap, layer_gap) in [(5, 20, 29), (16, 0, 19)] {
         let mut program = program();
         change(steps, tile_gap, layer_gap)(&mut program);
         program.layers[1].drain_wait = 60;

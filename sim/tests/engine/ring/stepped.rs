@@ -147,9 +147,9 @@ impl Stepped {
             return true;
         }
         if last_tile {
-            self.frees.push_back(self.cycle + self.cols as u64 + 1);
+            self.frees.push_back(self.cycle + self.cols as u64 + 3);
         }
-        self.reads.extend((0..self.cols).map(|c| (self.cycle + 1 + c as u64, c, word)));
+        self.reads.extend((0..self.cols).map(|c| (self.cycle + 4 + c as u64, c, word)));
         false
     }
 
