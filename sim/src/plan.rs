@@ -17,9 +17,9 @@ use heartbit_ir::program::{
 /// Cycles from a step to the last one whose writes it sees: in the next one, `t + 3`, the memories
 /// of its operands are addressed.
 pub(crate) const SEEN_BY_STEP: u64 = 2;
-/// Cycles from D0 of a beat to the last one whose writes it sees: in the next one, D2, the stream
+/// Cycles from D0 of a beat to the last one whose writes it sees: in the next one, D1, the stream
 /// memory is addressed.
-pub(crate) const SEEN_BY_BEAT: u64 = 1;
+pub(crate) const SEEN_BY_BEAT: u64 = 0;
 
 /// One layer, ready to run.
 #[derive(Clone, Debug)]
@@ -82,7 +82,7 @@ pub(crate) struct Plan {
     /// Cycles from the last step of a tile to row `R-1` at the post-processing:
     /// `P + R + 6 + C - 1`.
     pub(crate) drain_delay: u64,
-    /// Cycles from D0 of the last read to the first write: `7 + N`.
+    /// Cycles from D0 of the last read to the first write: `8 + N`.
     pub(crate) write_delay: u64,
     /// Image size and classes.
     pub(crate) header: Header,
@@ -120,7 +120,7 @@ impl Plan {
             slice_bits: array.slice_bits(),
             slices: array.slices_per_word(),
             drain_delay: (array.popcount_latency() + array.rows + 6 + array.cols - 1) as u64,
-            write_delay: 7 + array.nonlinear_stages() as u64,
+            write_delay: 8 + array.nonlinear_stages() as u64,
             header: program.header,
             layers: plan_layers(program, extent.weight),
             field_bits,

@@ -72,7 +72,7 @@ impl<'a> Context<'a> {
 struct Pixel {
     /// D0 of its first beat.
     shown: u64,
-    /// D7+N of the beat `reads - 1`, in which its first results are written.
+    /// D8+N of the beat `reads - 1`, in which its first results are written.
     written: u64,
     ct: usize,
     y: usize,

@@ -19,7 +19,7 @@ const FRONT_CYCLES: usize = FRONT_DELAY + FRONT_WORDS + 3;
 /// Words of the results.
 const RESULT_WORDS: usize = DESCRIPTOR_WORDS - FRONT_WORDS;
 /// Cycles from a tile's last step to its last write, beside those of the sizes of the array.
-const WRITE_TAIL: usize = 11;
+const WRITE_TAIL: usize = 12;
 /// Cycles from that of a step until it addresses the activation memory, less one: in such a cycle
 /// it sees what was written so many cycles after its own.
 const READ_LEAD: i64 = 2;

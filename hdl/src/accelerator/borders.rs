@@ -7,12 +7,12 @@
 //! | port         | dir | width | meaning                                                     |
 //! | ------------ | --- | ----- | ----------------------------------------------------------- |
 //! | `load`, `ct_end` | in | 1  | events of `position`, `D-1`                                 |
-//! | `x`, `y`     | in  | 17, 16 | position, `D-1`                                            |
+//! | `next_x`, `next_y` | in | 17, 16 | position, `D-2`                                       |
 //! | `param_base`, `out_height`, `out_width` | in | 16 | of the descriptor                   |
 //! | `top`, `bottom`, `left`, `right` | in | 2 | of the descriptor                           |
 //! | `param`      | out | 16    | word of the parameter columns, D0                           |
 //!
-//! Timing: the classes are registered, so `param` belongs to the cycle after its inputs.
+//! Timing: classes and `param` are registers.
 
 use crate::build::{Builder, Module, Sig};
 
@@ -28,8 +28,8 @@ pub(super) fn borders() -> Module {
     let ct_end = m.input("ct_end", 1, "last cycle of a column tile");
     let lines = Axis::inputs(&m, "top", "bottom", "out_height");
     let columns = Axis::inputs(&m, "left", "right", "out_width");
-    let y = m.input("y", 16, "line of the map");
-    let x = m.input("x", 17, "column of the map");
+    let y = m.input("next_y", 16, "line of the map, D-2");
+    let x = m.input("next_x", 17, "column of the map, D-2");
     let class_y = m.pipe("class_y", lines.class(y.zero_extend(17)));
     let class_x = m.pipe("class_x", columns.class(x));
 
@@ -39,8 +39,8 @@ pub(super) fn borders() -> Module {
     let next = *tile + classes.zero_extend(16);
     tile.next_when(load | ct_end, m.mux(load, base, next));
     let line = m.select(class_y, &multiples(&m, columns.classes)).zero_extend(16);
-    let column = m.pipe("tile_base_0", *tile) + class_x.zero_extend(16);
-    m.output("param", line + column, "word of the parameter columns");
+    let column = *tile + class_x.zero_extend(16);
+    m.output("param", m.pipe("param_0", line + column), "word of the parameter columns, D0");
     m.finish()
 }
 
@@ -127,13 +127,18 @@ mod tests {
         sim.set("load", 1);
         sim.step();
         sim.set("load", 0);
-        for ct in 0..3 {
-            for at in 0..height * width {
+        // The pixels of the cycles before: their class is known, and their word.
+        let mut past = [None; 2];
+        let pixels = (0..3).flat_map(|ct| (0..height * width).map(move |at| (ct, at)));
+        for now in pixels.map(Some).chain([None, None]) {
+            if let Some((_, at)) = now {
+                sim.set("next_y", (at / width) as u64);
+                sim.set("next_x", (at % width) as u64);
+            }
+            let ends = past[0].is_some_and(|(_, at)| at + 1 == height * width);
+            sim.set("ct_end", ends.into());
+            if let Some((ct, at)) = past[1] {
                 let (y, x) = (at / width, at % width);
-                sim.set("y", y as u64);
-                sim.set("x", x as u64);
-                sim.set("ct_end", u64::from(at + 1 == height * width));
-                sim.step();
                 // Not `Borders::class`: the page's words, once more.
                 let along = |at: usize, size: usize, before: u8, after: u8| {
                     let (before, after) = (usize::from(before), usize::from(after));
@@ -152,6 +157,8 @@ mod tests {
                 let word = (base + ct * n_y * n_x + class) % 65_536;
                 assert_eq!(sim.get("param"), word as u64, "{borders:?} at {y}, {x}");
             }
+            sim.step();
+            past = [now, past[0]];
         }
     }
 

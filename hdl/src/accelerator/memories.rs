@@ -6,7 +6,7 @@
 //! with the functions. The image memory is in `image`, with its input port; the parameters are in
 //! `parameters`.
 
-use super::sizes::{Ring, Sizes, delay};
+use super::sizes::{Ring, Sizes, delay, delay_control};
 use super::store::{Store, address_bits};
 use crate::build::{Builder, Module, Sig};
 
@@ -37,7 +37,7 @@ impl<'m> Load<'m> {
 ///
 /// | port           | dir | width        | meaning                                          |
 /// | -------------- | --- | ------------ | ------------------------------------------------ |
-/// | `bank_en`      | in  | `rows`       | banks that are written                           |
+/// | `bank_en`      | in  | `rows`       | banks that are written in the next cycle         |
 /// | `slice_en`     | in  | `slices`     | slices of them that are written                  |
 /// | `to`           | in  | 16           | write address                                    |
 /// | `bits`         | in  | `slice_bits` | the slice                                        |
@@ -45,10 +45,14 @@ impl<'m> Load<'m> {
 /// | `word_{b}`     | out | `lanes`      | its word, one cycle later; 0 above the slices    |
 pub(super) fn activations(sizes: &Sizes) -> Module {
     let m = Builder::new("activations", "Activation memory: banks of slices.");
+    // From here it is far to the banks.
     let bank_en = m.input("bank_en", sizes.rows, "banks that are written");
-    let slice_en = m.input("slice_en", sizes.slices, "slices that are written");
-    let to = m.input("to", 16, "write address");
-    let bits = m.input("bits", sizes.slice_bits, "slice");
+    let bank_en = delay_control(&m, "bank_en", bank_en, 1);
+    let later =
+        |name: &str, width: u32, doc: &str| m.pipe(&format!("{name}_q"), m.input(name, width, doc));
+    let slice_en = later("slice_en", sizes.slices, "slices that are written");
+    let to = later("to", 16, "write address");
+    let bits = later("bits", sizes.slice_bits, "slice");
     for b in 0..sizes.rows {
         let from: Vec<_> = (0..sizes.taps)
             .map(|g| m.input(&format!("addr_{b}_{g}"), 16, "read address"))
@@ -181,14 +185,15 @@ mod tests {
         let words = 8;
         let (slice_bits, slices) = (sizes.slice_bits as usize, sizes.slices as usize);
         let mut memory = vec![vec![0_u64; words]; rows];
+        // The write of the cycle before, which is made in this one.
+        let mut write = [0; 4];
         for _ in 0..300 {
             let mut random = |bits: usize| test_random(&mut seed) >> (64 - bits);
-            let (bank_en, slice_en) = (random(rows), random(slices));
-            let (to, bits) = (random(3), random(slice_bits));
-            sim.set("bank_en", bank_en);
-            sim.set("slice_en", slice_en);
-            sim.set("to", to);
-            sim.set("bits", bits);
+            let [bank_en, slice_en, to, bits] =
+                std::mem::replace(&mut write, [rows, slices, 3, slice_bits].map(&mut random));
+            for (name, value) in ["bank_en", "slice_en", "to", "bits"].iter().zip(write) {
+                sim.set(name, value);
+            }
             let addresses: Vec<Vec<u64>> =
                 (0..rows).map(|_| (0..taps).map(|_| random(3)).collect()).collect();
             for (b, addresses) in addresses.iter().enumerate() {

@@ -13,7 +13,8 @@
 //! | `q`          | out | 8     | level `clamp(sum + 128, 0, 255)`                     |
 //! | `level_bit`  | out | 1     | bit `plane` of it                                    |
 //!
-//! Timing: the sum changes at the end of the cycle of `accumulate` or `halve`.
+//! Timing: the sum changes at the end of the cycle of `accumulate` or `halve`, the level one cycle
+//! later.
 
 use super::arithmetic::{bit_of, level};
 use crate::build::{Builder, Module};
@@ -30,7 +31,7 @@ pub(super) fn pool() -> Module {
     let before = *sum & (!fresh).repeat(32);
     sum.next_when(accumulate | halve, m.mux(accumulate, before + v, sum.sar(1)));
 
-    let q = level(*sum);
+    let q = m.pipe("level_q", level(*sum));
     m.output("q", q, "level");
     m.output("level_bit", bit_of(q, plane), "bit of the plane");
     m.finish()
@@ -62,6 +63,7 @@ mod tests {
             sim.set("halve", 1);
             (0..shift).for_each(|_| sim.step());
             sim.set("halve", 0);
+            sim.step();
             let level = ((sum >> shift) + 128).clamp(0, 255).cast_unsigned();
             assert_eq!(sim.get("q"), level, "{sum} >> {shift}");
             for plane in 0..8 {

@@ -1,7 +1,8 @@
 //! Which pixel comes to the post-processing: the drain's own tile counters.
 //!
 //! Microarchitecture.md, section 5.2: they advance as in the sequencer, at the pace of the drain.
-//! All outputs are registers of the cycle before D0, `D-1`, so that addresses have that cycle.
+//! Outputs are registers of the cycle before D0, `D-1`, so that addresses have that cycle, or of
+//! the one before, `D-2`.
 //!
 //! | port         | dir | width | meaning                                                     |
 //! | ------------ | --- | ----- | ----------------------------------------------------------- |
@@ -20,6 +21,7 @@
 //! | `plane_end`  | out | 1     | last beat of the plane; extended only                       |
 //! | `row`        | out | ..    | `k mod (R/q)`, the place in its line of the tile            |
 //! | `x`, `y`, `ct` | out | 17, 16, 16 | position                                             |
+//! | `next_x`, `next_y` | out | 17, 16 | of `D-2`                                             |
 //! | `odd`        | out | 1     | the tile's number in its row of tiles is odd                |
 //! | `restart`    | out | 1     | the next cycle is beat 0, if it is a beat at all            |
 //! | `row_end`    | out | 1     | last cycle of a row; extended only                          |
@@ -99,6 +101,8 @@ pub(super) fn position(sizes: &Sizes) -> Module {
     writes(&out, sizes, restart, complete);
     let place = m.mux(lines.several(), x.keep(0, sizes.row_bits()), *row);
     out.data("row", place, "place in its line of the tile");
+    m.output("next_x", *x, "column of the map, D-2");
+    m.output("next_y", y.keep(0, 16), "line of the map, D-2");
     out.data("x", *x, "column of the map");
     out.data("y", y.keep(0, 16), "line of the map");
     out.data("ct", *ct, "column tile");
@@ -165,4 +169,3 @@ impl<'m> Registered<'m> {
         self.m.output(name, delay(self.m, name, value, 1), doc);
     }
 }
-

@@ -47,10 +47,8 @@ pub(super) fn post(sizes: &Sizes) -> Module {
 
     let (clip, floor) = (m.input("clip", 16, "upper limit"), m.input("floor", 16, "lower limit"));
     // The rounding is the carry.
-    let with_round = sum(
-        m.concat(&[saturate(y_5, Y_BITS), m.lit(1, 1)]),
-        m.concat(&[shortcut, round]),
-    );
+    let with_round =
+        sum(m.concat(&[saturate(y_5, Y_BITS), m.lit(1, 1)]), m.concat(&[shortcut, round]));
     m.discard(with_round.bit(0));
     let sum_6 = m.pipe("sum_6", with_round.slice(1, with_round.width() - 1));
     let r_7 = m.pipe("r_7", clamp(sum_6, clip, floor));

@@ -1,6 +1,7 @@
 //! Wiring of what is made of the matches: post-processing, writes, output port, monitor.
 
 use super::beats::{EXTREME, average};
+use super::sizes::delay_control;
 use super::{
     PARAMETERS, Results, Top, addresses, borders, levels, memories, output, parameters, pool, post,
     reader,
@@ -62,10 +63,12 @@ impl<'m> Top<'m> {
         for column in (0..sizes.cols).rev() {
             self.column(column, results, &shared, &mut columns);
         }
+        let to = m.pipe("stream_to", writer.out("stream_addr"));
+        let values = m.pipe("stream_data", m.concat(&columns.values));
         for (bank, enable) in [(even, "even_en"), (odd, "odd_en")] {
-            bank.set("en", writer.out(enable))
-                .set("to", writer.out("stream_addr"))
-                .set("data", m.concat(&columns.values));
+            bank.set("en", delay_control(m, enable, writer.out(enable), 1))
+                .set("to", to)
+                .set("data", values);
         }
         self.connect_writer(&columns);
         columns
@@ -113,7 +116,7 @@ impl<'m> Top<'m> {
         let (m, sizes, fields) = (self.m, self.sizes, self.results);
         let borders =
             m.inst("borders", &borders::borders()).set("load", self.position.out("loaded"));
-        self.connect_position(borders, &["ct_end", "x", "y"]);
+        self.connect_position(borders, &["ct_end", "next_x", "next_y"]);
         self.connect_results(
             borders,
             &["param_base", "out_height", "out_width", "top", "bottom", "left", "right"],
@@ -277,9 +280,9 @@ impl<'m> Top<'m> {
             .set("word", logits.out("word"))
             .set("out_ready", m.input("out_ready", 1, "the beat is accepted"));
         logits
-            .set("en", writer.out("logit_en"))
-            .set("to", writer.out("mon_ct"))
-            .set("data", m.concat(&columns.logits))
+            .set("en", delay_control(m, "logit_en", writer.out("logit_en"), 1))
+            .set("to", m.pipe("logit_to", writer.out("mon_ct")))
+            .set("data", m.pipe("logit_data", m.concat(&columns.logits)))
             .set("from", output.out("from"));
         self.sequencer.set("sent", output.out("sent"));
         m.output("out_valid", output.out("out_valid"), "a beat is there");

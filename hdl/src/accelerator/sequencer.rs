@@ -220,7 +220,8 @@ struct Count<'m> {
 impl<'m> Count<'m> {
     /// This one, or another one on a condition.
     fn or(self, condition: Sig<'m>, other: Self) -> Self {
-        let choose = |this: Sig<'m>, other: Sig<'m>| condition.builder().mux(condition, other, this);
+        let choose =
+            |this: Sig<'m>, other: Sig<'m>| condition.builder().mux(condition, other, this);
         Self { value: choose(self.value, other.value), one: choose(self.one, other.one) }
     }
 }
@@ -248,15 +249,15 @@ impl<'m> Countdown<'m> {
     }
 
     /// The same by the lines of a tile.
-    fn count_lines(
-        &self,
-        enable: Sig<'m>,
-        restart: Sig<'m>,
-        from: Count<'m>,
-        lines: &Lines<'m>,
-    ) {
+    fn count_lines(&self, enable: Sig<'m>, restart: Sig<'m>, from: Count<'m>, lines: &Lines<'m>) {
         let after = *self.left - lines.number(LINE_BITS);
-        self.next(enable, restart, from, after, lines.choose(|q| self.left.lt(2 * u64::from(q) + 1)));
+        self.next(
+            enable,
+            restart,
+            from,
+            after,
+            lines.choose(|q| self.left.lt(2 * u64::from(q) + 1)),
+        );
     }
 
     fn next(

@@ -62,7 +62,8 @@ pub(super) fn stem(sizes: &Sizes) -> Module {
     let rows = inside(&m, "rows", top, height, None, SLOT_ROWS);
     let n_rows = thermometer(&m, delay(&m, "n_rows", step.n_rows, 2), SLOT_ROWS);
     let rows = (rows & n_rows & source_image.repeat(SLOT_ROWS)).named("rows_4");
-    let slots = slots(&m, sizes, delay(&m, "used", step.used, 2), rows, delay(&m, "first", first, 2));
+    let slots =
+        slots(&m, sizes, delay(&m, "used", step.used, 2), rows, delay(&m, "first", first, 2));
     let part = delay(&m, "part", step.part, 3);
     m.discard(part);
     for r in 0..sizes.rows {

@@ -43,7 +43,7 @@ impl Layer<'_> {
         }
         let latency = array.popcount_latency() + array.rows + array.cols + array.nonlinear_stages();
         let gaps = u64::from(d.tile_gap) + u64::from(d.col_gap);
-        let written = (drain + latency as u64 + 11 + pooling).saturating_sub(gaps);
+        let written = (drain + latency as u64 + 12 + pooling).saturating_sub(gaps);
         let wait = d.drain_wait.into();
         self.at_least("drain_wait", wait, written.max(FRONT_ADDRESSES))?;
         let gap = d.layer_gap.into();

@@ -103,7 +103,7 @@ impl Task for Line<'_> {
 }
 
 impl Line<'_> {
-    /// Cycles D2 to D4.
+    /// Cycles D1 to D4.
     #[inline(always)]
     fn scale(&mut self) {
         let (shift, y) = (self.shift, &mut *self.made.y);

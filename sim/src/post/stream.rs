@@ -25,7 +25,7 @@ impl Streams {
         self.writes.len()
     }
 
-    /// Cycles D2 to D4: reads the stream, beat by beat.
+    /// Cycles D1 to D4: reads the stream, beat by beat.
     pub(super) fn read_shortcut(&mut self, pixel: &Pixel, to: &mut Context<'_>) {
         self.shortcut.fill(0);
         let (d, cols) = (&to.layer.d, to.plan.cols);

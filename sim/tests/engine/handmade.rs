@@ -63,8 +63,8 @@ pub(crate) fn one_pixel(acc_bits: u32) -> Program {
             in_height: 1,
             in_width: 1,
             fan_in: 2,
-            drain_wait: 15,
-            layer_gap: 15,
+            drain_wait: 16,
+            layer_gap: 16,
             clip: 100,
             ..LayerDescriptor::default()
         }],
@@ -84,7 +84,7 @@ fn one_pixel_gives_the_sum_on_paper() {
     assert_eq!(execution.layers[0].value, [-100]);
     assert_eq!(execution.layers[0].bits, [false]);
     assert_eq!(execution.logits, [3 * (2 * 200 - 510) + 7]);
-    assert_eq!((execution.layer_cycles, execution.send_cycles), (vec![23 + 8 + 15], 3));
+    assert_eq!((execution.layer_cycles, execution.send_cycles), (vec![23 + 8 + 16], 3));
     assert_eq!(simulator.overflows(), 0);
 }
 
@@ -136,7 +136,7 @@ fn check_value(parameter: Parameter, value_shift: u32, expected: (i32, bool, u8)
     (layer.value_shift, layer.value_clip) = (value_shift, 300);
     (layer.level_bits, layer.out_plane_words, layer.level_shift) = (3, 1, 1);
     layer.flags.write_levels = true;
-    (layer.drain_wait, layer.layer_gap) = (3 + 14 + 6, 3 + 14 + 6);
+    (layer.drain_wait, layer.layer_gap) = (3 + 15 + 6, 3 + 15 + 6);
     let mut simulator = Simulator::new(&program).expect("valid");
     let layer = &simulator.run(&[200]).expect("one byte").layers[0];
     assert_eq!((layer.stream[0], layer.value[0], layer.bits[0], layer.levels[0]), {
@@ -174,7 +174,7 @@ fn shifted_stream(delta: u16, tile_gap: u16, extended: bool) -> Vec<i32> {
     layer.shortcut = Shortcut { join: Join::Add, ..Shortcut::default() };
     (layer.out_width, layer.in_width, layer.row_tiles) = (16, 16, 2);
     (layer.stream_out_base, layer.tile_gap, layer.shortcut_channels) = (delta / 2, tile_gap, 1);
-    let wait = 8 + 1 + 8 + 1 + 11 + if extended { 6 } else { 0 } - tile_gap;
+    let wait = 8 + 1 + 8 + 1 + 12 + if extended { 6 } else { 0 } - tile_gap;
     (layer.value_clip, layer.drain_wait, layer.layer_gap) = (100, wait, wait);
     let mut simulator = Simulator::new(&program).expect("valid");
     simulator.run(&[0; 16]).expect("16 bytes").layers[0].shortcut.clone()
@@ -182,23 +182,24 @@ fn shifted_stream(delta: u16, tile_gap: u16, extended: bool) -> Vec<i32> {
 
 #[test]
 fn stream_reads_see_writes_of_earlier_cycles_only() {
-    // Row j of tile 0 writes in cycle T + (7-j) + 7 + N, row k of tile 1 reads in
-    // T + 8 + gap + (7-k) + 2, so it sees the write where k - j < 3 + gap - N; the addresses agree
+    // Row j of tile 0 writes in cycle T + (7-j) + 8 + N, row k of tile 1 reads in
+    // T + 8 + gap + (7-k) + 1, so it sees the write where k - j < 1 + gap - N; the addresses agree
     // where 8 + k = j + delta. What a tile reads of itself is written later.
     let seen = |of: Range<usize>| (0..16).map(|x| if of.contains(&x) { 5 } else { 0 }).collect();
     let check = |delta, gap, extended, of| {
         let expected: Vec<i32> = seen(of);
         assert_eq!(shifted_stream(delta, gap, extended), expected, "{delta}, {gap}, {extended}");
     };
-    check(10, 0, false, 10..16);
-    check(12, 0, false, 0..0);
-    check(12, 1, false, 0..0);
-    check(12, 2, false, 12..16);
-    check(4, 0, true, 8..12);
-    check(6, 1, true, 0..0);
-    check(6, 2, true, 8..14);
-    check(8, 3, true, 0..0);
-    check(8, 4, true, 8..16);
+    check(10, 1, false, 0..0);
+    check(10, 2, false, 10..16);
+    check(12, 2, false, 0..0);
+    check(12, 3, false, 0..0);
+    check(12, 4, false, 12..16);
+    check(4, 2, true, 8..12);
+    check(6, 3, true, 0..0);
+    check(6, 4, true, 8..14);
+    check(8, 5, true, 0..0);
+    check(8, 6, true, 8..16);
 }
 
 #[test]
@@ -244,16 +245,16 @@ fn steps_wait_for_slots_as_on_paper() {
     };
     // Word j is accepted in cycle 10 + 4j, so the last one is there from cycle 39 on; its step could
     // be issued in cycle 23 + 7.
-    assert_eq!(check(Some(0), (0, 23 + 8 + 9 + 15)), Ok(()));
-    // `Send` ends in cycle 57. The words of the steps in the cycles 23 to 27, 31, 35 and 39 are free
+    assert_eq!(check(Some(0), (0, 23 + 8 + 9 + 16)), Ok(()));
+    // `Send` ends in cycle 58. The words of the steps in the cycles 23 to 27, 31, 35 and 39 are free
     // four cycles later: so the next ones come in the cycles 42, 46, .. 70.
-    let error = Error::Start { start: 58, earliest: 59, latest: MAX_START };
-    assert_eq!(check(Some(58), (0, 0)), Err(error));
-    // Step 0 is issued in cycle 82, and nothing is missing.
-    assert_eq!(check(Some(59), (59, 23 + 8 + 15)), Ok(()));
-    // The first word is free in cycle 86, in which a beat waits, and the slots 90, 94, .. 114 bring
+    let error = Error::Start { start: 59, earliest: 60, latest: MAX_START };
+    assert_eq!(check(Some(59), (0, 0)), Err(error));
+    // Step 0 is issued in cycle 83, and nothing is missing.
+    assert_eq!(check(Some(60), (60, 23 + 8 + 16)), Ok(()));
+    // The first word is free in cycle 87, in which a beat waits, and the slots 90, 94, .. 114 bring
     // the others: the ring is full in cycle 115.
-    assert_eq!(check(None, (115, 23 + 8 + 15)), Ok(()));
+    assert_eq!(check(None, (115, 23 + 8 + 16)), Ok(()));
     simulator.restart();
     assert_eq!(simulator.run(&[200]).expect("one byte").start, 39);
 }
@@ -277,16 +278,16 @@ fn steps_wait_for_the_beats_of_all_columns_as_on_paper() {
     program.parameters = vec![vec![program.parameters[0][0]; 2]; 2];
     let d = &mut program.layers[0];
     d.flags.stream_weights = true;
-    (d.col_tiles, d.drain_wait, d.layer_gap) = (2, 16, 16);
+    (d.col_tiles, d.drain_wait, d.layer_gap) = (2, 17, 17);
     let mut simulator = Simulator::new(&program).expect("valid");
     // Word j < 8 comes in the cycles 2j and 2j + 1: the ring is full in cycle 16. `Run` begins in
     // cycle 39, word 0 is free in cycle 39 + 5, and word 8 + i comes in 44 + 2i and 45 + 2i. Its
     // step could be issued in cycle 47 + i: words 10 to 15 are 50 - 49 = 1 to 60 - 54 = 6 late.
-    // `Send` takes the cycles up to 16 + 61 + 7 - 1; the ring has been full since cycle 76.
-    for start in [16, 85, 154] {
+    // `Send` takes the cycles up to 16 + 62 + 7 - 1; the ring has been full since cycle 76.
+    for start in [16, 86, 156] {
         let execution = simulator.run(&[200]).expect("one byte");
         assert_eq!(execution.layers[0].sums, [-110, 400, 400, -110]);
         assert_eq!((execution.start, execution.send_cycles), (start, 2 + 4 + 1));
-        assert_eq!(execution.layer_cycles, [23 + 16 + 6 + 16]);
+        assert_eq!(execution.layer_cycles, [23 + 16 + 6 + 17]);
     }
 }

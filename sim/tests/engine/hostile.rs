@@ -386,7 +386,7 @@ fn broken_steps_are_named() {
     });
     let mut wide = one_pixel(12);
     wide.array.lanes = 54;
-    (wide.layers[0].drain_wait, wide.layers[0].layer_gap) = (17, 17);
+    (wide.layers[0].drain_wait, wide.layers[0].layer_gap) = (18, 18);
     wide.weights = vec![LaneMemory::ones(54, 8)];
     check_error(wide, |_| {}, "step 0 of layer 0: parity of a plane is 1, must be in 0..=0");
     check_rejected(

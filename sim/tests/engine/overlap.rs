@@ -74,7 +74,7 @@ pub(crate) fn two_layers(kind: Kind, (rows, cols): (usize, usize), gap: u16) -> 
     let wait = |steps: usize, beats: usize| {
         let gap = (rows * beats).saturating_sub(steps);
         let small = |n: usize| u16::try_from(n).expect("small");
-        (small(gap), small(rows * beats + 1 + rows + cols + 11 + nonlinear - gap))
+        (small(gap), small(rows * beats + 1 + rows + cols + 12 + nonlinear - gap))
     };
     (first.tile_gap, first.drain_wait) = wait(8, beats);
     if let Kind::Pool(shift) = kind {
@@ -137,31 +137,31 @@ fn check_gaps(kind: Kind, size: (usize, usize), written: u16, (low, high): (u16,
 
 #[test]
 fn bits_are_read_in_the_cycle_after_the_one_in_which_they_are_written() {
-    // Row 0 of two is written 2 + 1 + 2 + 4 + 11 cycles after the last step, that is in cycle 19
+    // Row 0 of two is written 2 + 1 + 2 + 4 + 12 cycles after the last step, that is in cycle 20
     // of the gap. The front needs 15 cycles.
-    check_gaps(Kind::Bits, (2, 4), 19, (15, 20));
-    // 1 + 1 + 1 + 4 + 11 + 6 of flattened bits.
-    check_gaps(Kind::Flat, (1, 4), 23, (15, 24));
-    // 8 + 1 + 8 + 1 + 11; the front needs 15.
-    check_gaps(Kind::Bits, (8, 1), 28, (15, 30));
+    check_gaps(Kind::Bits, (2, 4), 20, (15, 21));
+    // 1 + 1 + 1 + 4 + 12 + 6 of flattened bits.
+    check_gaps(Kind::Flat, (1, 4), 24, (15, 25));
+    // 8 + 1 + 8 + 1 + 12; the front needs 15.
+    check_gaps(Kind::Bits, (8, 1), 29, (15, 31));
 }
 
 #[test]
 fn level_planes_are_read_in_the_cycle_after_the_one_in_which_the_last_is_written() {
-    // 8·8 + 1 + 8 + 4 + 11 + 6 cycles after the last step, 56 of them in the gap after the tile.
-    check_gaps(Kind::Levels, (8, 4), 37, (15, 39));
-    // 8 + 1 + 1 + 4 + 11 + 6, without such a gap.
-    check_gaps(Kind::Levels, (1, 4), 30, (15, 32));
+    // 8·8 + 1 + 8 + 4 + 12 + 6 cycles after the last step, 56 of them in the gap after the tile.
+    check_gaps(Kind::Levels, (8, 4), 38, (16, 40));
+    // 8 + 1 + 1 + 4 + 12 + 6, without such a gap.
+    check_gaps(Kind::Levels, (1, 4), 31, (15, 33));
 }
 
 #[test]
 fn pooled_planes_are_read_in_the_cycle_after_the_one_in_which_the_last_is_written() {
-    // The last pixel is written 16 + 1 + 16 + 4 + 11 + 6 cycles after the last step, the first
+    // The last pixel is written 16 + 1 + 16 + 4 + 12 + 6 cycles after the last step, the first
     // plane `shift + 2` cycles later and the last one 7 more; 8 + 48 cycles pass in the gaps after
     // the tiles. The front needs 16 + 1 + 5 cycles.
-    let written = |shift: u16| 54 + shift + 2 + 7 - 57;
-    check_gaps(Kind::Pool(31), (16, 4), written(31), (22, 38));
-    check_gaps(Kind::Pool(24), (16, 4), written(24), (22, 32));
+    let written = |shift: u16| 55 + shift + 2 + 7 - 57;
+    check_gaps(Kind::Pool(31), (16, 4), written(31), (22, 39));
+    check_gaps(Kind::Pool(24), (16, 4), written(24), (22, 33));
     // The levels are recorded for the layer that made them.
     let execution = run(&two_layers(Kind::Pool(31), (16, 4), 22));
     assert_eq!(execution.layers[0].pooled, [128; 4]);
@@ -177,7 +177,7 @@ fn passes_of_one_tile_follow_each_other() {
         let image = ImageStep { n_rows: 1, ..ImageStep::default() };
         let off = Step { off: true, ..Step::default() };
         program.steps[0] = [vec![image.encode(); 8], vec![off.encode(); 32]].concat();
-        let wait = rows + 1 + rows + 4 + 11 + if extended { 6 } else { 0 };
+        let wait = rows + 1 + rows + 4 + 12 + if extended { 6 } else { 0 };
         // The stream is 3 after the stem.
         program.parameters =
             vec![vec![Parameter { bias: 3, ..Parameter::default() }, Parameter::default()]; 4];

@@ -145,9 +145,9 @@ fn images_begin_neither_too_early_nor_too_late() {
     let first = simulator.run(&[9]).expect("valid");
     let last = simulator.run_at(&[9], MAX_START).expect("valid");
     assert_eq!(last, Execution { start: MAX_START, ..first.clone() });
-    // It takes 49 cycles. The first word is free after 27 of them, and the slots 30, 34, .. 54 bring
+    // It takes 50 cycles. The first word is free after 27 of them, and the slots 30, 34, .. 54 bring
     // the others.
-    assert_eq!(simulator.run(&[9]), error(MAX_START + 55, MAX_START + 50));
+    assert_eq!(simulator.run(&[9]), error(MAX_START + 55, MAX_START + 51));
     simulator.restart();
     assert_eq!(simulator.run(&[9]), Ok(first));
 }

@@ -67,7 +67,7 @@ fn beats(array: &ArrayConfig, d: &LayerDescriptor) -> usize {
 fn written(array: &ArrayConfig, d: &LayerDescriptor) -> usize {
     let nonlinear = if array.extended { 6 } else { 0 };
     let skew = array.popcount_latency() + array.rows + array.cols;
-    array.rows * beats(array, d) + skew + 11 + nonlinear
+    array.rows * beats(array, d) + skew + 12 + nonlinear
 }
 
 fn period(d: &LayerDescriptor) -> usize {

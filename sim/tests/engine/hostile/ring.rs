@@ -152,7 +152,7 @@ fn weights_that_come_too_slowly_are_named() {
         format!("layer 0: cycles up to its end is {cycles}, must be at most {}", 1u64 << 32)
     };
     let waits = 8 * ((1 << 20) + 3);
-    let all = 23 + 8 + 15 + waits;
+    let all = 23 + 8 + 16 + waits;
     check_streamed(slow(1 << 32), &error((1 << 32) + all));
     check_streamed(slow(u64::MAX), &error(u64::MAX));
     check_streamed(slow((1 << 32) - all + 1), &error((1 << 32) + 1));
@@ -161,5 +161,5 @@ fn weights_that_come_too_slowly_are_named() {
     // Its first image, in cycle 0, waits for seven of the eight pauses and all the latency.
     let execution = simulator.run_at(&[9], 0).expect("one byte");
     let first = (1 << 32) - all + 5;
-    assert_eq!(execution.layer_cycles, [first + 1 + 7 * (1 << 20) + 1 + 15]);
+    assert_eq!(execution.layer_cycles, [first + 1 + 7 * (1 << 20) + 1 + 16]);
 }

@@ -6,31 +6,31 @@ use heartbit_ir::program::LayerDescriptor;
 
 #[test]
 fn results_that_are_not_written_when_the_wait_ends_are_named() {
-    // 1 + 1 + 1 + 1 + 11, and 6 stages of the nonlinearity.
+    // 1 + 1 + 1 + 1 + 12, and 6 stages of the nonlinearity.
     let change = |d: &mut LayerDescriptor, wait| (d.drain_wait, d.layer_gap) = (wait, wait);
     check_rejected(
-        |p| change(&mut p.layers[0], 14),
-        "layer 0: drain_wait is 14, must be at least 15",
+        |p| change(&mut p.layers[0], 15),
+        "layer 0: drain_wait is 15, must be at least 16",
     );
     check_layer(
         |d| {
             d.tile_gap = 0;
-            change(d, 20);
+            change(d, 21);
         },
-        "layer 0: drain_wait is 20, must be at least 21",
+        "layer 0: drain_wait is 21, must be at least 22",
     );
     // A gap after the tile counts, down to 12 cycles in all.
     check_layer(
         |d| {
             d.tile_gap = 2;
-            change(d, 18);
+            change(d, 19);
         },
-        "layer 0: drain_wait is 18, must be at least 19",
+        "layer 0: drain_wait is 19, must be at least 20",
     );
     check_layer(|d| change(d, 11), "layer 0: drain_wait is 11, must be at least 12");
     check_rejected(
-        |p| p.layers[0].layer_gap = 14,
-        "layer 0: layer_gap (of the last layer) is 14, must be at least 15",
+        |p| p.layers[0].layer_gap = 15,
+        "layer 0: layer_gap (of the last layer) is 15, must be at least 16",
     );
     check_layer(
         |d| {
