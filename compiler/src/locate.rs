@@ -265,21 +265,21 @@ mod tests {
         assert_eq!(pe, expected);
         let first_step = 100 + (6 * 6 + 7) + 5 * 6;
         let last_step = first_step + 4;
-        let post = last_step + 2 + 4 + 3 + 2 + 1;
-        let written = post + 4;
+        let post = last_step + 2 + 4 + 6 + 2 + 1;
+        let written = post + 7;
         assert_eq!(
             cycles,
             TileCycles {
                 first_step,
                 last_step,
-                operands: first_step + 3 + 2,
-                sum: last_step + 4 + 2 + 2,
+                operands: first_step + 6 + 2,
+                sum: last_step + 7 + 2 + 2,
                 post,
                 written,
                 end: written,
             }
         );
-        assert_eq!(operands, (first_step + 5..first_step + 10).collect::<Vec<_>>());
+        assert_eq!(operands, (first_step + 8..first_step + 13).collect::<Vec<_>>());
         assert_eq!(pixel(&program(1), &pe), (2, 5));
     }
 

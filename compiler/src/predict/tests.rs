@@ -134,7 +134,7 @@ impl<'a> Stepped<'a> {
         }
         self.taken += u64::from(takes);
         if frees {
-            self.busy_until.push_back(self.cycle + self.port.cols as u64 + 1);
+            self.busy_until.push_back(self.cycle + self.port.cols as u64 + 3);
         }
         self.cycle += 1;
     }
@@ -275,9 +275,9 @@ fn full_ring_gives_its_words_and_the_rest_come_at_the_rate_of_the_port() {
     let port = Port::narrow(4, 0, 1, 5);
     let predicted = predict(&program(&layers, &port));
     // The last slot of a pattern is one: beats in 4, 9, 14 and 19, so `Fetch` begins in 20 and the
-    // first steps are in 43 to 46. Word 4 is offered since 24, and its place is free in 43 + 2; the
-    // slots of words 5 to 7 are 49, 54 and 59, so their steps are in 50, 55 and 60.
-    assert_eq!(predicted.weight_wait().0, 50 - 48 + 55 - 51 + 60 - 56);
+    // first steps are in 43 to 46. Word 4 is offered since 24, and its place is free in 43 + 4; the
+    // slots of words 5 to 7 are 49, 54 and 59, so the steps are in 48, 50, 55 and 60.
+    assert_eq!(predicted.weight_wait().0, 48 - 47 + 50 - 49 + 55 - 51 + 60 - 56);
     assert_eq!(predicted.layers[0].total().0, 23 + 8 + 10 + 11);
 }
 
@@ -295,8 +295,8 @@ fn words_wait_for_their_place_until_the_last_column_has_read() {
     let mut port = Port::narrow(4, 0, 1, 1);
     (port.cols, port.beat_cols) = (6, 6);
     let predicted = predict(&program(&[layer(4, 2, 1)], &port));
-    // Word 0 is used in `t`, its place free in `t + 7`, and word 4 can be used in `t + 8`.
-    assert_eq!(predicted.weight_wait().0, 8 - 4);
+    // Word 0 is used in `t`, its place free in `t + 9`, and word 4 can be used in `t + 10`.
+    assert_eq!(predicted.weight_wait().0, 10 - 4);
 }
 
 #[test]

@@ -64,19 +64,19 @@ pub(crate) fn count_cell(design: &Design, array: &ArrayConfig) -> Proof {
 pub(crate) fn post(design: &Design, array: &ArrayConfig) -> Proof {
     let modules: &[&str] =
         if array.extended { &["post", "shortcut", "nonlinear"] } else { &["post", "shortcut"] };
-    let proof = Proof::new(design, modules, "post_check", &["post"], 14)
+    let proof = Proof::new(design, modules, "post_check", &["post"], 20)
         .parameter("ACC_BITS", array.acc_bits);
     if array.extended { proof.defined("EXTENDED") } else { proof }
 }
 
 /// Section 5.3: the level of a value.
 pub(crate) fn levels(design: &Design) -> Proof {
-    Proof::new(design, &["levels"], "levels_check", &["levels"], 5)
+    Proof::new(design, &["levels"], "levels_check", &["levels"], 6)
 }
 
 /// Section 5.3: global pooling.
 pub(crate) fn pool(design: &Design) -> Proof {
-    Proof::new(design, &["pool"], "pool_check", &["pool"], 7)
+    Proof::new(design, &["pool"], "pool_check", &["pool"], 8)
 }
 
 /// The text of a module.
@@ -150,7 +150,7 @@ pub(crate) fn weight_ring(cols: usize, port_cols: usize) -> Proof {
         )
         .expect("bug: a string");
     };
-    for cycle in 1..=cols {
+    for cycle in 1..=cols + 2 {
         pin(&format!("used_{cycle}"), 1, &format!("used[{}]", cycle - 1));
     }
     let groups = small(cols / port_cols);

@@ -65,7 +65,7 @@ impl Formulas<'_, '_> {
 
     /// `δ0`: the bottom PE of column 0 holds row `R - 1`.
     fn drain(&self, tile: usize) -> usize {
-        self.issued(tile, self.steps - 1) + self.latency + self.rows + 3
+        self.issued(tile, self.steps - 1) + self.latency + self.rows + 6
     }
 
     /// The pixel of a row of a tile, in tiles of one line.
@@ -103,17 +103,17 @@ impl Formulas<'_, '_> {
             let at = self.issued(pixel.tile, step);
             let read = convolution.read((pixel.y, pixel.x), step);
             let place = format!("tile {}, step {step}, row {}", pixel.tile, pixel.row);
-            let valid = layer.at("feeder.valid_0", at + 3) >> pixel.row & 1 == 1;
+            let valid = layer.at("feeder.valid_0", at + 6) >> pixel.row & 1 == 1;
             assert_eq!(valid, read.is_some(), "{place}");
             let Some((y, x)) = read else { continue };
             let line = usize::from(d.in_base) + y * usize::from(d.in_y_words);
             let (bank, address) =
                 (x % self.rows, line + x / self.rows * usize::from(d.in_xt_words));
-            let asked = layer.at(&format!("feeder.addr_{bank}_0"), at + 1);
+            let asked = layer.at(&format!("feeder.addr_{bank}_0"), at + 3);
             assert_eq!(asked, address as u64, "{place}");
             let bits = word(convolution.map, y, x);
-            assert_eq!(layer.at(&format!("activations.word_{bank}"), at + 2), bits, "{place}");
-            assert_eq!(layer.at(&format!("feeder.a_{}", pixel.row), at + 3), bits, "{place}");
+            assert_eq!(layer.at(&format!("activations.word_{bank}"), at + 4), bits, "{place}");
+            assert_eq!(layer.at(&format!("feeder.a_{}", pixel.row), at + 6), bits, "{place}");
         }
     }
 
@@ -126,7 +126,7 @@ impl Formulas<'_, '_> {
             let signal = |name: &str, cycle| layer.at(&format!("array.pe_{r}_{c}.{name}"), cycle);
             let (mut matches, mut products) = (0, 0);
             for step in 0..self.steps {
-                let at = self.issued(pixel.tile, step) + 3 + r + c;
+                let at = self.issued(pixel.tile, step) + 6 + r + c;
                 let place = format!("tile {}, step {step}, PE({r},{c})", pixel.tile);
                 let weights = convolution.weight_word(c, step);
                 assert_eq!(signal("w", at), weights, "{place}");
@@ -148,7 +148,7 @@ impl Formulas<'_, '_> {
             let dot = 2 * matches.cast_signed() - products.cast_signed();
             assert_eq!(dot, i64::from(convolution.sums[[pixel.y, pixel.x, c]]), "the interpreter");
             let (_, last) = layer.sums(r, c)[pixel.tile];
-            assert_eq!(last, self.issued(pixel.tile, self.steps - 1) + 3 + r + c + self.latency);
+            assert_eq!(last, self.issued(pixel.tile, self.steps - 1) + 6 + r + c + self.latency);
             assert_eq!(signal("drain_q", last + 1), matches, "the drain register");
             let held = TileRow { tile: pixel.tile, row: r };
             assert_eq!(layer.drained(r, c, last + 1), Some(held));
@@ -157,13 +157,13 @@ impl Formulas<'_, '_> {
         }
     }
 
-    /// Stages D0 to D4 of a pixel and its write.
+    /// Stages D0 to D7 of a pixel and its write.
     fn post_processing(&self, pixel: &Pixel) {
         let (layer, convolution) = (self.layer, &self.layer.convolution);
         let d0 = self.drain(pixel.tile) + (self.rows - 1 - pixel.row) * self.beats + self.cols - 1;
         // The last row is drained first.
         let nth = pixel.tile * self.rows + self.rows - 1 - pixel.row;
-        for stage in 0..=4 {
+        for stage in 0..=7 {
             assert_eq!(layer.stage(stage)[nth], d0 + stage, "D{stage}");
             assert_eq!(layer.pixel(stage, d0 + stage), (pixel.y, pixel.x), "D{stage}");
         }
@@ -175,22 +175,24 @@ impl Formulas<'_, '_> {
                 |name: &str, cycle, bits| layer.signed(&format!("post_{c}.{name}"), cycle, bits);
             let z = i64::from(convolution.sums[[pixel.y, pixel.x, c]]);
             assert_eq!(2 * layer.at(&format!("array.hits_{c}"), d0).cast_signed() - products, z);
-            assert_eq!(post("z_1", d0 + 1, sum_bits), z);
+            assert_eq!(post("z_d2", d0 + 2, sum_bits), z);
             let d = convolution.descriptor;
             let class = d.borders.class(pixel.y, pixel.x, d.out_height.into(), d.out_width.into());
             let parameter = layer.program.parameters[c][usize::from(d.param_base) + class];
             let product = i64::from(parameter.mul) * z;
-            assert_eq!(post("product_2", d0 + 2, sum_bits + 16), product);
-            let y = (product + parameter.bias) >> d.shift;
-            assert_eq!(post("y_3", d0 + 3, layer.affine_bits()), y);
+            assert_eq!(post("product_3", d0 + 3, sum_bits + 16), product);
+            let sum = product + parameter.bias;
+            assert_eq!(post("biased_4", d0 + 4, layer.affine_bits()), sum);
+            let y = sum >> d.shift;
+            assert_eq!(post("y_5", d0 + 5, layer.affine_bits()), y);
             let r = y.clamp(-i64::from(d.clip), d.clip.into());
-            assert_eq!(post("r_4", d0 + 4, 16), r);
-            bits |= layer.at(&format!("post_{c}.result"), d0 + 4) << c;
+            assert_eq!(post("r_7", d0 + 7, 16), r);
+            bits |= layer.at(&format!("post_{c}.result"), d0 + 7) << c;
             let result = convolution.result[[pixel.y, pixel.x, c]];
             let result = if d.flags.write_bits { result > 0 } else { result >= 0 };
             assert_eq!(bits >> c & 1, u64::from(result), "the interpreter");
         }
-        self.write(pixel, d0 + 4, bits);
+        self.write(pixel, d0 + 7, bits);
     }
 
     /// The write of a pixel's bits to the map, section 2.

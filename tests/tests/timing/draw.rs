@@ -17,11 +17,14 @@ pub(crate) type Drawing = (&'static str, String);
 const ROWS: usize = 2;
 const COLS: usize = 2;
 const TOKENS_LATER: usize = 1;
+/// Stages that are drawn, and the last of them, of what is written.
+const STAGES: [usize; 5] = [0, 2, 3, 5, WRITTEN];
+const WRITTEN: usize = 7;
 
 /// All drawings, of the 3x3 layer and of the 1x1 layer.
 pub(crate) fn drawings(layer: &Layer<'_>, pointwise: &Layer<'_>) -> Vec<Drawing> {
     // Until the first tile has been written.
-    let end = layer.stage(4)[ROWS - 1];
+    let end = layer.stage(WRITTEN)[ROWS - 1];
     vec![
         ("operands", operands(layer, end)),
         ("sums", sums(layer, end)),
@@ -150,10 +153,10 @@ fn sums(layer: &Layer<'_>, end: usize) -> String {
         ("", 5),
         ("", 3),
         ("D0", 10),
-        ("D1", 7),
         ("D2", 7),
         ("D3", 7),
-        ("D4", 0),
+        ("D5", 7),
+        ("D7", 0),
     ];
     let mut table = Table::new(&columns);
     let names = [
@@ -181,7 +184,7 @@ fn sums(layer: &Layer<'_>, end: usize) -> String {
         cells.extend(registers(layer, cycle));
         let shifts = layer.drain_starts()[0] < cycle && layer.at("drain.shift", cycle) != 0;
         cells.push(if shifts { "s" } else { "" }.to_owned());
-        cells.extend((0..=4).map(|stage| {
+        cells.extend(STAGES.map(|stage| {
             let shown = layer.stage(stage).contains(&cycle);
             if shown { at_stage(layer, stage, cycle) } else { String::new() }
         }));
@@ -225,9 +228,9 @@ fn at_stage(layer: &Layer<'_>, stage: usize, cycle: usize) -> String {
             let [left, right] = [0, 1].map(|c| layer.at(&format!("array.hits_{c}"), cycle));
             format!("{left},{right}/{}", layer.at("array.products", cycle))
         }
-        1 => post("z_1", layer.sum_bits()),
-        2 => post("product_2", layer.sum_bits() + 16),
-        3 => post("y_3", layer.affine_bits()),
+        2 => post("z_d2", layer.sum_bits()),
+        3 => post("product_3", layer.sum_bits() + 16),
+        5 => post("y_5", layer.affine_bits()),
         _ => {
             let [bank, bits, address] = ["bank_en", "bits", "bits_addr"]
                 .map(|name| layer.at(&format!("writer.{name}"), cycle));
@@ -264,7 +267,7 @@ fn banks(layer: &Layer<'_>) -> String {
         let (_, dx) = layer.convolution.tap(tap);
         let address = |bank: usize| {
             // 16 bits that wrap around.
-            let words = layer.signed(&format!("feeder.addr_{bank}_0"), cycle + 1, 16);
+            let words = layer.signed(&format!("feeder.addr_{bank}_0"), cycle + 3, 16);
             words.to_string()
         };
         let row = |r: usize| row(layer, r, cycle);
@@ -282,18 +285,18 @@ fn banks(layer: &Layer<'_>) -> String {
 
 /// The pixel that a row gets, and the bank that gave it.
 fn row(layer: &Layer<'_>, r: usize, issued: usize) -> String {
-    if layer.at("feeder.valid_0", issued + 3) >> r & 1 == 0 {
+    if layer.at("feeder.valid_0", issued + 6) >> r & 1 == 0 {
         return "-".to_owned();
     }
-    let word = layer.at(&format!("feeder.a_{r}"), issued + 3);
-    let from = |bank: &usize| layer.at(&format!("activations.word_{bank}"), issued + 2) == word;
+    let word = layer.at(&format!("feeder.a_{r}"), issued + 6);
+    let from = |bank: &usize| layer.at(&format!("activations.word_{bank}"), issued + 4) == word;
     let bank = (0..ROWS).find(from).expect("bug: the word of a bank");
     format!("{} of bank {bank}", pixel(layer, word))
 }
 
 /// The whole layer, a column a cycle.
 fn strip(layer: &Layer<'_>) -> String {
-    let end = layer.stage(4).last().map_or(0, |last| last + 1);
+    let end = layer.stage(WRITTEN).last().map_or(0, |last| last + 1);
     let line = |name: &str, cell: &dyn Fn(usize) -> Option<char>| {
         let cells: String = (0..end).map(|cycle| cell(cycle).unwrap_or(' ')).collect();
         format!("{name:<9}{}\n", cells.trim_end())
@@ -316,7 +319,7 @@ fn strip(layer: &Layer<'_>) -> String {
         };
         text += &line(&format!("drain {c}"), &taken);
     }
-    for stage in [0, 4] {
+    for stage in [0, WRITTEN] {
         let row = |cycle| {
             let shown = layer.stage(stage).contains(&cycle);
             shown.then(|| layer.pixel(stage, cycle).1 % ROWS).and_then(digit)

@@ -139,14 +139,14 @@ impl<'w> Layer<'w> {
 
     /// The writes to maps of all layers before.
     pub(crate) fn writes_before(&self) -> Vec<Write> {
-        let pixels = self.wave.cycles("writer.pixel_d5", 0).take(self.pixels.start);
+        let pixels = self.wave.cycles("writer.pixel_d8", 0).take(self.pixels.start);
         let write = |cycle: usize| {
             let signal = |name: &str| self.wave.at(&format!("writer.{name}"), cycle);
             let position = |name| usize::try_from(signal(name)).expect("bug: 17 bits");
             Write {
                 bank: signal("bank_en").trailing_zeros(),
                 address: signal("bits_addr"),
-                pixel: (position("y_d5"), position("x_d5")),
+                pixel: (position("y_d8"), position("x_d8")),
             }
         };
         pixels.filter(|cycle| self.wave.at("writer.bank_en", *cycle) != 0).map(write).collect()

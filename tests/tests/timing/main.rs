@@ -38,7 +38,7 @@ fn signals() -> Vec<String> {
         }
         paths.push(format!("feeder.addr_{i}_0"));
         paths.push(format!("array.count_{i}.acc"));
-        for name in ["z_1", "product_2", "y_3", "r_4", "result"] {
+        for name in ["z_d2", "product_3", "biased_4", "y_5", "r_7", "result"] {
             paths.push(format!("post_{i}.{name}"));
         }
         for j in 0..2 {
@@ -47,7 +47,7 @@ fn signals() -> Vec<String> {
             }
         }
     }
-    for stage in 1..=5 {
+    for stage in 1..=8 {
         for name in ["pixel", "x", "y"] {
             paths.push(format!("writer.{name}_d{stage}"));
         }

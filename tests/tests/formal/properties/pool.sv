@@ -1,5 +1,5 @@
 // Global pooling of a column: docs/microarchitecture.md, section 5.3. The sum begins with the
-// first pixel; its level and the bit of each plane follow from it in every cycle.
+// first pixel; its level and the bit of each plane follow from it in the next cycle.
 
 module pool_check (
   input clk,
@@ -35,10 +35,17 @@ module pool_check (
   (* hierconn *) wire [31:0] \dut.sum ;
   wire signed [31:0] sum_of_dut = \dut.sum ;
   wire signed [63:0] level = sum + 128;
-  wire [7:0] expected = level < 0 ? 0 : level > 255 ? 255 : level;
+  reg known_1 = 0;
+  reg [7:0] expected;
+  always @(posedge clk) begin
+    known_1 <= known;
+    expected <= level < 0 ? 0 : level > 255 ? 255 : level;
+  end
   always @* if (known) begin
     assert (sum >= -(n <<< 15) && sum <= (n <<< 15));
     assert (sum_of_dut == sum);
+  end
+  always @* if (known_1) begin
     assert (q == expected);
     assert (level_bit == expected[plane]);
   end

@@ -33,14 +33,14 @@ module weight_ring_check #(
   // have used; all modulo `2^16`. Bit `i` of `used`: a last tile used one `i + 1` cycles ago.
   reg begun = 0;
   reg [15:0] complete, in_first, in_last, base;
-  reg [COLS-1:0] used;
+  reg [COLS+1:0] used;
   reg [7:0] group, step, steps;
   reg is_first, was_last_tile, is_begin;
   integer i;
   reg [15:0] waiting;
   always @* begin
     waiting = 0;
-    for (i = 0; i < COLS; i = i + 1) waiting = waiting + used[i];
+    for (i = 0; i < COLS + 2; i = i + 1) waiting = waiting + used[i];
   end
   wire clear = rst || load_any;
   wire accepted = wt_valid && wt_ready, word = accepted && group == GROUPS - 1;
