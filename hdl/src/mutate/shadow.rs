@@ -38,7 +38,10 @@ pub(super) fn copy(
             Op::Reg(_) => continue,
             Op::Input(_) => id,
             Op::Wire(i) => copies[&original.wires[*i].source.expect("bug: wires are driven")],
-            op => rewriter.push(renamed(op, &copies), node.width),
+            op => {
+                let op = resolved(&rewriter.draft, renamed(op, &copies));
+                rewriter.push(op, node.width)
+            }
         };
         copies.insert(id, copied);
     }
@@ -88,6 +91,15 @@ fn behind(draft: &Draft, nodes: &[NodeId]) -> Option<(Vec<NodeId>, Vec<usize>)> 
         }
     }
     Some((order, regs))
+}
+
+/// A slice of a slice, which a wire was between, as one: the checks of a module ask for that.
+fn resolved(draft: &Draft, op: Op) -> Op {
+    let Op::Slice(of, low) = op else { return op };
+    match draft.nodes[of].op {
+        Op::Slice(inner, at) if draft.nodes[of].label.is_none() => Op::Slice(inner, at + low),
+        _ => op,
+    }
 }
 
 /// An operation on the copies of its operands.
