@@ -6,9 +6,11 @@
 //! Not here: the Verilog (`hdl`), and the judgement whether a result is right.
 
 mod mutant;
+mod trial;
 mod window;
 
 pub use mutant::{LoadWord, mutant_design};
+pub use trial::Beginning;
 pub use window::Windowed;
 
 use crate::watch::{accelerator_data, axi_data};
@@ -42,6 +44,7 @@ pub enum LoadTarget {
 const CHUNK: u64 = 2_000;
 /// States of the sequencer as the monitor shows them.
 const FETCH: u32 = 1;
+const RUN: u32 = 2;
 const GAP: u32 = 3;
 /// Value of an element that the monitor never showed; no register of the array can hold it.
 const UNSEEN: i32 = i32::MIN;
@@ -207,10 +210,15 @@ impl Accelerator {
     pub fn new(model: impl Simulation + Send + 'static) -> Result<Self, Error> {
         let (ports, model) = (Ports::find(&model)?, Box::new(model));
         let mut accelerator = Self { model, ports, program: None, loaded: 0, cycle_limit: 0 };
-        accelerator.model.set(accelerator.ports.rst, 1);
-        accelerator.model.run(4)?;
-        accelerator.model.set(accelerator.ports.rst, 0);
+        accelerator.reset()?;
         Ok(accelerator)
+    }
+
+    fn reset(&mut self) -> Result<(), Error> {
+        self.model.set(self.ports.rst, 1);
+        self.model.run(4)?;
+        self.model.set(self.ports.rst, 0);
+        Ok(())
     }
 
     /// Starts a waveform; the model must have been built with one.
@@ -381,7 +389,7 @@ impl Accelerator {
             if end.is_stopped {
                 // The edge that accepts the last beat.
                 self.model.tick()?;
-                return Ok(Some(collector.execution));
+                return collector.checked().map(Some);
             }
             if !go_on(&collector.execution, collector.result_layer.min(program.layers.len())) {
                 return Ok(None);
@@ -423,7 +431,7 @@ impl Accelerator {
             }
             self.model.tick()?;
             if taken && last {
-                return Ok(collector.execution);
+                return collector.checked();
             }
         }
         Err(self.no_result(self.cycle_limit, collector.layer))
@@ -504,6 +512,11 @@ struct Collector<'a> {
     began: u64,
     /// Column tiles that this layer has pooled.
     pooled_tiles: usize,
+    /// Cycle in which the last pixel was written.
+    pixel_cycle: u64,
+    /// The first thing that the monitor shows in a wrong cycle: its layer, the cycles that it should
+    /// come after the last pixel, and those that it does.
+    late: Option<(usize, u64, u64)>,
 }
 
 impl<'a> Collector<'a> {
@@ -535,6 +548,16 @@ impl<'a> Collector<'a> {
             state: 0,
             began: 0,
             pooled_tiles: 0,
+            pixel_cycle: 0,
+            late: None,
+        }
+    }
+
+    /// What there is, unless something of it came in a wrong cycle.
+    fn checked(self) -> Result<Execution, Error> {
+        match self.late {
+            Some((layer, expected, actual)) => Err(Error::PoolCycle { layer, expected, actual }),
+            None => Ok(self.execution),
         }
     }
 
@@ -566,9 +589,11 @@ impl<'a> Collector<'a> {
             (self.result_layer, self.pooled_tiles) = (result_layer, 0);
         }
         if valid {
+            self.pixel_cycle = cycle;
             self.pixel(record, result_layer);
         }
         if pool_valid {
+            self.check_pool_cycle(result_layer, cycle);
             self.pool(record, result_layer);
         }
         if out_valid && ready {
@@ -606,6 +631,15 @@ impl<'a> Collector<'a> {
         // Only layers that write levels have any, and only extended hardware shows them.
         for (col, level) in output.levels.iter_mut().skip(base).take(array.cols).enumerate() {
             *level = field(port(Watched::Level), col, 8).to_le_bytes()[0];
+        }
+    }
+
+    /// Section 5.3: the copy, `level_shift` shifts, then the planes.
+    fn check_pool_cycle(&mut self, layer: usize, cycle: u64) {
+        let Some(descriptor) = self.program.layers.get(layer) else { return };
+        let (expected, actual) = (u64::from(descriptor.level_shift) + 2, cycle - self.pixel_cycle);
+        if actual != expected && self.late.is_none() {
+            self.late = Some((layer, expected, actual));
         }
     }
 

@@ -183,6 +183,19 @@ pub enum Error {
         /// Its index.
         layer: usize,
     },
+    /// Pooled levels are shown in another cycle than microarchitecture.md, section 5.3, says.
+    #[error(
+        "layer {layer} shows pooled levels {actual} cycles after the last pixel of a column tile, \
+         {expected} expected"
+    )]
+    PoolCycle {
+        /// Index of the layer in the program.
+        layer: usize,
+        /// Cycles from the last pixel of the column tile, as the page says.
+        expected: u64,
+        /// Cycles that it were.
+        actual: u64,
+    },
     /// The model was built without waveform support.
     #[error("the model is built without waveforms")]
     TraceNotBuilt,
@@ -273,7 +286,7 @@ impl Error {
                     .to_owned()
             }
             Self::Image { .. } => "give images of the size the network was trained on".to_owned(),
-            Self::Stopped { .. } | Self::Hang { .. } => {
+            Self::Stopped { .. } | Self::Hang { .. } | Self::PoolCycle { .. } => {
                 "write a waveform of the run (`--trace FILE.fst`) and look at its end".to_owned()
             }
             Self::Unknown { .. } => {
@@ -314,6 +327,7 @@ impl Error {
             | Self::Finished { .. }
             | Self::Unknown { .. }
             | Self::Hang { .. }
+            | Self::PoolCycle { .. }
             | Self::Halted { .. } => 1,
             Self::InvalidDesign { .. }
             | Self::Program(_)

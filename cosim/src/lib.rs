@@ -70,8 +70,8 @@ mod watch;
 mod waveform;
 
 pub use accelerator::{
-    Accelerator, LoadTarget, LoadWord, Windowed, accelerator_design, axi_design, mutant_design,
-    uart_design,
+    Accelerator, Beginning, LoadTarget, LoadWord, Windowed, accelerator_design, axi_design,
+    mutant_design, uart_design,
 };
 pub use build::{Build, Compiled, Initial, Optimization, Trace};
 pub use coverage::{Coverage, Hole, ModuleCoverage};

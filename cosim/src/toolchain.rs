@@ -64,10 +64,13 @@ impl Toolchain {
     /// # Errors
     /// As [`Toolchain::from_programs`].
     pub fn detect() -> Result<Self, Error> {
-        let coverage = std::env::var_os("HEARTBIT_RTL_COVERAGE").filter(|value| !value.is_empty());
         let toolchain =
             Self::from_programs(program("VERILATOR", "verilator"), program("CXX", "g++"))?;
-        Ok(Self { coverage: coverage.map(PathBuf::from), ..toolchain })
+        let coverage = std::env::var_os("HEARTBIT_RTL_COVERAGE").filter(|value| !value.is_empty());
+        Ok(match coverage {
+            Some(directory) => toolchain.with_coverage(directory),
+            None => toolchain,
+        })
     }
 
     /// Uses these two programs; a name without a slash is looked for on the search path.
@@ -104,6 +107,13 @@ impl Toolchain {
         let cxx_version = process::query(&cxx, &["--version"]).map_err(missing_cxx)?;
         let cxx_version = cxx_version.lines().next().unwrap_or_default().to_owned();
         Ok(Self { verilator, version, banner, root, cxx, cxx_version, coverage: None })
+    }
+
+    /// Makes models count what they cover, and write it below a directory when they are dropped.
+    #[must_use]
+    pub fn with_coverage(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.coverage = Some(directory.into());
+        self
     }
 
     /// Path of Verilator.

@@ -9,22 +9,25 @@
 //! text, native simulation and `RustHDL` block. A mutation is active in all instances of its module,
 //! or in one of them.
 //!
-//! Also here: [`Cone`], what depends on an input at all, and [`Observed`], what an output depends
-//! on.
+//! Also here: [`Cone`], what depends on an input at all, [`Observed`], what an output depends on, and
+//! [`Miter`], a module beside itself with a mutation.
 //!
 //! Not here: which mutants are run and what becomes of them; the reset values of registers and the
 //! contents of memories, which are no part of the graph.
 
 mod catalog;
 mod cone;
+mod miter;
 mod observed;
 mod rewrite;
 mod schemata;
+mod shadow;
 
 pub use catalog::{instances, mutations};
 pub use cone::Cone;
+pub use miter::{Literal, Miter};
 pub use observed::Observed;
-pub use schemata::{CLEAR, INFECTED, MUTANT, MUTANT_BITS, Schemata};
+pub use schemata::{CLEAR, ESCAPED, INFECTED, MUTANT, MUTANT_BITS, Schemata};
 
 use crate::build::node::NodeId;
 

@@ -7,7 +7,8 @@ mod support {
 }
 
 use heartbit_hdl::mutate::{
-    Cone, INFECTED, InstanceName, Kind, MUTANT, Mutation, Observed, Schemata, instances, mutations,
+    Cone, ESCAPED, INFECTED, InstanceName, Kind, MUTANT, Mutation, Observed, Schemata, instances,
+    mutations,
 };
 use heartbit_hdl::{Builder, Direction, Module, Simulator, accelerator, emit};
 use heartbit_ir::program::{ArrayConfig, MemoryDepths};
@@ -69,9 +70,18 @@ fn stimulus(module: &Module, cycle: u64, rng: &mut Random) -> Vec<(String, u64)>
         .collect()
 }
 
-/// Runs design and mutant side by side. Returns whether an output ever differs, and whether the
-/// mutant says that it made a difference.
-fn side_by_side(design: &Module, schemata: &Schemata, mutant: u64, cycles: u64) -> (bool, bool) {
+/// What was seen of a mutant beside the intact design.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    /// An output differed.
+    differs: bool,
+    /// The mutant says that it made a difference, and that this left its module.
+    infected: bool,
+    escaped: bool,
+}
+
+/// Runs design and mutant side by side.
+fn side_by_side(design: &Module, schemata: &Schemata, mutant: u64, cycles: u64) -> Seen {
     let (mut plain, mut broken) = (Simulator::new(design), Simulator::new(&schemata.module));
     broken.set(MUTANT, mutant);
     let mut rng = Random(7);
@@ -86,7 +96,8 @@ fn side_by_side(design: &Module, schemata: &Schemata, mutant: u64, cycles: u64) 
         plain.step();
         broken.step();
     }
-    (differs, broken.get(INFECTED) == 1)
+    let [infected, escaped] = [INFECTED, ESCAPED].map(|name| broken.get(name) == 1);
+    Seen { differs, infected, escaped }
 }
 
 /// The design with about so many mutants, of all kinds.
@@ -109,20 +120,21 @@ fn number(schemata: &Schemata, kind: Kind, what: &str) -> u64 {
 fn design_without_an_active_mutant_is_the_design() {
     let accelerator = small_accelerator();
     let schemata = with_mutants(&accelerator, 400);
-    assert_eq!(side_by_side(&accelerator, &schemata, 0, 1_000), (false, false));
+    let nothing = Seen { differs: false, infected: false, escaped: false };
+    assert_eq!(side_by_side(&accelerator, &schemata, 0, 1_000), nothing);
     for seed in 0..20 {
         let mut rng = Random(seed);
         let module = random_module(&mut rng, &format!("fuzz_{seed}"), 2);
         if !mutations(&module).is_empty() {
             let schemata = with_mutants(&module, 50);
-            assert_eq!(side_by_side(&module, &schemata, 0, 60), (false, false), "seed {seed}");
+            assert_eq!(side_by_side(&module, &schemata, 0, 60), nothing, "seed {seed}");
         }
     }
 }
 
 #[test]
-fn mutant_whose_outputs_differ_has_made_a_difference_where_it_is() {
-    let (mut caught, mut unobserved) = (0, 0);
+fn mutant_whose_outputs_differ_has_made_a_difference_that_left_its_module() {
+    let (mut caught, mut unobserved, mut kept) = (0, 0, 0);
     for seed in 0..32 {
         let mut rng = Random(seed);
         let module = random_module(&mut rng, &format!("fuzz_{seed}"), 2);
@@ -130,8 +142,12 @@ fn mutant_whose_outputs_differ_has_made_a_difference_where_it_is() {
         let observed = Observed::of_outputs(&module);
         for (index, mutant) in schemata.mutants.iter().enumerate() {
             let id = u64::try_from(index + 1).expect("small");
-            let (differs, infected) = side_by_side(&module, &schemata, id, 60);
+            let Seen { differs, infected, escaped } = side_by_side(&module, &schemata, id, 60);
             assert!(infected || !differs, "seed {seed}: {mutant:?}");
+            // There are no pixels here, so all is compared that leaves a module.
+            assert!(escaped || !differs, "seed {seed}: {mutant:?}");
+            assert!(infected || !escaped, "seed {seed}: {mutant:?}");
+            kept += usize::from(infected && !escaped);
             assert!(observed.contains(mutant) || !differs, "seed {seed}: {mutant:?}");
             unobserved += usize::from(!observed.contains(mutant));
             caught += usize::from(differs);
@@ -139,6 +155,38 @@ fn mutant_whose_outputs_differ_has_made_a_difference_where_it_is() {
     }
     assert!(caught > 50, "only {caught} mutants show at an output");
     assert!(unobserved > 0, "nothing is discarded");
+    assert!(kept > 0, "every difference leaves its module");
+}
+
+#[test]
+fn difference_in_what_pixels_meet_has_left_whatever_the_pixels_are() {
+    let m = Builder::new("gate", "Lets a pixel in when a counter says so.");
+    let count = m.reg("count", 2, 0);
+    count.next(*count + 1);
+    let open = count.eq(3).named("open");
+    let pixel = m.reg("pixel", 8, 0);
+    pixel.next_when(open, m.input("in_data", 8, "pixel"));
+    m.output("out", *pixel, "the last one");
+    // Both sides of the comparison give the same at its limit.
+    m.output("least", m.mux(count.lt(2), *count, 2), "at most 2");
+    let design = m.finish();
+    let every = mutations(&design);
+    let schemata = Schemata::new(&design, &every);
+    let black = |mutant: u64| {
+        let mut sim = Simulator::new(&schemata.module);
+        drive(&mut sim, &[(MUTANT.into(), mutant), ("in_data".into(), 0)]);
+        (0..8).for_each(|_| sim.step());
+        (sim.get("out"), sim.get(INFECTED), sim.get(ESCAPED))
+    };
+    let open = number(&schemata, Kind::StuckAt1, "net open");
+    assert_eq!(black(open), (0, 1, 1), "black pixels hide it");
+    let limit = number(&schemata, Kind::OffByOne, "<");
+    assert_eq!(black(limit), (0, 1, 0), "no pixel can show it");
+    let cone = Cone::of_input(&design, "in_data");
+    for mutant in [open, limit] {
+        let index = usize::try_from(mutant).expect("small") - 1;
+        assert!(!cone.contains(&schemata.mutants[index]));
+    }
 }
 
 #[test]

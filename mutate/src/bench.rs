@@ -5,7 +5,8 @@ use crate::fields::Memory;
 use crate::judge::{Expected, Judge};
 use crate::memory::MemoryMutant;
 use crate::plan::{Mutant, Plan};
-use crate::proof;
+use crate::proof::{self, Reach};
+use crate::trials;
 use heartbit_compiler::predict::predict;
 use heartbit_cosim::{Accelerator, Compiled as Model, Initial};
 use heartbit_hdl::Module;
@@ -58,7 +59,7 @@ pub struct Bench<'a> {
 /// What the RTL found.
 struct Seen {
     catch: Option<Catch>,
-    made_a_difference: bool,
+    reach: Reach,
 }
 
 impl<'a> Bench<'a> {
@@ -120,11 +121,10 @@ impl<'a> Bench<'a> {
         let (compiled, hardware) = (self.judge.compiled(), &self.hardware);
         let proof = match mutant {
             Mutant::Memory(mutant) => proof::memory(compiled, hardware, mutant),
-            Mutant::Rtl(mutation, _) => {
-                proof::hardware(compiled, hardware, mutation, seen.made_a_difference)
-            }
+            Mutant::Rtl(mutation, _) => proof::hardware(compiled, hardware, mutation, seen.reach),
         };
-        proof.map_or(Fate::Survived { made_a_difference: seen.made_a_difference }, Fate::Equivalent)
+        let made_a_difference = seen.reach != Reach::Nowhere;
+        proof.map_or(Fate::Survived { made_a_difference }, Fate::Equivalent)
     }
 
     /// Runs everything without a mutant, on both models.
@@ -140,6 +140,9 @@ impl<'a> Bench<'a> {
             if let Some(catch) = self.first_catch(&mut accelerator)? {
                 return Err(Error::Intact { image: catch.image, detail: catch.detail });
             }
+            if let Some(catch) = self.first_trial(&mut accelerator)? {
+                return Err(Error::Intact { image: catch.image, detail: catch.detail });
+            }
         }
         Ok(())
     }
@@ -152,11 +155,11 @@ impl<'a> Bench<'a> {
                 let mut accelerator = Accelerator::new(model)?;
                 load(&mut accelerator, program, mutant)?;
                 let catch = self.first_catch(&mut accelerator)?;
-                Ok(Seen { catch, made_a_difference: true })
+                Ok(Seen { catch, reach: Reach::Beyond })
             }
             Mutant::Rtl(_, number) => {
                 let seen = self.run_hardware(*number, Initial::Random(1))?;
-                if seen.catch.is_some() || !seen.made_a_difference {
+                if seen.catch.is_some() || seen.reach == Reach::Nowhere {
                     return Ok(seen);
                 }
                 // What it made of the random bits before they are written for the first time is
@@ -170,8 +173,25 @@ impl<'a> Bench<'a> {
         let model = self.engines.mutants.as_ref().expect("bug: a model without mutants");
         let mut accelerator = Accelerator::with_mutant(model.instantiate(initial)?, number)?;
         accelerator.load(&self.judge.compiled().program)?;
-        let catch = self.first_catch(&mut accelerator)?;
-        Ok(Seen { catch, made_a_difference: accelerator.is_infected()? })
+        let mut catch = self.first_catch(&mut accelerator)?;
+        let reach = match (accelerator.is_infected()?, accelerator.has_escaped()?) {
+            (false, _) => Reach::Nowhere,
+            (true, false) => Reach::Module,
+            (true, true) => Reach::Beyond,
+        };
+        if catch.is_none() {
+            catch = self.first_trial(&mut accelerator)?;
+        }
+        Ok(Seen { catch, reach })
+    }
+
+    /// Tries layers that must not begin, on an accelerator whose images pass.
+    fn first_trial(&self, accelerator: &mut Accelerator) -> Result<Option<Catch>, Error> {
+        let program = &self.judge.compiled().program;
+        let Some(expected) = self.rtl.first() else { return Ok(None) };
+        let wrong = trials::run(accelerator, program, expected.image)?;
+        let engine = "rtl".to_owned();
+        Ok(wrong.map(|detail| Catch { check: Check::Status, engine, image: 0, detail }))
     }
 
     /// Runs the images until a check fails.
@@ -198,6 +218,9 @@ impl<'a> Bench<'a> {
                 }
                 Err(heartbit_cosim::Error::Hang { cycles, .. }) => {
                     return caught((Check::Hang, format!("no result after {cycles} cycles")));
+                }
+                Err(error @ heartbit_cosim::Error::PoolCycle { .. }) => {
+                    return caught((Check::Cycles, error.to_string()));
                 }
                 Err(heartbit_cosim::Error::Halted { layer }) => {
                     return caught((Check::Status, format!("halted before layer {layer}")));

@@ -69,6 +69,11 @@ pub enum Proof {
     OtherLegalWait,
     /// The signal had the same value in every cycle, and no pixel has influence on it.
     SameControl,
+    /// The module computes the same from all that it reads.
+    SameFunction,
+    /// What leaves the module, and what pixels meet in it, had the same value in every cycle, and no
+    /// pixel has influence on it.
+    StaysInside,
     /// What it writes besides is written again before anything reads it.
     Overwritten,
     /// No output depends on it.
@@ -89,6 +94,8 @@ impl Proof {
             Self::NeverReached => "never-reached",
             Self::OtherLegalWait => "other-legal-wait",
             Self::SameControl => "same-control",
+            Self::SameFunction => "same-function",
+            Self::StaysInside => "stays-inside",
             Self::Overwritten => "overwritten",
             Self::Unobserved => "unobserved",
         }

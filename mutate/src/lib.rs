@@ -27,6 +27,7 @@ mod memory;
 mod plan;
 pub mod proof;
 pub mod stress;
+mod trials;
 
 pub use bench::{Bench, Engines, Error};
 pub use fate::{Catch, Check, Fate, Outcome, Proof};

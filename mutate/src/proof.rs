@@ -1,11 +1,12 @@
 //! Proofs that a mutant cannot change anything that is compared, whatever the image.
 //!
 //! Each is an argument from docs/microarchitecture.md about this build, as code that looks at the
-//! build; none rests on what was observed of images, but for [`Proof::SameControl`], which says why
-//! one observation is enough.
+//! build; none rests on what was observed of images, but for [`Proof::SameControl`] and
+//! [`Proof::StaysInside`]: [`hardware`] says why one observation is enough.
 
 mod data;
 mod field;
+mod function;
 mod sums;
 
 use crate::fate::Proof;
@@ -19,6 +20,7 @@ use heartbit_ir::program::{DESCRIPTOR_WORDS, FRONT_WORDS, HEADER_WORDS};
 /// What the hardware makes of its signals, whatever they are.
 #[derive(Clone, Debug)]
 pub struct Hardware {
+    top: Module,
     /// What the pixels have influence on.
     cone: Cone,
     /// What the outputs depend on.
@@ -28,7 +30,8 @@ pub struct Hardware {
 impl Hardware {
     /// Looks at a design.
     pub fn new(top: &Module) -> Self {
-        Self { cone: Cone::of_input(top, "in_data"), observed: Observed::of_outputs(top) }
+        let (cone, observed) = (Cone::of_input(top, "in_data"), Observed::of_outputs(top));
+        Self { top: top.clone(), cone, observed }
     }
 
     /// Whether no output depends on a bit of a field of a descriptor, which is an output of the
@@ -55,26 +58,47 @@ pub fn memory(compiled: &Compiled, hardware: &Hardware, mutant: &MemoryMutant) -
     }
 }
 
-/// Why a mutant of the hardware makes no difference, if there is a proof, given whether it made one
-/// where it is while the images ran.
+/// How far what a mutant of the hardware changes was seen to reach, while the images ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// What it changes had the value that it has without the mutant, in every cycle.
+    Nowhere,
+    /// No further than its module: what is outside of the pixels' influence and leaves it, or is
+    /// used within it by what is inside, had the value that it has without the mutant.
+    Module,
+    /// Further.
+    Beyond,
+}
+
+/// Why a mutant of the hardware makes no difference, if there is a proof, given how far it was seen
+/// to reach while the images ran.
 ///
-/// What no output depends on can be anything. If the mutant made no difference, every signal had
+/// What no output depends on can be anything. A module that computes the same does the same.
+///
+/// If the mutant reached nowhere, every signal had
 /// the value that it has without the mutant, in every cycle. If, besides, the pixels have no
 /// influence on what the mutant changes, those values are the same for every image: the program is
-/// the same, and the host neither waits nor makes the accelerator wait. With streamed weights images
-/// begin in different cycles, so nothing is claimed. What was in registers and memories before they
-/// are written for the first time does not matter, with the mutant or without: it ran from random
-/// bits, too, and nothing differed.
+/// the same, and the host neither waits nor makes the accelerator wait. If it reached no further than
+/// its module, the same holds for every signal but some within the module that nothing outside sees.
+/// With streamed weights images begin in different cycles, so nothing is claimed. What was in
+/// registers and memories before they are written for the first time does not matter, with the
+/// mutant or without: it ran from random bits, too, and nothing differed.
 pub fn hardware(
     compiled: &Compiled,
     hardware: &Hardware,
     mutation: &Mutation,
-    made_a_difference: bool,
+    reach: Reach,
 ) -> Option<Proof> {
     if !hardware.observed.contains(mutation) {
         return Some(Proof::Unobserved);
     }
     let streams = compiled.program.weight_stream.as_ref().is_some_and(|s| !s.is_empty());
-    let same = !made_a_difference && !streams && !hardware.cone.contains(mutation);
-    same.then_some(Proof::SameControl)
+    if !streams && !hardware.cone.contains(mutation) {
+        match reach {
+            Reach::Nowhere => return Some(Proof::SameControl),
+            Reach::Module => return Some(Proof::StaysInside),
+            Reach::Beyond => {}
+        }
+    }
+    function::is_same(compiled, &hardware.top, mutation).then_some(Proof::SameFunction)
 }

@@ -3,7 +3,7 @@
 use super::{Accelerator, LoadTarget, design_of};
 use crate::watch::accelerator_data;
 use crate::{Design, Error, Model, Simulation};
-use heartbit_hdl::mutate::{CLEAR, INFECTED, MUTANT, Schemata};
+use heartbit_hdl::mutate::{CLEAR, ESCAPED, INFECTED, MUTANT, Schemata};
 use heartbit_ir::program::Program;
 
 /// Returns the design of an accelerator with mutants: its Verilog files and port table.
@@ -48,6 +48,14 @@ impl Accelerator {
     /// [`Error::UnknownPort`] if the model has no mutants.
     pub fn is_infected(&self) -> Result<bool, Error> {
         Ok(self.model.get(self.model.port(INFECTED)?) == 1)
+    }
+
+    /// Whether the difference has left the mutant's module ([`ESCAPED`]).
+    ///
+    /// # Errors
+    /// [`Error::UnknownPort`] if the model has no mutants.
+    pub fn has_escaped(&self) -> Result<bool, Error> {
+        Ok(self.model.get(self.model.port(ESCAPED)?) == 1)
     }
 
     /// Like [`Accelerator::load`], but with other words in the memories, which are written last.

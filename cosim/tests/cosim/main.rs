@@ -5,6 +5,7 @@
 //! once and not in every run.
 
 mod build;
+mod coverage;
 mod icarus;
 mod model;
 mod source;

@@ -49,6 +49,27 @@ impl Cone {
         }
     }
 
+    /// What a module makes of its signals outside of the cone, if it is in the design: those that
+    /// outputs show, and those that nodes, registers and memories within the cone use. While all of
+    /// them have the values that they should have, so has everything else that leaves the module.
+    pub(super) fn frontier(&self, module: &str) -> Vec<NodeId> {
+        let Some((module, inside)) = self.modules.get(module) else { return Vec::new() };
+        let draft = &module.data.draft;
+        let mut used: Vec<NodeId> = draft.outputs.iter().map(|output| output.source).collect();
+        for id in module.data.order.iter().filter(|id| inside[**id]) {
+            match &draft.nodes[*id].op {
+                Op::Wire(i) => used.extend(draft.wires[*i].source),
+                Op::Reg(i) => used.extend(draft.regs[*i].next.iter().chain(&draft.regs[*i].enable)),
+                Op::MemRead(i) => used.extend(ports(&draft.mems[*i])),
+                op => op.operands(|operand| used.push(operand)),
+            }
+        }
+        used.sort_unstable();
+        used.dedup();
+        used.retain(|id| !inside[*id] && !matches!(draft.nodes[*id].op, Op::Const(_)));
+        used
+    }
+
     /// Spreads the cone within a module, and into its instances. Whether it grew.
     fn sweep(&mut self, name: &str, names: &HashMap<usize, String>) -> bool {
         let (module, mut inside) = self.modules[name].clone();
@@ -102,7 +123,12 @@ impl Cone {
 
 /// Whether what a memory holds or shows depends on the input.
 fn memory(mem: &MemDecl, inside: &[bool]) -> bool {
+    ports(mem).any(|id| inside[id])
+}
+
+/// What drives the ports of a memory.
+fn ports(mem: &MemDecl) -> impl Iterator<Item = NodeId> {
     let write = mem.write.iter().flat_map(|port| [port.enable, port.address, port.data]);
     let read = mem.read.iter().flat_map(|port| port.enable.into_iter().chain([port.address]));
-    write.chain(read).any(|id| inside[id])
+    write.chain(read)
 }

@@ -3,8 +3,8 @@
 //! Every change is a choice by the input `mutant`. A node that is mutated keeps its number, so all
 //! that read it now read the choice; what it was moves to a new node.
 
-use super::schemata::{INFECTED, MUTANT, MUTANT_BITS};
-use super::{Kind, Mutation, Target};
+use super::schemata::{ESCAPED, INFECTED, MUTANT, MUTANT_BITS};
+use super::{Kind, Mutation, Target, shadow};
 use crate::build::node::{
     Binary, Draft, InputDecl, Node, NodeId, Op, OutputDecl, Unary, fit_words, words,
 };
@@ -18,6 +18,8 @@ pub(super) struct Rewriter {
     mutant: NodeId,
     /// For each mutation and each instance with some, 1 where it makes a difference.
     infected: Vec<NodeId>,
+    /// For the module and each instance with mutations, 1 where the difference leaves it.
+    escaped: Vec<NodeId>,
 }
 
 impl Rewriter {
@@ -34,7 +36,7 @@ impl Rewriter {
             doc: "active mutant, 0 none".to_owned(),
             node: mutant,
         });
-        Self { draft, original, mutant, infected: Vec::new() }
+        Self { draft, original, mutant, infected: Vec::new(), escaped: Vec::new() }
     }
 
     /// Adds a mutation that is active where the input is `id`.
@@ -84,29 +86,50 @@ impl Rewriter {
             number = self.push(Op::Mux(active, inside, number), MUTANT_BITS);
         }
         self.draft.insts[inst].inputs.push(Some(number));
-        let port = self.draft.insts[inst].outputs.len();
-        let infected = self.push(Op::InstOut(inst, port), 1);
-        self.draft.insts[inst].outputs.push(Some(infected));
-        self.infected.push(infected);
+        for shown in 0..2 {
+            let port = self.draft.insts[inst].outputs.len();
+            let seen = self.push(Op::InstOut(inst, port), 1);
+            self.draft.insts[inst].outputs.push(Some(seen));
+            [&mut self.infected, &mut self.escaped][shown].push(seen);
+        }
     }
 
-    /// Closes the module with its output `infected`.
+    /// Watches what leaves the module: some of its nodes, beside those of an intact copy. Without
+    /// nodes, and where there can be no copy, every difference leaves it.
+    pub(super) fn watch(&mut self, original: &Draft, nodes: &[NodeId]) {
+        let own = self.infected.clone();
+        let copies = if nodes.is_empty() { None } else { shadow::copy(self, original, nodes) };
+        let Some(copies) = copies else {
+            self.escaped.extend(own);
+            return;
+        };
+        for (node, copy) in nodes.iter().zip(copies) {
+            if *node != copy {
+                let differs = self.push(Op::Binary(Binary::Ne, *node, copy), 1);
+                self.escaped.push(differs);
+            }
+        }
+    }
+
+    /// Closes the module with its outputs `infected` and `escaped`.
     pub(super) fn into_draft(mut self) -> Draft {
-        let any = self.any_infected();
-        self.draft.outputs.push(OutputDecl {
-            name: INFECTED.to_owned(),
-            width: 1,
-            doc: "the active mutant makes a difference".to_owned(),
-            source: any,
-        });
+        let [infected, escaped] = self.seen();
+        let mut output = |name: &str, doc: &str, source: NodeId| {
+            let (name, doc) = (name.to_owned(), doc.to_owned());
+            self.draft.outputs.push(OutputDecl { name, width: 1, doc, source });
+        };
+        output(INFECTED, "the active mutant makes a difference", infected);
+        output(ESCAPED, "the difference leaves its module", escaped);
         self.draft
     }
 
-    /// Whether the active mutation makes a difference.
-    pub(super) fn any_infected(&mut self) -> NodeId {
-        let mut terms = std::mem::take(&mut self.infected).into_iter();
-        let first = terms.next().expect("bug: a module that gets no mutation");
-        terms.fold(first, |any, term| self.push(Op::Binary(Binary::Or, any, term), 1))
+    /// Whether the active mutation makes a difference, and whether that leaves its module.
+    pub(super) fn seen(&mut self) -> [NodeId; 2] {
+        let lists = [std::mem::take(&mut self.infected), std::mem::take(&mut self.escaped)];
+        lists.map(|list| {
+            let none = self.literal(&[0], 1);
+            list.into_iter().fold(none, |any, term| self.push(Op::Binary(Binary::Or, any, term), 1))
+        })
     }
 
     pub(super) fn push(&mut self, op: Op, width: u32) -> NodeId {

@@ -1,7 +1,7 @@
 //! A design with many mutations in it, of which an input chooses.
 
 use super::rewrite::Rewriter;
-use super::{InstanceName, Kind, Mutation};
+use super::{Cone, InstanceName, Kind, Mutation};
 use crate::build::node::{Draft, InputDecl, Op, OutputDecl, RegDecl};
 use crate::build::{DescriptionError, Module, check};
 use crate::text;
@@ -17,11 +17,22 @@ pub const CLEAR: &str = "mutant_clear";
 /// it is: a net had another value, or an enable. As long as it is 0, the design has done what it
 /// would have done without the mutant.
 pub const INFECTED: &str = "infected";
+/// The output that is 1 from the first cycle on in which that difference left the module of the
+/// active mutant. As long as it is 0, all that is not within [`Cone::of_input`] of the pixels has done
+/// outside of the module what it would have done without the mutant; and so has the rest, if what
+/// is mutated is not within that cone.
+///
+/// In modules with memories or instances whatever is infected has left. Of mutants within the cone
+/// it says nothing.
+pub const ESCAPED: &str = "escaped";
+/// The input of which the cone is meant.
+pub(crate) const PIXELS: &str = "in_data";
 
 /// A design with mutations in it.
 #[derive(Clone, Debug)]
 pub struct Schemata {
-    /// The design, with the inputs [`MUTANT`] and [`CLEAR`] and the output [`INFECTED`] besides its own.
+    /// The design, with the inputs [`MUTANT`] and [`CLEAR`] and the outputs [`INFECTED`] and
+    /// [`ESCAPED`] besides its own.
     pub module: Module,
     /// Mutant `i + 1` is the mutation `mutants[i]`.
     pub mutants: Vec<Mutation>,
@@ -54,13 +65,14 @@ struct Parts {
     modules: Vec<(String, Module)>,
     /// The file of each, by the address of its description.
     names: HashMap<usize, String>,
+    cone: Cone,
     top: String,
 }
 
 impl Parts {
     fn new(top: &Module) -> Self {
         let (modules, names) = (text::modules(top), text::names(top));
-        Self { modules, names, top: top.name().to_owned() }
+        Self { modules, names, cone: Cone::of_input(top, PIXELS), top: top.name().to_owned() }
     }
 
     /// Adds those mutations with which there is no loop: all, or else some of each half.
@@ -96,6 +108,12 @@ impl Parts {
             for (id, mutation) in own.into_iter().flatten() {
                 rewriter.apply(*id, mutation);
             }
+            if let Some(own) = own {
+                let is_control = own.iter().any(|(_, mutation)| !self.cone.contains(mutation));
+                let watched = is_control && draft.insts.is_empty();
+                let nodes = if watched { self.cone.frontier(name) } else { Vec::new() };
+                rewriter.watch(draft, &nodes);
+            }
             for inst in touched {
                 rewriter.draft.insts[inst].module = done[child(inst)].clone();
                 let instance =
@@ -110,15 +128,35 @@ impl Parts {
     }
 }
 
-/// Closes the top module: what it shows is kept in a register.
+/// Closes the top module: what it shows is kept in registers.
 fn observed(mut rewriter: Rewriter) -> Draft {
-    let any = rewriter.any_infected();
+    let seen = rewriter.seen();
     let place = rewriter.draft.place;
     let clear = rewriter.push(Op::Input(rewriter.draft.inputs.len()), 1);
-    let kept = rewriter.push(Op::Reg(rewriter.draft.regs.len()), 1);
-    let set = rewriter.push(Op::Binary(crate::build::node::Binary::Or, kept, any), 1);
     let zero = rewriter.push(Op::Const(vec![0]), 1);
-    let next = rewriter.push(Op::Mux(clear, zero, set), 1);
+    let shown = [
+        (INFECTED, "the active mutant has made a difference"),
+        (ESCAPED, "the difference has left its module"),
+    ];
+    for ((name, doc), any) in shown.into_iter().zip(seen) {
+        let kept = rewriter.push(Op::Reg(rewriter.draft.regs.len()), 1);
+        let set = rewriter.push(Op::Binary(crate::build::node::Binary::Or, kept, any), 1);
+        let next = rewriter.push(Op::Mux(clear, zero, set), 1);
+        // No reset: what a mutant does during the reset counts.
+        rewriter.draft.regs.push(RegDecl {
+            name: format!("{name}_q"),
+            reset: None,
+            enable: None,
+            next: Some(next),
+            node: kept,
+        });
+        rewriter.draft.outputs.push(OutputDecl {
+            name: name.to_owned(),
+            width: 1,
+            doc: doc.to_owned(),
+            source: kept,
+        });
+    }
     let mut draft = rewriter.draft;
     debug_assert_eq!(draft.place, place, "bug: another module");
     draft.inputs.push(InputDecl {
@@ -126,20 +164,6 @@ fn observed(mut rewriter: Rewriter) -> Draft {
         width: 1,
         doc: "forget earlier differences".to_owned(),
         node: clear,
-    });
-    // No reset: what a mutant does during the reset counts.
-    draft.regs.push(RegDecl {
-        name: "infected_q".to_owned(),
-        reset: None,
-        enable: None,
-        next: Some(next),
-        node: kept,
-    });
-    draft.outputs.push(OutputDecl {
-        name: INFECTED.to_owned(),
-        width: 1,
-        doc: "the active mutant has made a difference".to_owned(),
-        source: kept,
     });
     draft
 }

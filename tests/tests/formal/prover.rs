@@ -81,7 +81,7 @@ impl Proof {
     /// cycle.
     #[track_caller]
     pub(crate) fn prove(&self) {
-        let output = self.run(INDUCTION);
+        let output = self.run(&induction());
         let said = text(&output);
         assert!(output.status.success() && said.is_empty(), "{}: {said}", self.subject);
     }
@@ -101,7 +101,7 @@ impl Proof {
     /// Shows that the proof fails.
     #[track_caller]
     pub(crate) fn refute(&self) {
-        self.fails("the induction", INDUCTION);
+        self.fails("the induction", &induction());
     }
 
     /// Shows that some run of so many cycles breaks an assertion.
@@ -161,11 +161,13 @@ impl Proof {
     }
 }
 
-/// Most seconds of a single question to the SAT solver.
-const TIMEOUT: u32 = 300;
+/// Most seconds of a single question to the SAT solver, by the clock: proofs run in parallel, and
+/// beside other work they take many times their processor time.
+const TIMEOUT: u32 = 1_800;
 
-const INDUCTION: &str =
-    "sat -tempinduct -prove-asserts -set-assumes -maxsteps 1 -timeout 300 -verify";
+fn induction() -> String {
+    format!("sat -tempinduct -prove-asserts -set-assumes -maxsteps 1 -timeout {TIMEOUT} -verify")
+}
 
 fn text(output: &Output) -> String {
     [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
