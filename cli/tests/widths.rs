@@ -53,6 +53,11 @@ impl Fixture {
     }
 }
 
+/// A text whose lines are not broken.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn list(value: &Value) -> &[Value] {
     value.as_array().expect("a list")
 }
@@ -111,6 +116,8 @@ fn text_never_calls_one_accuracy_the_other() {
     let f = Fixture::resnet20();
     let output = f.widths(&[&FEW[..], &["--images", "20", "--tolerance", "100"]].concat());
     let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let text = one_line(&text);
     for words in [
         "resnet20 on 8x8x16, 20 images of cifar10",
         "own grid",
@@ -123,7 +130,7 @@ fn text_never_calls_one_accuracy_the_other() {
         assert!(text.contains(words), "`{words}` is not in: {text}");
     }
     let noisy = f.widths(&[&FEW[..], &["--images", "20", "--tolerance", "0"]].concat());
-    let noisy = String::from_utf8(noisy.stdout).expect("UTF-8");
+    let noisy = one_line(&String::from_utf8(noisy.stdout).expect("UTF-8"));
     let own = noisy.contains("chosen: the checkpoint's own grid");
     assert!(own || noisy.contains("20 images do not tell"), "{noisy}");
     assert_eq!(f.names(), ["a.safetensors"]);
