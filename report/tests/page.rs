@@ -271,12 +271,12 @@ fn placed_design_has_its_cells_and_clocks() {
     let shown = text(select(&page, "#resources")[0]);
     let table = rows(&page, "#resources");
     let all: String = table[2..].iter().map(|row| row.join(" | ") + "\n").collect();
-    expect![[r#"
+    expect![[r"
         logic (LC) | 900 | 950 | 1,000 |  | 95.0 %
         flip-flops | – | not counted | – |  | –
         fast | 90.00 | 40.00 | met
         array | 25.00 | 20.00 | met
-    "#]]
+    "]]
     .assert_eq(&all);
     for word in ["small (D1)", "seed 3", "path is long", "pnr/small/top.bin", "yosys 1; nextpnr 2"]
     {

@@ -15,8 +15,9 @@ fn files_that_are_not_imported() {
     t.fails(3, "import f/README.md");
     let mut hostile: Vec<String> = std::fs::read_dir(fixtures.join("hostile"))
         .expect("readable")
-        .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
-        .filter(|name| name.ends_with(".pth"))
+        .map(|entry| entry.expect("readable").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "pth"))
+        .map(|path| path.file_name().expect("a file").to_string_lossy().into_owned())
         .collect();
     hostile.sort();
     for name in &hostile {

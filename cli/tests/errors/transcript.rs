@@ -94,8 +94,10 @@ impl Transcript {
                 self.problems.push(format!("{arguments} ({code} is expected): {what}: {error}"));
             }
         }
-        let set: String =
-            variables.iter().map(|(name, value)| format!("{name}={value} ")).collect();
+        let mut set = String::new();
+        for (name, value) in variables {
+            write!(set, "{name}={value} ").expect("a string");
+        }
         let set = set.replace(text(self.directory.path()), "DIR");
         writeln!(self.text, "$ {set}heartbit {arguments}").expect("a string");
         self.text += &error;
