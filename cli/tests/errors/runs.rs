@@ -74,7 +74,6 @@ fn cases_that_are_none() {
     t.fails(3, "bench latency --arch resnet20 --peer absent");
     t.write("peer", "{}");
     t.fails(3, "bench latency --arch resnet20 --peer peer");
-    t.fails(1, "demo --out demo --cosim-images 1");
     t.check(&expect_file!["runs-cases.txt"]);
 }
 
