@@ -99,7 +99,7 @@ impl From<ScheduleError> for Failure {
 }
 
 fn remedies(misfits: &[Misfit]) -> String {
-    let steps: Vec<String> = misfits
+    let mut steps: Vec<String> = misfits
         .iter()
         .map(|misfit| {
             if misfit.resource == LAYERS {
@@ -116,7 +116,10 @@ fn remedies(misfits: &[Misfit]) -> String {
     } else {
         ""
     };
-    format!("compile with {}, or leave the option out{port}", steps.join(" "))
+    steps.dedup();
+    let is_option = steps.iter().any(|step| step.starts_with("--"));
+    let leave = if is_option { ", or leave the option out" } else { "" };
+    format!("compile with {}{leave}{port}", steps.join(" "))
 }
 
 impl From<FoldError> for Failure {
@@ -150,6 +153,7 @@ impl From<ImportError> for Failure {
             ImportError::NoArchitecture { .. } | ImportError::OtherNetwork { .. } => {
                 "docs/import.md lists the networks that are read, with their keys"
             }
+            ImportError::Duplicate { .. } => "save a `state_dict` that has every parameter once",
             ImportError::Missing { .. } => "leave `--arch` out, or give another one",
             ImportError::Method { .. } => "leave `--method` out, or give another one",
             ImportError::Features { .. } | ImportError::Sizes(_) | ImportError::Shapes { .. } => {
@@ -184,6 +188,9 @@ impl From<FileError> for Failure {
         let help = match &error {
             FileError::Io { .. } => "check that the path exists and that you may use it",
             FileError::Version { .. } => "fold the checkpoint again with this version",
+            FileError::Magic => {
+                "give a network that `heartbit fold` wrote (.hbn), or a checkpoint (.safetensors)"
+            }
             _ => "the file is damaged: fold the checkpoint again",
         };
         Self::from_error(Code::BadInput, error).help(help)

@@ -1,10 +1,11 @@
 //! The report of a build: what was compiled and what all commands found, as one page.
 //!
-//! `sim`, `cosim` and `verify` leave their result in the build (`results`), and each time the page
+//! `sim`, `cosim`, `verify` and `pnr` leave their result in the build (`results`), and each time the page
 //! is written again from all of them. Not here: what the page looks like (`heartbit-report`).
 
 mod design;
 mod ladder;
+mod placed;
 pub(crate) mod results;
 
 use crate::args::ReportArgs;
@@ -89,7 +90,8 @@ pub(crate) fn line(destination: Option<&Destination>) -> String {
 /// Everything that is known of a build.
 pub(crate) fn assemble(build: &Build, results: &Results) -> Outcome<Report> {
     let mut report = design::design(build);
-    report.fpga = design::fpga(build, results.get("compile"), results.get("pnr"));
+    report.fpga = design::fpga(build, results.get("compile"));
+    report.placed = results.get("pnr").map(|result| placed::placed(build, result)).transpose()?;
     ladder::add(&mut report, build, results)?;
     report.notes.extend(results.notes.iter().cloned());
     Ok(report)

@@ -1,10 +1,9 @@
-//! What a user looks at: reports, tables, tools, completions, manuals, and the JSON that is
-//! documented.
+//! What a user looks at: reports, tables, tools, completions, manuals.
+//!
+//! Not here: the JSON that is documented (`json.rs`), whole error messages (`errors`).
 
 mod support;
 
-use serde_json::Value;
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use support::{
@@ -63,9 +62,14 @@ fn report_goes_where_the_user_says_or_nowhere() {
 
 #[test]
 fn tables_fit_80_columns() {
-    let directory = temporary();
+    let (directory, other) = (temporary(), temporary());
     let (build, data, network) = (build(&directory), data(), bundled_network());
     let images = ["--data", text(&data), "--images", "2"];
+    let foreign = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../model/fixtures/recu-resnet20-safetensors.safetensors");
+    let placed = support::linked_build(&other);
+    // Paths are as long as they are.
+    let temporary_files = std::env::temp_dir();
     for args in [
         vec!["boards"],
         vec!["doctor"],
@@ -75,11 +79,17 @@ fn tables_fit_80_columns() {
         [&["sim", text(&build)], &images[..]].concat(),
         [&["verify", text(&build), "--rtl-images", "0"], &images[..]].concat(),
         [&["eval", text(&network)], &images[..]].concat(),
+        vec!["search", text(&network), "--board", "ulx3s-85f"],
+        vec!["bench", "arrays", "--arch", "resnet20,resnet18-imagenet", "--array", "8x8x16"],
+        vec!["fuzz", "--cases", "2", "--max-channels", "4"],
+        vec!["import", text(&foreign), "--out", "i.safetensors"],
+        [&["widths", "i.safetensors", "--stem-weight-bits", "7,8"], &images[..]].concat(),
+        vec!["pnr", text(&placed), "--board", "icebreaker"],
     ] {
         let output = heartbit(&directory, &args);
         let shown = String::from_utf8(output.stdout).expect("UTF-8");
         assert!(!shown.is_empty(), "{args:?}");
-        for line in shown.lines().filter(|line| !line.contains(text(directory.path()))) {
+        for line in shown.lines().filter(|line| !line.contains(text(&temporary_files))) {
             assert!(line.chars().count() <= 80, "{args:?}: {line}");
         }
         assert!(!shown.contains('\u{1b}'), "{args:?} has escapes, but no terminal");
@@ -136,82 +146,4 @@ fn version_names_commit_and_features() {
     assert!(shown.starts_with(&version) && shown.contains("commit"), "{shown}");
     let train = if cfg!(feature = "train") { "train" } else { "features: " };
     assert!(shown.contains(train), "{shown}");
-}
-
-/// Paths of all values of an object: `layers[].name`.
-fn keys(value: &Value, path: &str, found: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(fields) if !fields.is_empty() => {
-            for (key, value) in fields {
-                let dot = if path.is_empty() { "" } else { "." };
-                keys(value, &format!("{path}{dot}{key}"), found);
-            }
-        }
-        Value::Array(values) if !values.is_empty() => {
-            for value in values {
-                keys(value, &format!("{path}[]"), found);
-            }
-        }
-        _ => drop(found.insert(path.to_owned())),
-    }
-}
-
-/// Paths that docs/json.md has for a command; those that end in `?` may be absent or null, and
-/// `.*` is any key.
-fn documented(command: &str) -> BTreeSet<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/json.md");
-    let page = std::fs::read_to_string(path).expect("the page");
-    let heading = format!("\n## `{command}`\n");
-    let (_, section) = page.split_once(&heading).unwrap_or_else(|| panic!("no `{command}`"));
-    let section = section.split("\n## ").next().expect("a text");
-    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
-    rows.filter_map(|row| Some(row.split_once('`')?.0.to_owned())).collect()
-}
-
-#[track_caller]
-fn check_keys(command: &str, printed: &Value) {
-    let mut found = BTreeSet::new();
-    keys(printed, "", &mut found);
-    let documented = documented(command);
-    // A documented path covers what is below it, unless that is documented, too.
-    let covers = |path: &str, key: &str| {
-        let path = path.trim_end_matches('?');
-        let (stem, any) = path.strip_suffix(".*").map_or((path, false), |stem| (stem, true));
-        key == path || any && key.starts_with(stem)
-    };
-    let below = |path: &str, key: &str| path.starts_with(key) && path.contains('?');
-    for key in &found {
-        let known = documented.iter().any(|path| covers(path, key) || below(path, key));
-        assert!(known, "`{command}` prints `{key}`, which docs/json.md does not have");
-    }
-    for path in documented.iter().filter(|path| !path.contains('?')) {
-        let printed = found.iter().any(|key| covers(path, key));
-        assert!(printed, "docs/json.md has `{path}`, which `{command}` does not print: {found:?}");
-    }
-}
-
-#[test]
-fn documented_keys_are_those_that_are_printed() {
-    let directory = temporary();
-    let (build, data, network) = (build(&directory), data(), bundled_network());
-    let images = ["--data", text(&data), "--images", "2"];
-    let run = |args: &[&str]| succeed(&directory, args);
-    let board =
-        ["compile", text(&network), "--array", "8x8x16", "--board", "ulx3s-85f", "--out", "b"];
-    check_keys("compile", &run(&board));
-    check_keys("inspect BUILD", &run(&["inspect", text(&build)]));
-    check_keys("inspect MODEL", &run(&["inspect", text(&network)]));
-    check_keys("sim", &run(&[&["sim", text(&build)], &images[..]].concat()));
-    check_keys(
-        "verify",
-        &run(&[&["verify", text(&build), "--rtl-images", "0"], &images[..]].concat()),
-    );
-    check_keys("eval", &run(&[&["eval", text(&network)], &images[..]].concat()));
-    check_keys("boards", &run(&["boards"]));
-    check_keys("doctor", &run(&["doctor"]));
-    check_keys("man", &run(&["man", "man1"]));
-    check_keys("random", &run(&["random", "--arch", "resnet20", "--out", "r.safetensors"]));
-    check_keys("fold", &run(&["fold", "r.safetensors", "--out", "r.hbn"]));
-    let page = std::fs::read_to_string(build.join("results/sim.json")).expect("kept");
-    check_keys("results/COMMAND.json", &serde_json::from_str(&page).expect("JSON"));
 }

@@ -2,33 +2,13 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
-use support::{build, fail, names, succeed, temporary, text};
-use tempfile::TempDir;
-
-/// A build whose Verilog is a design that is placed in a second.
-fn small_build(directory: &TempDir) -> PathBuf {
-    let build = build(directory);
-    let rtl = build.join("rtl");
-    std::fs::remove_dir_all(&rtl).expect("removable");
-    std::fs::create_dir(&rtl).expect("writable");
-    let design = Path::new(env!("CARGO_MANIFEST_DIR")).join("../boards/tests/testdata/rtl");
-    std::fs::copy(design.join("heartbit_uart.v"), rtl.join("heartbit_uart.v")).expect("copied");
-    write_link(&build, 24_000_000);
-    build
-}
-
-/// As `compile --uart` writes it.
-fn write_link(build: &Path, clock_hz: u32) {
-    let text = format!("{{\"schema\": 1, \"clock_hz\": {clock_hz}, \"baud\": 1000000}}");
-    std::fs::create_dir_all(build.join("host")).expect("writable");
-    std::fs::write(build.join("host/link.json"), text).expect("writable");
-}
+use std::path::Path;
+use support::{build, fail, linked_build, names, succeed, temporary, text, write_link};
 
 #[test]
 fn pnr_writes_a_bitstream_and_its_result() {
     let directory = temporary();
-    let build = small_build(&directory);
+    let build = linked_build(&directory);
     let result = succeed(&directory, &["pnr", text(&build), "--board", "icebreaker"]);
     assert_eq!(result["met"], true, "{result}");
     assert_eq!(result["bitstream"], "heartbit_icebreaker.bin");
@@ -38,6 +18,13 @@ fn pnr_writes_a_bitstream_and_its_result() {
     for name in ["heartbit_icebreaker.pcf", "heartbit_icebreaker.v", "result.json", "synthesis.log"]
     {
         assert!(kept.iter().any(|kept| kept == name), "{name} is not in {kept:?}");
+    }
+    let kept = std::fs::read_to_string(build.join("results/pnr.json")).expect("a result");
+    let kept: serde_json::Value = serde_json::from_str(&kept).expect("JSON");
+    assert_eq!(kept["result"], result);
+    let report = std::fs::read_to_string(build.join("report.html")).expect("a report");
+    for words in ["Placed and routed", "pnr/icebreaker/heartbit_icebreaker.bin", "5,280"] {
+        assert!(report.contains(words), "{words}");
     }
     let page = support::heartbit(&directory, &["boards", "--catalogue", "build/pnr/icebreaker"]);
     // The folder also has nextpnr's own report, which is no result.
@@ -58,7 +45,7 @@ fn what_pnr_needs_is_named() {
     fail(&directory, &on_board, 3, &["has no serial link", "link.json", "--uart"]);
     write_link(&plain, 24_000_000);
     fail(&directory, &on_board, 3, &["heartbit_uart.v", "--uart"]);
-    let build = small_build(&directory);
+    let build = linked_build(&directory);
     let pnr = |more: &[&str], code, words: &[&str]| {
         let mut args = vec!["pnr", text(&build)];
         args.extend(more);
@@ -72,6 +59,10 @@ fn what_pnr_needs_is_named() {
     pnr(&["--board-file", "bad.toml"], 3, &["`bad.toml`", "line 1", "titel"]);
     write_link(&build, 200_000_000);
     pnr(&["--board", "icebreaker"], 1, &["timing is missed", "of 198.", "--clock-hz 80000000"]);
+    let report = std::fs::read_to_string(build.join("report.html")).expect("a report");
+    assert!(report.contains("Timing is missed on icebreaker."), "{report}");
+    let project = ["--board", "icebreaker", "--project-only", "--report", "r.html"];
+    pnr(&project, 2, &["nothing is placed", "leave `--report` out"]);
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_heartbit"))
         .args(["pnr", text(&build), "--board", "ulx3s-85f"])
         .env("PATH", directory.path())
@@ -85,7 +76,7 @@ fn what_pnr_needs_is_named() {
 #[test]
 fn projects_are_written_without_tools() {
     let directory = temporary();
-    let build = small_build(&directory);
+    let build = linked_build(&directory);
     write_link(&build, 25_000_000);
     let arty = succeed(&directory, &["pnr", text(&build), "--board", "arty-a7-35"]);
     assert_eq!(arty["command"], "vivado -mode batch -source heartbit_arty_a7_35.tcl");

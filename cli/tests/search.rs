@@ -1,46 +1,19 @@
 //! `search`, `boards` and `compile --board` as a user meets them.
 
+mod support;
+
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, Output};
-
-fn heartbit(args: &[&str]) -> Output {
-    let run = Command::new(env!("CARGO_BIN_EXE_heartbit")).args(args).output();
-    run.expect("the command starts")
-}
-
-fn network() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/resnet20-cifar10.hbn");
-    path.to_str().expect("a UTF-8 path").to_owned()
-}
-
-#[track_caller]
-fn succeed(args: &[&str]) -> Value {
-    let args: Vec<&str> = args.iter().copied().chain(["--format", "json"]).collect();
-    let output = heartbit(&args);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!(json["schema"], 1);
-    json
-}
-
-#[track_caller]
-fn fail(args: &[&str], code: i32, words: &[&str]) {
-    let output = heartbit(args);
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(code), "{error}");
-    for word in words {
-        assert!(error.contains(word), "`{word}` is not in: {error}");
-    }
-}
+use support::{bundled_network, data, fail, heartbit, succeed, temporary, text};
 
 #[test]
 fn front_fits_and_is_a_front_and_can_be_compiled() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = temporary();
     let (plot, build) = (directory.path().join("front.svg"), directory.path().join("build"));
     let (plot, build) = (plot.to_str().expect("UTF-8"), build.to_str().expect("UTF-8"));
-    let network = network();
-    let json = succeed(&["search", &network, "--board", "ulx3s-85f", "--plot", plot]);
+    let network = bundled_network();
+    let network = text(&network);
+    let json = succeed(&directory, &["search", network, "--board", "ulx3s-85f", "--plot", plot]);
     let front = json["front"].as_array().expect("a front");
     assert!(front.len() > 10, "{front:?}");
     let number = |value: &Value| value.as_u64().expect("a number");
@@ -50,7 +23,7 @@ fn front_fits_and_is_a_front_and_can_be_compiled() {
     }
     assert!(front.iter().all(|p| number(&p["area"]["lut"]) <= 83_640));
     assert!(std::fs::read_to_string(plot).expect("a figure").starts_with("<svg"));
-    let best = succeed(&["compile", &network, "--board", "ulx3s-85f", "--out", build]);
+    let best = succeed(&directory, &["compile", network, "--board", "ulx3s-85f", "--out", build]);
     assert_eq!(best["cycles"]["total"], json["models"][0]["best"]["cycles"]);
     assert_eq!(best["area"], json["models"][0]["best"]["area"]);
 }
@@ -59,16 +32,17 @@ fn front_fits_and_is_a_front_and_can_be_compiled() {
 /// memories and area that were promised.
 #[track_caller]
 fn check_promises(args: &[&str]) -> Vec<Value> {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = temporary();
     let build = directory.path().join("build");
-    let network = network();
-    let json = succeed(&[&["search", &network], args].concat());
+    let network = bundled_network();
+    let network = text(&network);
+    let json = succeed(&directory, &[&["search", network], args].concat());
     let front = json["front"].as_array().expect("a front").clone();
     for promised in &front {
         let flags = promised["compile"].as_array().expect("flags").iter();
         let flags: Vec<&str> = flags.map(|flag| flag.as_str().expect("a text")).collect();
-        let own = ["compile", &network, "--out", build.to_str().expect("UTF-8")];
-        let compiled = succeed(&[&own[..], &flags].concat());
+        let own = ["compile", network, "--out", build.to_str().expect("UTF-8")];
+        let compiled = succeed(&directory, &[&own[..], &flags].concat());
         let cycles = &compiled["cycles"];
         assert_eq!(cycles["total"], promised["cycles"], "{promised}");
         assert_eq!(cycles["back_to_back"], promised["cycles_back_to_back"], "{promised}");
@@ -97,8 +71,10 @@ fn arrays_with_streamed_weights_are_what_compile_makes() {
     let streams = |array: &&Value| !array["weight_port"].is_null();
     assert!(front.iter().filter(streams).count() > 2, "{front:?}");
     assert!(front.iter().filter(streams).any(|array| !array["bands"].is_null()), "{front:?}");
-    let network = network();
-    let text = heartbit(&[&["search", &network], &limits[..], &memory].concat());
+    let directory = temporary();
+    let network = bundled_network();
+    let network = text(&network);
+    let text = heartbit(&directory, &[&["search", network], &limits[..], &memory].concat());
     let text = String::from_utf8(text.stdout).expect("UTF-8");
     for words in
         ["S layers with streamed weights", "more in bands or", "--weight-port", "the fastest:"]
@@ -111,9 +87,10 @@ fn arrays_with_streamed_weights_are_what_compile_makes() {
 
 #[test]
 fn board_with_a_weight_port_is_compiled_for() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = temporary();
     let path = |name: &str| directory.path().join(name).to_str().expect("UTF-8").to_owned();
-    let (board, build, network) = (path("small.toml"), path("build"), network());
+    let (board, build, network) = (path("small.toml"), path("build"), bundled_network());
+    let network = text(&network);
     // Not even the bundled network's weights fit, with an array of this size.
     let known = Path::new(env!("CARGO_MANIFEST_DIR")).join("../boards/data/ulx3s-85f.toml");
     let known = std::fs::read_to_string(known).expect("readable");
@@ -122,45 +99,64 @@ fn board_with_a_weight_port_is_compiled_for() {
         Some("bram") => "bram = 75\n".to_owned(),
         _ => format!("{line}\n"),
     });
-    let text: String = limited.collect();
-    assert_eq!(text.matches("40000").count(), 2, "{text}");
-    std::fs::write(&board, text).expect("writable");
+    let file: String = limited.collect();
+    assert_eq!(file.matches("40000").count(), 2, "{file}");
+    std::fs::write(&board, file).expect("writable");
     let array = ["--array", "8x8x16"];
-    let own = ["compile", &network, "--board", &board, "--out", &build];
-    fail(&[&own[..], &array].concat(), 4, &["does not fit small", "--weight-port"]);
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/cifar10-mini");
-    let data = data.to_str().expect("UTF-8");
+    let own = ["compile", network, "--board", &board, "--out", &build];
+    fail(&directory, &[&own[..], &array].concat(), 4, &["does not fit small", "--weight-port"]);
+    let data = data();
+    let data = text(&data);
     let port = ["--weight-port", "2", "--weight-rate", "1/2"];
     for array in [&array[..], &[]] {
-        let compiled = succeed(&[&own[..], &port, array].concat());
+        let compiled = succeed(&directory, &[&own[..], &port, array].concat());
         assert!(compiled["area"]["bram"].as_u64().is_some_and(|bram| bram <= 75), "{compiled}");
         let is_streamed = !compiled["weight_port"].is_null();
         assert!(is_streamed || array.is_empty(), "{compiled}");
-        let sim = succeed(&["sim", &build, "--data", data, "--images", "2"]);
+        let sim = succeed(&directory, &["sim", &build, "--data", data, "--images", "2"]);
         assert_eq!(sim["verdict"], "pass");
     }
 }
 
 #[test]
 fn what_does_not_fit_says_by_how_much_and_what_to_change() {
-    let network = network();
+    let directory = temporary();
+    let network = bundled_network();
+    let network = text(&network);
     let words =
         ["does not fit ulx3s-25f", "more than the 20,644 it may take", "change ROWS", "search"];
-    let args = ["compile", &network, "--array", "16x16x32", "--board", "ulx3s-25f", "--out", "x"];
-    fail(&args, 4, &words);
-    fail(&["search", &network, "--board", "icebreaker"], 4, &["SB_RAM40", "comes closest"]);
+    let args = ["compile", network, "--array", "16x16x32", "--board", "ulx3s-25f", "--out", "x"];
+    fail(&directory, &args, 4, &words);
+    fail(
+        &directory,
+        &["search", network, "--board", "icebreaker"],
+        4,
+        &["SB_RAM40", "comes closest"],
+    );
     assert!(!Path::new("x").exists());
 }
 
 #[test]
 fn wrong_boards_are_refused() {
-    let network = network();
-    fail(&["search", &network], 2, &["--board"]);
-    fail(&["search", &network, "--board", "none"], 2, &["no board `none`", "heartbit boards"]);
-    fail(&["search", &network, "--board", "kv260"], 2, &["no resource model", "--family"]);
-    fail(&["search", &network, "--board", "none.toml"], 3, &["cannot read"]);
-    let args = ["search", &network, "--family", "ecp5", "--accuracy", "0.5,0.6"];
-    fail(&args, 2, &["2 accuracies for 1 models"]);
-    let boards = succeed(&["boards"]);
+    let directory = temporary();
+    let network = bundled_network();
+    let network = text(&network);
+    fail(&directory, &["search", network], 2, &["--board"]);
+    fail(
+        &directory,
+        &["search", network, "--board", "none"],
+        2,
+        &["no board `none`", "heartbit boards"],
+    );
+    fail(
+        &directory,
+        &["search", network, "--board", "kv260"],
+        2,
+        &["no resource model", "--family"],
+    );
+    fail(&directory, &["search", network, "--board", "none.toml"], 3, &["cannot read"]);
+    let args = ["search", network, "--family", "ecp5", "--accuracy", "0.5,0.6"];
+    fail(&directory, &args, 2, &["2 accuracies for 1 models"]);
+    let boards = succeed(&directory, &["boards"]);
     assert!(boards["boards"].as_array().is_some_and(|boards| boards.len() == 13));
 }

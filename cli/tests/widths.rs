@@ -1,8 +1,11 @@
 //! `widths` as a user meets it: what it measures, chooses, writes and refuses.
 
+mod support;
+
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::PathBuf;
+use std::process::Output;
+use support::{data, temporary, text};
 use tempfile::TempDir;
 
 /// Directory with the bundled images and an untrained checkpoint of an architecture.
@@ -13,8 +16,7 @@ struct Fixture {
 
 impl Fixture {
     fn new(arch: &[&str]) -> Self {
-        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/cifar10-mini");
-        let fixture = Self { directory: tempfile::tempdir().expect("a directory"), data };
+        let fixture = Self { directory: temporary(), data: data() };
         let random = [&["random", "--out", "a.safetensors", "--arch"], arch].concat();
         assert!(fixture.heartbit(&random).status.success());
         fixture
@@ -25,46 +27,35 @@ impl Fixture {
     }
 
     fn heartbit(&self, args: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_heartbit"));
-        command.args(args).current_dir(self.directory.path()).output().expect("the command starts")
+        support::heartbit(&self.directory, args)
+    }
+
+    fn arguments<'a>(&'a self, extra: &[&'a str]) -> Vec<&'a str> {
+        [&["widths", "a.safetensors", "--data", text(&self.data)], extra].concat()
     }
 
     fn widths(&self, extra: &[&str]) -> Output {
-        let data = self.data.to_str().expect("a UTF-8 path");
-        self.heartbit(&[&["widths", "a.safetensors", "--data", data], extra].concat())
+        self.heartbit(&self.arguments(extra))
     }
 
     #[track_caller]
     fn succeed(&self, extra: &[&str]) -> Value {
-        let output = self.widths(&[extra, &["--format", "json"]].concat());
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        assert_eq!(json["schema"], 1);
-        json
+        support::succeed(&self.directory, &self.arguments(extra))
     }
 
     #[track_caller]
     fn fail(&self, extra: &[&str], code: i32, words: &[&str]) {
-        check_failure(&self.widths(extra), code, words);
+        support::fail(&self.directory, &self.arguments(extra), code, words);
     }
 
     fn names(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.directory.path()).expect("readable");
-        let name = |entry: std::io::Result<std::fs::DirEntry>| entry.expect("readable").file_name();
-        let mut names: Vec<_> = entries.map(|e| name(e).to_string_lossy().into_owned()).collect();
-        names.sort();
-        names
+        support::names(self.directory.path())
     }
 }
 
-#[track_caller]
-fn check_failure(output: &Output, code: i32, words: &[&str]) {
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{error}");
-    for word in words {
-        assert!(error.contains(word), "`{word}` is not in: {error}");
-    }
-    assert!(!error.contains("panicked"), "{error}");
+/// A text whose lines are not broken.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -125,6 +116,8 @@ fn text_never_calls_one_accuracy_the_other() {
     let f = Fixture::resnet20();
     let output = f.widths(&[&FEW[..], &["--images", "20", "--tolerance", "100"]].concat());
     let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let text = one_line(&text);
     for words in [
         "resnet20 on 8x8x16, 20 images of cifar10",
         "own grid",
@@ -137,7 +130,7 @@ fn text_never_calls_one_accuracy_the_other() {
         assert!(text.contains(words), "`{words}` is not in: {text}");
     }
     let noisy = f.widths(&[&FEW[..], &["--images", "20", "--tolerance", "0"]].concat());
-    let noisy = String::from_utf8(noisy.stdout).expect("UTF-8");
+    let noisy = one_line(&String::from_utf8(noisy.stdout).expect("UTF-8"));
     let own = noisy.contains("chosen: the checkpoint's own grid");
     assert!(own || noisy.contains("20 images do not tell"), "{noisy}");
     assert_eq!(f.names(), ["a.safetensors"]);
@@ -177,10 +170,11 @@ fn what_makes_no_sense_is_refused_before_anything_is_measured() {
     let f = Fixture::resnet20();
     let fold = f.heartbit(&["fold", "a.safetensors", "--out", "a.hbn"]);
     assert!(fold.status.success());
-    let data = f.data.to_str().expect("a UTF-8 path");
-    let folded = f.heartbit(&["widths", "a.hbn", "--data", data]);
-    check_failure(&folded, 3, &["`a.hbn` is a folded network, whose widths are fixed"]);
-    check_failure(&f.heartbit(&["widths", "none.safetensors", "--data", data]), 3, &["none"]);
+    let of = |model, words: &[&str]| {
+        support::fail(&f.directory, &["widths", model, "--data", text(&f.data)], 3, words);
+    };
+    of("a.hbn", &["`a.hbn` is a folded network, whose widths are fixed"]);
+    of("none.safetensors", &["none"]);
     f.fail(&["--stem-weight-bits", "3,9"], 2, &["9", "1..=8"]);
     f.fail(&["--tolerance", "101"], 2, &["0 to 100 points"]);
     f.fail(&["--tolerance", "nan"], 2, &["0 to 100 points"]);

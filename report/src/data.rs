@@ -99,6 +99,8 @@ pub struct Report {
     pub weight_port: Option<WeightPort>,
     /// The FPGA that it was compiled for.
     pub fpga: Option<Fpga>,
+    /// What place-and-route made of it.
+    pub placed: Option<Placed>,
     /// What else a reader has to know.
     pub notes: Vec<String>,
 }
@@ -337,8 +339,6 @@ pub struct Fpga {
     pub resources: Vec<Resource>,
     /// How far the estimates are from synthesis, in a sentence.
     pub note: String,
-    /// The clock that place-and-route reached.
-    pub placed_mhz: Option<f64>,
     /// The largest parts of it: module, instances, tables, flip-flops.
     pub modules: Vec<Module>,
 }
@@ -350,10 +350,75 @@ pub struct Resource {
     pub name: String,
     /// By the resource model.
     pub estimated: u64,
-    /// After place-and-route.
-    pub placed: Option<u64>,
     /// What may be taken.
     pub limit: Option<u64>,
+}
+
+/// A design on the pins of a board, placed and routed: the array, its link, the PLL.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Placed {
+    /// The board.
+    pub board: String,
+    /// Its FPGA.
+    pub device: String,
+    /// Seed of the placer.
+    pub seed: u32,
+    /// What is taken of it.
+    pub resources: Vec<PlacedResource>,
+    /// How fast it is.
+    pub clocks: Vec<PlacedClock>,
+    /// The slowest path, in words.
+    pub slowest: Option<String>,
+    /// Name of the bitstream, which there is where timing is met.
+    pub bitstream: Option<String>,
+    /// Versions of the tools.
+    pub tools: Vec<String>,
+}
+
+impl Placed {
+    /// The clocks that are slower than was asked.
+    pub fn missed(&self) -> impl Iterator<Item = &PlacedClock> {
+        self.clocks.iter().filter(|clock| !clock.met())
+    }
+
+    /// The clock with the smallest margin.
+    pub fn tightest(&self) -> Option<&PlacedClock> {
+        let margin = |clock: &&PlacedClock| clock.reached_mhz / clock.asked_mhz;
+        self.clocks.iter().min_by(|a, b| margin(a).total_cmp(&margin(b)))
+    }
+}
+
+/// What a placed design takes of one resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlacedResource {
+    /// The resource.
+    pub name: String,
+    /// The cell, as the tool names it.
+    pub cell: String,
+    /// Cells of the array alone, by the resource model; `None` of a family that has none.
+    pub estimated: Option<u64>,
+    /// Cells that are taken.
+    pub used: u64,
+    /// Cells that the device has; 0 where the tool does not count them.
+    pub available: u64,
+}
+
+/// A clock of a placed design.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlacedClock {
+    /// Its net.
+    pub name: String,
+    /// The highest frequency, in MHz.
+    pub reached_mhz: f64,
+    /// The frequency that was asked for, in MHz.
+    pub asked_mhz: f64,
+}
+
+impl PlacedClock {
+    /// Whether it is as fast as was asked.
+    pub fn met(&self) -> bool {
+        self.reached_mhz >= self.asked_mhz
+    }
 }
 
 /// What all instances of a module take, by the resource model.

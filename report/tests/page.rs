@@ -2,8 +2,8 @@
 
 use expect_test::expect;
 use heartbit_report::{
-    Array, Cycles, Fpga, Layer, Memory, MemoryMap, Network, Origin, Parts, Region, Report,
-    Resource, Rung, RungResult, Shortcut, Source, html,
+    Array, Cycles, Fpga, Layer, Memory, MemoryMap, Network, Origin, Parts, Placed, PlacedClock,
+    PlacedResource, Region, Report, Resource, Rung, RungResult, Shortcut, Source, html,
 };
 use scraper::{Html, Selector};
 
@@ -79,13 +79,12 @@ fn tiny() -> Report {
             resources: vec![Resource {
                 name: "LUT4".to_owned(),
                 estimated: 900,
-                placed: None,
                 limit: Some(1_000),
             }],
             note: "estimates".to_owned(),
-            placed_mhz: None,
             modules: Vec::new(),
         }),
+        placed: None,
         ..Report::default()
     }
 }
@@ -224,8 +223,8 @@ fn same_report_gives_the_same_bytes_and_they_say_this() {
         total |  |  | 19,360 | 1,287 | 1,287 | not measured | 47.0 %
         weight | 2 × 8 | 64 | 48 |  | 75.0 % | 1,024
         all |  |  |  |  |  | 1,024
-        LUT4 | 900 | not measured | 1,000 |  | 90.0 %
-        clock, MHz | 50 assumed | not measured |  |  | 
+        LUT4 | 900 | 1,000 |  | 90.0 %
+        clock, MHz | 50 assumed |  |  | 
     "#]]
     .assert_eq(
         &(section("#ladder")
@@ -233,5 +232,75 @@ fn same_report_gives_the_same_bytes_and_they_say_this() {
             + &section("#memories")
             + &section("#resources")),
     );
-    expect!["SummaryPass. Nothing differs on cycle-sim (sim).Accuracy simulator75.0 %3 of 4 imagesCycles an image simulator1,2871,287 predictedUtilisation predicted47.0 %of 32 bMAC a cycle, stem and head included; binary layers 41.7 %Memory predicted1 kbitin all memories of the acceleratorFullest resource predicted90.0 %of the LUT4 that it may take of boardNot measurednetwork: run network measures itrtl: run rtl measures itresources and clock after place-and-route: not placeda board: nothing here was measured on one"].assert_eq(&text(select(&page, "#summary")[0]));
+    expect!["SummaryPass. Nothing differs on cycle-sim (sim).Accuracy simulator75.0 %3 of 4 imagesCycles an image simulator1,2871,287 predictedUtilisation predicted47.0 %of 32 bMAC a cycle, stem and head included; binary layers 41.7 %Memory predicted1 kbitin all memories of the acceleratorFullest resource predicted90.0 %of the LUT4 that it may take of boardNot measurednetwork: run network measures itrtl: run rtl measures itresources and clock after place-and-route: heartbit pnr BUILD --board NAME measures them, of a build with a link (--uart)a board: nothing here was measured on one"].assert_eq(&text(select(&page, "#summary")[0]));
+}
+
+/// A design whose clock reaches this many MHz of 20.
+fn placed(reached_mhz: f64) -> Placed {
+    let resource = |name: &str, cell: &str, estimated, used, available| PlacedResource {
+        name: name.to_owned(),
+        cell: cell.to_owned(),
+        estimated,
+        used,
+        available,
+    };
+    let clock = |name: &str, reached_mhz, asked_mhz| PlacedClock {
+        name: name.to_owned(),
+        reached_mhz,
+        asked_mhz,
+    };
+    Placed {
+        board: "small".to_owned(),
+        device: "D1".to_owned(),
+        seed: 3,
+        resources: vec![
+            resource("logic", "LC", Some(900), 950, 1_000),
+            resource("flip-flops", "", None, 0, 0),
+        ],
+        clocks: vec![clock("fast", 90.0, 40.0), clock("array", reached_mhz, 20.0)],
+        slowest: Some("The slowest path is long".to_owned()),
+        bitstream: (reached_mhz >= 20.0).then(|| "top.bin".to_owned()),
+        tools: vec!["yosys 1".to_owned(), "nextpnr 2".to_owned()],
+    }
+}
+
+#[test]
+fn placed_design_has_its_cells_and_clocks() {
+    let page = Html::parse_document(&html(&Report { placed: Some(placed(25.0)), ..tiny() }));
+    assert_eq!(page.errors, Vec::<String>::new());
+    let shown = text(select(&page, "#resources")[0]);
+    let table = rows(&page, "#resources");
+    let all: String = table[2..].iter().map(|row| row.join(" | ") + "\n").collect();
+    expect![[r"
+        logic (LC) | 900 | 950 | 1,000 |  | 95.0 %
+        flip-flops | – | not counted | – |  | –
+        fast | 90.00 | 40.00 | met
+        array | 25.00 | 20.00 | met
+    "]]
+    .assert_eq(&all);
+    for word in ["small (D1)", "seed 3", "path is long", "pnr/small/top.bin", "yosys 1; nextpnr 2"]
+    {
+        assert!(shown.contains(word), "`{word}` is not in: {shown}");
+    }
+    let summary = text(select(&page, "#summary")[0]);
+    assert!(
+        summary.contains("Clock place-and-route25.00 MHz20.00 MHz asked, on small"),
+        "{summary}"
+    );
+    assert!(!summary.contains("heartbit pnr"), "{summary}");
+    assert!(summary.contains("Pass."), "{summary}");
+}
+
+#[test]
+fn timing_that_is_missed_makes_the_page_fail() {
+    let mut report = Report { placed: Some(placed(19.0)), ..tiny() };
+    let verdicts = |report: &Report| -> Vec<String> {
+        let page = Html::parse_document(&html(report));
+        select(&page, ".verdict").into_iter().map(text).collect()
+    };
+    assert_eq!(verdicts(&report), ["Fail. Timing is missed on small."]);
+    let page = html(&report);
+    assert!(page.contains("missed") && page.contains("No bitstream"), "{page}");
+    report.rungs[1].result.as_mut().expect("it ran").differing = 1;
+    assert_eq!(verdicts(&report).len(), 2);
 }

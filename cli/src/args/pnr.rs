@@ -28,12 +28,14 @@ pub(crate) struct PnrArgs {
     /// Writes the project and runs nothing.
     #[arg(long)]
     pub(crate) project_only: bool,
+    #[command(flatten)]
+    pub(crate) report: super::ReportArgs,
 }
 
 const PNR_HELP: &str = "\
 Writes the board's top level, constraints and a copy of the Verilog to BUILD/pnr/BOARD, and runs
 yosys, nextpnr and the packer of the bitstream there. Their logs stay beside result.json, which has
-the area, the clocks and the slowest path. Timing that is missed is exit code 1, and no bitstream.
+the area, the clocks and the slowest path; BUILD/report.html shows them, too. Timing that is missed is exit code 1, and no bitstream.
 On boards for a vendor's tool the project is written, with the command that builds it.
 
 Tools: yosys and, by family,

@@ -4,7 +4,7 @@ use crate::args::{Format, ImportArgs};
 use crate::commands::models::write_atomically;
 use crate::failure::{Code, Failure, Outcome};
 use crate::inputs;
-use crate::output::{self, grouped};
+use crate::output::{self, grouped, wrapped};
 use heartbit_model::import::{self, Imported, Options};
 use serde_json::{Value, json};
 use std::io::Write as _;
@@ -99,9 +99,9 @@ fn text(imported: &Imported, out: &Path) -> String {
     let checkpoint = &imported.checkpoint;
     let side = checkpoint.sizes.image_side;
     let scales = if imported.scales_moved { ", scales moved into the normalisations" } else { "" };
-    format!(
-        "wrote {}: {}, method {}, pixel statistics {}, {} classes, {side}x{side} pixels\n  from {} \
-         with the keys of {}: {} parameters, {} keys not needed, {} unused{scales}\n",
+    let written = format!(
+        "wrote {}: {}, method {}, pixel statistics {}, {} classes, {side}x{side} pixels; from {} with \
+         the keys of {}: {} parameters, {} keys not needed, {} unused{scales}",
         out.display(),
         checkpoint.arch,
         checkpoint.method.name(),
@@ -112,7 +112,8 @@ fn text(imported: &Imported, out: &Path) -> String {
         grouped(imported.parameters as u64),
         imported.not_needed.len(),
         imported.unused.len(),
-    )
+    );
+    wrapped(&written) + "\n"
 }
 
 #[cfg(test)]

@@ -32,9 +32,7 @@ pub(crate) fn fold(args: &FoldArgs, format: Format) -> Outcome {
     let mut network = heartbit_compiler::fold::fold(&checkpoint)
         .map_err(|e| Failure::from(e).context(format!("in `{}`", args.checkpoint.display())))?;
     network.provenance.extend(args.note.iter().cloned());
-    network
-        .write(&args.out)
-        .map_err(|e| Failure::from(e).context(format!("cannot write `{}`", args.out.display())))?;
+    network.write(&args.out)?;
     let n = network.ops.len();
     let json = json!({ "schema": 1, "out": args.out, "arch": network.arch, "operations": n });
     output::result(format, &json, || format!("wrote {}: {n} operations\n", args.out.display()))

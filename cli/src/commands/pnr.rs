@@ -1,10 +1,14 @@
 //! `pnr`: a build onto the pins of a board, and through the tools to a bitstream.
+//!
+//! The result stays in the project's folder for the catalogue, and in the build for its report.
 
 use crate::args::{Format, PnrArgs};
+use crate::commands::models::write_atomically;
 use crate::failure::{Code, Failure, Outcome};
 use crate::inputs;
 use crate::link;
 use crate::output::{self, Table, grouped, percent, share};
+use crate::report::{self, Destination};
 use heartbit_boards::board::{Board, Flow};
 use heartbit_boards::catalogue::{Record, SCHEMA};
 use heartbit_boards::constraints::vendor_command;
@@ -31,17 +35,26 @@ pub(crate) fn run(args: &PnrArgs, format: Format) -> Outcome {
     let project = pnr::write_project(&board, &rtl, &folder, clock).map_err(failure)?;
     check_rate(link, project.clocking.mhz())?;
     if args.project_only || board.flow == Flow::Vendor {
+        if args.report.report.is_some() {
+            return Err(Failure::new(
+                Code::Usage,
+                "nothing is placed, so there is no report of it",
+            )
+            .help("leave `--report` out"));
+        }
         return written(&board, &project, format);
     }
+    let destination = Destination::new(&args.report, Some(&args.build), None)?;
     let record = place(args, &board, &build, &project)?;
     let path = folder.join("result.json");
     let text = serde_json::to_string_pretty(&record).expect("bug: plain data") + "\n";
-    std::fs::write(&path, text).map_err(|error| {
-        Failure::from_error(Code::BadInput, error)
-            .context(format!("cannot write `{}`", path.display()))
-            .help("free some space, or make a build in a place you may write to")
+    write_atomically(&path, text.as_bytes())?;
+    if let Some(destination) = &destination {
+        destination.write(&build, Some(&args.build), "pnr", &json!(record))?;
+    }
+    output::result(format, &json!(record), || {
+        text_of(&record, &board, &folder) + &report::line(destination.as_ref())
     })?;
-    output::result(format, &json!(record), || text_of(&record, &board, &folder))?;
     if record.met { Ok(()) } else { Err(missed(&record)) }
 }
 

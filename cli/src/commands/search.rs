@@ -4,7 +4,7 @@ use crate::args::{Format, SearchArgs, port};
 use crate::failure::{Code, Failure, Outcome};
 use crate::fpga::Fpga;
 use crate::inputs;
-use crate::output::{self, Table, grouped, percent, progress};
+use crate::output::{self, Table, check_writable, grouped, percent, progress};
 use heartbit_compiler::resources::Area;
 use heartbit_compiler::schedule::ScheduleError;
 use heartbit_compiler::search::fit::shortages;
@@ -32,11 +32,16 @@ struct Point<'a> {
     images_per_second: f64,
 }
 
+const PLOT_HELP: &str = "give `--plot` a file in a place that you may write to";
+
 pub(crate) fn run(args: &SearchArgs, format: Format) -> Outcome {
     if !args.accuracy.is_empty() && args.accuracy.len() != args.models.len() {
         let (n, m) = (args.accuracy.len(), args.models.len());
         return Err(Failure::new(Code::Usage, format!("{n} accuracies for {m} models"))
             .help("give `--accuracy` one share for each MODEL, in their order"));
+    }
+    if let Some(path) = &args.plot {
+        check_writable(path).map_err(|failure| failure.help(PLOT_HELP))?;
     }
     let fpga = Fpga::new(&args.fpga)?;
     let port =
@@ -308,8 +313,6 @@ fn plot(path: &Path, searched: &[Searched], points: &[Point<'_>], fpga: &Fpga) -
         y: "images/s".to_owned(),
         series: series.collect(),
     };
-    heartbit_plot::front::write(path, &figure).map_err(|error| {
-        Failure::from_error(Code::BadInput, error)
-            .help("give `--plot` a file in a place that you may write to")
-    })
+    heartbit_plot::front::write(path, &figure)
+        .map_err(|error| Failure::from_error(Code::BadInput, error).help(PLOT_HELP))
 }

@@ -63,13 +63,15 @@ pub(crate) fn run(args: &TrainArgs, format: Format) -> Outcome {
         "schema": 1, "checkpoint": summary.checkpoint, "epochs": summary.epochs.len(),
         "test_accuracy": last.test_accuracy,
     });
-    output::result(format, &json, || {
-        format!(
+    // A line like those of the epochs before it.
+    print(&match format {
+        Format::Json => format!("{json}\n"),
+        Format::Text => format!(
             "wrote {}: test accuracy {} after {} epochs\n",
             summary.checkpoint.display(),
             percent(last.test_accuracy),
             summary.epochs.len()
-        )
+        ),
     })
 }
 

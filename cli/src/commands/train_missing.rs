@@ -16,6 +16,7 @@ pub(crate) fn evaluate(_: &Path, _: &Images) -> Outcome<FloatAndGrid> {
 }
 
 pub(crate) fn missing() -> Failure {
-    Failure::new(Code::Usage, "this binary was built without the trainer")
-        .help("build it with `cargo build --release -p heartbit-cli --features train`")
+    Failure::new(Code::Usage, "this binary was built without the trainer").help(
+        "install it with `cargo install --path cli --locked --features train`, in the checkout",
+    )
 }

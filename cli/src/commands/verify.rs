@@ -9,6 +9,7 @@ use crate::report::{self, Destination};
 use std::path::Path;
 
 pub(crate) fn run(args: &VerifyArgs, format: Format) -> Outcome {
+    args.junit.as_deref().map(output::check_writable).transpose()?;
     if args.mutate.mutate {
         return mutate::run(args, format);
     }

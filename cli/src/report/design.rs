@@ -132,12 +132,8 @@ fn over_time(name: &'static str, words: usize, placed: &Placed, build: &Build) -
     }
 }
 
-/// What the array takes of the FPGA that `compile` was given, and what place-and-route made of it.
-pub(super) fn fpga(
-    build: &Build,
-    compiled: Option<&Value>,
-    placed: Option<&Value>,
-) -> Option<page::Fpga> {
+/// What the array takes of the FPGA that `compile` was given.
+pub(super) fn fpga(build: &Build, compiled: Option<&Value>) -> Option<page::Fpga> {
     let fpga = compiled?.get("fpga")?;
     let family: Family = fpga["family"].as_str()?.parse().ok()?;
     let program = &build.compiled.program;
@@ -146,7 +142,6 @@ pub(super) fn fpga(
     let resource = |name: &str, key: &str, estimated| page::Resource {
         name: name.to_owned(),
         estimated,
-        placed: placed.and_then(|placed| placed[key].as_u64()),
         limit: fpga["capacity"][key].as_u64(),
     };
     let modules = model.modules(&program.array, &program.depths).into_iter();
@@ -161,7 +156,6 @@ pub(super) fn fpga(
             resource("multipliers", "dsp", area.dsp),
         ],
         note: model_note(model),
-        placed_mhz: placed.and_then(|placed| placed["fmax_mhz"].as_f64()),
         modules: modules
             .map(|module| page::Module {
                 name: module.module.to_owned(),

@@ -66,7 +66,8 @@ fn shown(results: &Results) -> Outcome<Vec<Shown>> {
     Ok(shown)
 }
 
-fn parse<T: DeserializeOwned>(command: &str, value: &Value) -> Outcome<T> {
+/// Reads the result that a command left.
+pub(super) fn parse<T: DeserializeOwned>(command: &str, value: &Value) -> Outcome<T> {
     serde_json::from_value(value.clone()).map_err(|error| {
         Failure::from_error(Code::BadInput, error)
             .context(format!("cannot use the result of `heartbit {command}` in the build"))

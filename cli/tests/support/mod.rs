@@ -17,11 +17,14 @@ pub(crate) fn bundled_network() -> PathBuf {
 }
 
 pub(crate) fn heartbit(directory: &TempDir, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_heartbit"))
-        .args(args)
-        .current_dir(directory.path())
-        .output()
-        .expect("the command starts")
+    heartbit_command(directory).args(args).output().expect("the command starts")
+}
+
+/// The command in a directory, without arguments.
+pub(crate) fn heartbit_command(directory: &TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_heartbit"));
+    command.current_dir(directory.path());
+    command
 }
 
 pub(crate) fn temporary() -> TempDir {
@@ -89,4 +92,39 @@ pub(crate) fn flip_word(path: &Path, index: usize) -> [String; 2] {
     lines[index] = format!("{word:04x}");
     std::fs::write(path, lines.join("\n") + "\n").expect("writable");
     [old, lines[index].clone()].map(|word| format!("0x{word}"))
+}
+
+/// A build with a link whose Verilog is a design that is placed in a second.
+pub(crate) fn linked_build(directory: &TempDir) -> PathBuf {
+    let build = build(directory);
+    let rtl = build.join("rtl");
+    std::fs::remove_dir_all(&rtl).expect("removable");
+    std::fs::create_dir(&rtl).expect("writable");
+    let design = Path::new(env!("CARGO_MANIFEST_DIR")).join("../boards/tests/testdata/rtl");
+    std::fs::copy(design.join("heartbit_uart.v"), rtl.join("heartbit_uart.v")).expect("copied");
+    write_link(&build, 24_000_000);
+    build
+}
+
+/// As `compile --uart` writes it.
+pub(crate) fn write_link(build: &Path, clock_hz: u32) {
+    let text = format!("{{\"schema\": 1, \"clock_hz\": {clock_hz}, \"baud\": 1000000}}");
+    std::fs::create_dir_all(build.join("host")).expect("writable");
+    std::fs::write(build.join("host/link.json"), text).expect("writable");
+}
+
+/// A run's folder with two epochs of the oldest format, and a line that breaks off.
+pub(crate) fn training_run(directory: &TempDir, name: &str) -> PathBuf {
+    let run = directory.path().join(name);
+    std::fs::create_dir(&run).expect("a new folder");
+    let line = |epoch: u32| {
+        format!(
+            "{{\"epoch\":{epoch},\"lr\":0.1,\"tau\":0.85,\"train_loss\":2.0,\
+             \"train_accuracy\":0.25,\"test_accuracy\":0.33,\"flip_rate\":0.1}}\n"
+        )
+    };
+    let lines = line(0) + &line(1) + "{\"epoch\":2,";
+    std::fs::write(run.join("metrics.jsonl"), lines).expect("written");
+    std::fs::write(run.join("config.json"), "{\"method\":\"recu\",\"seed\":1}").expect("written");
+    run
 }

@@ -1,6 +1,8 @@
-//! What the array takes of an FPGA, against what it may take.
+//! What the array takes of an FPGA, against what it may take; and what was placed.
 
-use super::{Section, measured, origin, scrolling};
+mod placed;
+
+use super::{Section, origin, scrolling};
 use crate::data::{Fpga, Module, Origin, Report, Resource};
 use crate::figures::bar;
 use crate::number::{grouped, percent, share};
@@ -16,6 +18,7 @@ pub(crate) fn section(report: &Report) -> Section {
         },
         Some(fpga) => of_fpga(fpga),
     };
+    let body = html! { (body) @if let Some(placed) = &report.placed { (placed::of(placed)) } };
     Section { id: "resources", heading: "Resources", body }
 }
 
@@ -25,7 +28,6 @@ fn of_fpga(fpga: &Fpga) -> Markup {
             thead { tr {
                 th scope="col" { "resource" }
                 th.number scope="col" { (origin(Origin::Predicted)) }
-                th.number scope="col" { (origin(Origin::PlaceAndRoute)) }
                 th.number scope="col" { "limit" }
                 th.wide scope="col" aria-hidden="true" {}
                 th.number scope="col" { "of the limit" }
@@ -35,12 +37,6 @@ fn of_fpga(fpga: &Fpga) -> Markup {
                 tr {
                     th scope="row" { "clock, MHz" }
                     td.number { (fpga.clock_mhz) " assumed" }
-                    td.number {
-                        @match fpga.placed_mhz {
-                            Some(mhz) => (format!("{mhz:.1}")),
-                            None => span.absent { "not measured" },
-                        }
-                    }
                     td {} td.wide aria-hidden="true" {} td {}
                 }
             }
@@ -64,15 +60,13 @@ fn of_fpga(fpga: &Fpga) -> Markup {
 }
 
 fn row(resource: &Resource) -> Markup {
-    let taken = resource.placed.unwrap_or(resource.estimated);
     html! {
         tr {
             th scope="row" { (resource.name) }
             td.number { (grouped(resource.estimated)) }
-            td.number { (measured(resource.placed)) }
             @match resource.limit {
                 Some(limit) => {
-                    @let fill = share(taken, limit);
+                    @let fill = share(resource.estimated, limit);
                     td.number { (grouped(limit)) }
                     td.wide aria-hidden="true" {
                         (bar::single(if fill > 1.0 { "over" } else { "occupancy" }, fill))

@@ -1,7 +1,7 @@
 //! The figures that a reader looks for first, each with its origin.
 
 use super::{Section, origin};
-use crate::data::{Origin, Report, Rung, RungResult};
+use crate::data::{Origin, Placed, Report, Rung, RungResult};
 use crate::number::{grouped, percent, share};
 use maud::{Markup, html};
 
@@ -37,9 +37,16 @@ fn verdict(report: &Report) -> Markup {
     let results = || results(report);
     let failed: Vec<_> = results().filter(|(_, r)| r.passed() == Some(false)).collect();
     let passed: Vec<_> = results().filter(|(_, r)| r.passed() == Some(true)).collect();
+    let missed = report.placed.as_ref().filter(|placed| placed.missed().next().is_some());
     html! {
         @if !failed.is_empty() {
             p.verdict.fail { strong { "Fail. " } "Differences on " (rungs(&failed)) "." }
+        }
+        @if let Some(placed) = missed {
+            p.verdict.fail { strong { "Fail. " } "Timing is missed on " (placed.board) "." }
+        }
+        @if !failed.is_empty() || missed.is_some() {
+            // Nothing is said to pass above what fails.
         } @else if passed.is_empty() {
             p.verdict.open {
                 strong { "Not checked. " }
@@ -116,7 +123,19 @@ fn tiles(report: &Report) -> Vec<Tile> {
             });
         }
     }
+    tiles.extend(report.placed.as_ref().and_then(clock));
     tiles
+}
+
+/// The clock that decides about a placed design.
+fn clock(placed: &Placed) -> Option<Tile> {
+    let clock = placed.tightest()?;
+    Some(Tile {
+        title: "Clock",
+        value: format!("{:.2} MHz", clock.reached_mhz),
+        note: format!("{:.2} MHz asked, on {}", clock.asked_mhz, placed.board),
+        origin: Origin::PlaceAndRoute,
+    })
 }
 
 /// The cycles that are closest to hardware.
@@ -166,14 +185,16 @@ fn not_measured(report: &Report) -> Markup {
             html! { (rung.name) ": " code { (rung.command) } " measures it" }
         })
         .collect();
-    match &report.fpga {
-        None => missing.push(html! {
+    if report.fpga.is_none() && report.placed.is_none() {
+        missing.push(html! {
             "resources: not compiled for a board (" code { "heartbit compile --board" } ")"
-        }),
-        Some(fpga) if fpga.placed_mhz.is_none() => {
-            missing.push(html! { "resources and clock after place-and-route: not placed" });
-        }
-        Some(_) => {}
+        });
+    }
+    if report.placed.is_none() {
+        missing.push(html! {
+            "resources and clock after place-and-route: " code { "heartbit pnr BUILD --board NAME" }
+            " measures them, of a build with a link (" code { "--uart" } ")"
+        });
     }
     missing.push(html! { "a board: nothing here was measured on one" });
     let notes = report.notes.iter().map(|note| html! { (note) });

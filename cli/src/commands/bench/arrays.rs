@@ -76,7 +76,7 @@ impl Row {
     fn cells(&self) -> Vec<String> {
         let mut cells = vec![self.arch.to_string(), self.array.clone()];
         let Some(view) = &self.view else {
-            cells.push("does not fit".to_owned());
+            cells.extend(["", "", "no fit"].map(str::to_owned));
             return cells;
         };
         let a = view.program.array;

@@ -3,7 +3,7 @@
 use super::clock::shortest;
 use crate::args::{BenchLatencyArgs, Format};
 use crate::failure::{Code, Failure, Outcome};
-use crate::output::{self, Table, progress};
+use crate::output::{self, Table, progress, wrapped};
 use heartbit_compiler::fold::fold;
 use heartbit_compiler::random;
 use heartbit_compiler::schedule::{Target, compile};
@@ -128,7 +128,8 @@ fn text(rows: &[Row], isa: &str) -> String {
     peers.dedup();
     let peer =
         if peers.is_empty() { String::new() } else { format!("; float32 by {}", peers.join("; ")) };
-    format!("{}\none image, one thread, {isa}{peer}\n", table.render())
+    let settings = format!("one image, one thread, {isa}{peer}");
+    format!("{}\n{}\n", table.render(), wrapped(&settings))
 }
 
 /// A line of `reference/latency.py`.

@@ -7,7 +7,7 @@
 use super::clock::shortest;
 use crate::args::{BenchSimulatorsArgs, Format};
 use crate::failure::{Code, Failure, Outcome};
-use crate::output::{self, Table, grouped, progress};
+use crate::output::{self, Table, grouped, progress, wrapped};
 use heartbit_compiler::fold::fold;
 use heartbit_compiler::random;
 use heartbit_compiler::schedule::{Target, compile};
@@ -134,5 +134,5 @@ fn text(title: &str, rows: &[Row], cycles: u64) -> String {
             format!("{:.1}", base / row.seconds),
         ]);
     }
-    format!("{title}\n\n{}", table.render())
+    format!("{}\n\n{}", wrapped(title), table.render())
 }

@@ -2,7 +2,7 @@
 
 use super::Hardware;
 use crate::args::WidthsArgs;
-use crate::output::{Table, grouped, percent, share};
+use crate::output::{Table, grouped, percent, share, wrapped};
 use heartbit_compiler::widths::{Found, Point, Score, Space, Walk, Width};
 use serde_json::{Value, json};
 
@@ -107,23 +107,25 @@ impl Report<'_> {
             }
         }
         points.sort_by_key(|point| point.cycles);
+        // All widths in one column, since five of their own would not fit a terminal.
         let widths: Vec<Width> = self.space.widths().collect();
-        let mut titles = vec![String::new()];
-        titles.extend(widths.iter().map(Width::to_string));
-        let rest = ["cycles", "accuracy", "±", "to own grid", "±", "same class"];
-        titles.extend(rest.map(str::to_owned));
-        let mut table = Table::default();
-        table.row(titles);
+        let titles = ["", "bits", "cycles", "accuracy", "±", "to own grid", "±", "same class"];
+        let mut table = Table::new(&titles);
         for point in points {
-            let marks = [(own, "own grid"), (chosen, "chosen")];
-            let marks = marks.into_iter().filter(|(p, _)| *p == point).map(|(_, mark)| mark);
-            let mut cells = vec![marks.collect::<Vec<_>>().join(", ")];
-            cells.extend(widths.iter().map(|width| width.of(&point.grid).to_string()));
-            cells.push(grouped(point.cycles));
+            let mark = match (point == own, point == chosen) {
+                (true, true) => "own, chosen",
+                (true, false) => "own grid",
+                (false, true) => "chosen",
+                (false, false) => "",
+            };
+            let bits = widths.iter().map(|width| width.of(&point.grid).to_string());
+            let bits = bits.collect::<Vec<_>>().join(" ");
+            let mut cells = vec![mark.to_owned(), bits, grouped(point.cycles)];
             cells.extend(score_cells(&point.score, point == own));
             table.row(cells);
         }
-        table.render()
+        let names: Vec<String> = widths.iter().map(Width::to_string).collect();
+        format!("{}\nbits of {}\n", table.render(), names.join(", "))
     }
 
     /// What was chosen, and how far that can be relied on.
@@ -131,37 +133,40 @@ impl Report<'_> {
         let (own, chosen) = (self.found.own(), self.found.chosen());
         let images = grouped(self.own().images as u64);
         if own == chosen {
-            return format!(
+            let chosen = format!(
                 "chosen: the checkpoint's own grid; none of fewer cycles is within {} points of \
-                 it on these {images} images\n{}",
+                 it on these {images} images",
                 self.args.tolerance,
-                self.wrote(),
             );
+            return wrapped(&chosen) + "\n" + &self.wrote();
         }
         let s = &chosen.score;
         let noise = if self.args.tolerance / 100.0 < s.difference_error() {
-            format!(
+            let less = format!(
                 "the tolerance of {} points is less than the standard error of that difference: \
-                 {images} images do not tell; give more\n",
+                 {images} images do not tell; give more",
                 self.args.tolerance
-            )
+            );
+            wrapped(&less) + "\n"
         } else {
             String::new()
         };
-        format!(
-            "chosen: {} of {} cycles ({}), a re-quantization\n\
-             accuracy of the re-quantized network {}, of the own grid's {}, on the same {images} \
-             images: {} points ± {}; the same class on {}\n\
-             {noise}It was chosen on these images, so its accuracy on others is likely lower: \
-             `heartbit eval` measures it there.\n{}",
-            grouped(chosen.cycles),
-            grouped(own.cycles),
-            percent(share(chosen.cycles, own.cycles)),
+        let accuracy = format!(
+            "accuracy of the re-quantized network {}, of the own grid's {}, on the same {images} \
+             images: {} points ± {}; the same class on {}",
             percent(s.accuracy()),
             percent(self.own().accuracy()),
             signed_points(s.difference()),
             points(s.difference_error()),
             percent(s.agreement()),
+        );
+        format!(
+            "chosen: {} of {} cycles ({}), a re-quantization\n{}\n{noise}{}\n{}",
+            grouped(chosen.cycles),
+            grouped(own.cycles),
+            percent(share(chosen.cycles, own.cycles)),
+            wrapped(&accuracy),
+            wrapped(ON_OTHERS),
             self.wrote(),
         )
     }
@@ -178,10 +183,13 @@ impl Report<'_> {
     }
 }
 
+const ON_OTHERS: &str = "It was chosen on these images, so its accuracy on others is likely lower: \
+                         `heartbit eval` measures it there.";
+
 const LEGEND: &str = "\
-± is one standard error, in points. Each accuracy is that of the network on its own
-row: all but the own grid's are re-quantizations, the same parameters on a grid
-where they were not trained. Same class: as the own grid's network says.
+± is one standard error, in points. Each accuracy is that of the network on its
+own row: all but the own grid's are re-quantizations, the same parameters on a
+grid where they were not trained. Same class: as the own grid's network says.
 
 ";
 
