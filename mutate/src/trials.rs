@@ -13,9 +13,9 @@ use heartbit_ir::program::{FRONT_WORDS, HEADER_WORDS, Program};
 use std::collections::BTreeMap;
 
 /// The least `drain_wait`, and the least `layer_gap` after the last layer.
-const LEAST_WAIT: u32 = 9;
+const LEAST_WAIT: u32 = 12;
 /// The least `layer_gap` after other layers.
-const LEAST_GAP: u32 = 11;
+const LEAST_GAP: u32 = 15;
 /// Fields that must not be 0.
 const COUNTS: [&str; 4] = ["steps", "col_tiles", "front.row_tiles", "front.out_height"];
 
