@@ -196,8 +196,17 @@ fn documented_keys_are_those_that_are_printed() {
     let (build, data, network) = (build(&directory), data(), bundled_network());
     let images = ["--data", text(&data), "--images", "2"];
     let run = |args: &[&str]| succeed(&directory, args);
-    let board =
-        ["compile", text(&network), "--array", "8x8x16", "--board", "ulx3s-85f", "--out", "b"];
+    let board = [
+        "compile",
+        text(&network),
+        "--array",
+        "8x8x16",
+        "--board",
+        "ulx3s-85f",
+        "--uart",
+        "--out",
+        "b",
+    ];
     check_keys("compile", &run(&board));
     check_keys("inspect BUILD", &run(&["inspect", text(&build)]));
     check_keys("inspect MODEL", &run(&["inspect", text(&network)]));
@@ -208,6 +217,7 @@ fn documented_keys_are_those_that_are_printed() {
     );
     check_keys("eval", &run(&[&["eval", text(&network)], &images[..]].concat()));
     check_keys("boards", &run(&["boards"]));
+    check_keys("asic BUILD", &run(&["asic", text(&build)]));
     check_keys("doctor", &run(&["doctor"]));
     check_keys("man", &run(&["man", "man1"]));
     check_keys("random", &run(&["random", "--arch", "resnet20", "--out", "r.safetensors"]));
