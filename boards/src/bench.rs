@@ -19,6 +19,7 @@ use crate::board::Board;
 use crate::pads::{CLOCK, LEDS, pads};
 use crate::pll::Clocking;
 use crate::top;
+use std::fmt::Write as _;
 
 /// Name of the bench, and of its file without `.v`.
 pub const BENCH: &str = "heartbit_bench";
@@ -138,7 +139,8 @@ fn instance(board: &Board) -> String {
         let net = match LEDS.iter().position(|led| *led == pad.port) {
             Some(bit) => {
                 seen[bit] = true;
-                text += &format!("  wire {0};\n  assign status[{bit}] = {not}{0};\n", pad.port);
+                write!(text, "  wire {0};\n  assign status[{bit}] = {not}{0};\n", pad.port)
+                    .expect("bug: writing to a string");
                 pad.port.to_owned()
             }
             None if pad.port == "reset_in" => format!("{not}reset"),
@@ -147,7 +149,8 @@ fn instance(board: &Board) -> String {
         connections.push(format!("    .{}({net})", pad.port));
     }
     for bit in (0..LEDS.len()).filter(|&bit| !seen[bit]) {
-        text += &format!("  assign status[{bit}] = 1'b{}; // no LED\n", u8::from(bit == 1));
+        writeln!(text, "  assign status[{bit}] = 1'b{}; // no LED", u8::from(bit == 1))
+            .expect("bug: writing to a string");
     }
     format!("{text}  {} board (\n{}\n  );\n", top::name(board), connections.join(",\n"))
 }

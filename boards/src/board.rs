@@ -171,7 +171,7 @@ pub enum Primitive {
     Gowin,
     /// Xilinx 7 series.
     Xc7,
-    /// Xilinx UltraScale+.
+    /// Xilinx `UltraScale+`.
     Xcup,
     /// Intel Cyclone V.
     Cyclone5,

@@ -273,7 +273,7 @@ impl Dividers {
 #[cfg(test)]
 mod tests {
     use super::{ClockError, Clocking};
-    use crate::board::{Board, Primitive};
+    use crate::board::Board;
 
     fn plan(board: &str, mhz: f64) -> Result<Clocking, ClockError> {
         let board = Board::find(board).expect("built in");
