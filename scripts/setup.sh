@@ -2,18 +2,20 @@
 # Installs the outside tools that heartbit needs, or says exactly what to install.
 #
 #   scripts/setup.sh demo    Verilator and a C++ compiler
-#   scripts/setup.sh test    these, and yosys, Icarus Verilog, nextpnr for iCE40
+#   scripts/setup.sh test    these, and yosys, Icarus Verilog, nextpnr for iCE40, a library of cells
 #   scripts/setup.sh gpu     a Vulkan device, a renderer in software if there is no GPU
 set -eu
 
 programs="verilator g++"
 packages="verilator g++ zlib1g-dev"
-others="Verilator 5.006 or newer, a C++17 compiler, zlib; for the tests yosys, Icarus Verilog, nextpnr-ice40, IceStorm"
+files=
+others="Verilator 5.006 or newer, a C++17 compiler, zlib; for the tests yosys, Icarus Verilog, nextpnr-ice40, IceStorm, qflow's osu018"
 case "${1:-demo}" in
 demo) ;;
 test)
     programs="$programs yosys iverilog nextpnr-ice40 icepack"
-    packages="$packages yosys iverilog nextpnr-ice40 fpga-icestorm"
+    packages="$packages yosys iverilog nextpnr-ice40 fpga-icestorm qflow-tech-osu018"
+    files=/usr/share/qflow/tech/osu018/osu018_stdcells.lib
     ;;
 gpu)
     programs=vulkaninfo
@@ -29,6 +31,9 @@ esac
 lacking() {
     for program in $programs; do
         command -v "$program" >/dev/null 2>&1 || printf '%s ' "$program"
+    done
+    for file in $files; do
+        [ -e "$file" ] || printf '%s ' "$file"
     done
     if [ "$programs" = vulkaninfo ]; then
         vulkaninfo --summary 2>/dev/null | grep -q deviceName || printf 'a Vulkan device '

@@ -171,12 +171,23 @@ pub enum Primitive {
     Gowin,
     /// Xilinx 7 series.
     Xc7,
+    /// Xilinx `UltraScale+`.
+    Xcup,
+    /// Intel Cyclone V.
+    Cyclone5,
 }
 
 impl Primitive {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Ice40Pad, Self::Ice40Core, Self::Ecp5, Self::Gowin, Self::Xc7];
+    pub const ALL: [Self; 7] = [
+        Self::Ice40Pad,
+        Self::Ice40Core,
+        Self::Ecp5,
+        Self::Gowin,
+        Self::Xc7,
+        Self::Xcup,
+        Self::Cyclone5,
+    ];
 
     /// Name of the cell.
     pub fn cell(self) -> &'static str {
@@ -186,6 +197,8 @@ impl Primitive {
             Self::Ecp5 => "EHXPLLL",
             Self::Gowin => "rPLL",
             Self::Xc7 => "PLLE2_BASE",
+            Self::Xcup => "MMCME4_BASE",
+            Self::Cyclone5 => "altera_pll",
         }
     }
 
@@ -195,6 +208,8 @@ impl Primitive {
             Self::Ecp5 => "ecp5",
             Self::Gowin => "gowin",
             Self::Xc7 => "xc7",
+            Self::Xcup => "xcup",
+            Self::Cyclone5 => "cyclone5",
         }
     }
 }

@@ -26,6 +26,10 @@ pub struct Record {
     pub device: String,
     /// The network's architecture.
     pub network: String,
+    /// Its binary multiply-accumulates of an image, which tell small networks of an architecture
+    /// from the published one. Older records lack them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binary_macs: Option<u64>,
     /// Rows, columns and lanes.
     pub array: [usize; 3],
     /// Lane groups.
@@ -150,8 +154,8 @@ No figure here is an **H** yet.
 Images a second are the array's, at its highest clock: P over S.
 A UART carries fewer: an image of 3,072 bytes is 30,720 bits on the wire.
 
-| network | board | array, T, Q | cycles (S) | LUT (P) | FF (P) | RAM (P) | DSP (P) | Fmax MHz (P) | PLL MHz | timing | images/s (P/S) | link | verified |
-| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: | --- | --- |
+| network | binary MACs | board | array, T, Q | cycles (S) | LUT (P) | FF (P) | RAM (P) | DSP (P) | Fmax MHz (P) | PLL MHz | timing | images/s (P/S) | link | verified |
+| --- | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: | --- | --- |
 ",
     );
     for record in records {
@@ -161,8 +165,9 @@ A UART carries fewer: an image of 3,072 bytes is 30,720 bits on the wire.
         let dash = || "-".to_owned();
         writeln!(
             text,
-            "| {} | {} | {rows}x{cols}x{lanes}, {}, {} | {} | {} | {} | {} | {} | {} | {:.2} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {rows}x{cols}x{lanes}, {}, {} | {} | {} | {} | {} | {} | {} | {:.2} | {} | {} | {} | {} |",
             record.network,
+            record.binary_macs.map_or_else(dash, |n| n.to_string()),
             record.board,
             record.taps,
             record.lines,

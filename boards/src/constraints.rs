@@ -155,8 +155,10 @@ set_global_assignment -name SDC_FILE {name}.sdc
 }
 
 fn sdc(board: &Board) -> String {
+    let pll =
+        if board.pll.is_some() { "derive_pll_clocks\nderive_clock_uncertainty\n" } else { "" };
     format!(
-        "create_clock -name {CLOCK} -period {:.3} [get_ports {CLOCK}]\n{}",
+        "create_clock -name {CLOCK} -period {:.3} [get_ports {CLOCK}]\n{pll}{}",
         period(board),
         lines(&pads(board), asynchronous)
     )

@@ -2,16 +2,22 @@
 //!
 //! * [`board`]: board files, which are data, and their rules; [`packages`]: the pins there are;
 //! * [`pll`], [`pads`], [`top`], [`constraints`]: a board's top level and its project files;
+//! * [`bench`]: the test bench of a top level, with a model of its PLL;
 //! * [`pnr`]: place-and-route with the open tools, and their reports;
+//! * [`netlist`]: the netlist of a top level with models of its cells;
 //! * [`synthesis`]: yosys on the emitted Verilog, to which the resource model is fitted;
+//! * [`asic`]: area in standard cells;
 //! * [`catalogue`]: the page of boards and results.
 //!
 //! Not here: the accelerator and its link (`hdl`), the schedule, the resource model and the search
 //! (`compiler`).
 
+pub mod asic;
+pub mod bench;
 pub mod board;
 pub mod catalogue;
 pub mod constraints;
+pub mod netlist;
 pub mod packages;
 pub mod pads;
 pub mod pll;

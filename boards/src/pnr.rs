@@ -12,6 +12,7 @@ mod tools;
 
 pub use report::{ClockTiming, Report, SlowestPath, Use};
 pub use steps::{Outcome, Progress, Step, run};
+pub(crate) use steps::{execute, synthesis_script};
 pub use tools::Tools;
 
 use crate::board::Board;
@@ -31,6 +32,16 @@ pub enum PnrError {
     /// The build has no link to the host.
     #[error("`{0}` has no `{link}.v`, the accelerator behind a UART", link = top::LINK)]
     NoLink(PathBuf),
+    /// There are no models of the cells of a family.
+    #[error(
+        "no netlist of `{board}` can be simulated: yosys has no models of the block memories of {family}"
+    )]
+    NoModels {
+        /// The board.
+        board: String,
+        /// Its family.
+        family: String,
+    },
     /// A file.
     #[error("cannot use `{path}`")]
     Io {

@@ -84,9 +84,8 @@ pub fn by_module(
     depths: &MemoryDepths,
 ) -> Result<Vec<ModuleCells>, SynthesisError> {
     let netlist = synthesise(family, array, depths, false)?;
-    let mut instances = BTreeMap::new();
-    netlist.count_instances(TOP, 1, &mut instances);
-    instances
+    netlist
+        .instances(TOP)
         .into_iter()
         .map(|(module, instances)| {
             let cells = netlist.cells_of(family, &module)?;
@@ -165,9 +164,9 @@ fn write_design(
     write(TOP, &text)
 }
 
-/// The netlist as yosys writes it, as far as it matters here.
+/// A netlist as yosys writes it, as far as it matters here.
 #[derive(Deserialize)]
-struct Netlist {
+pub(crate) struct Netlist {
     modules: BTreeMap<String, NetlistModule>,
 }
 
@@ -178,10 +177,13 @@ struct NetlistModule {
     cells: BTreeMap<String, NetlistCell>,
 }
 
+/// A cell of a netlist.
 #[derive(Deserialize)]
-struct NetlistCell {
+pub(crate) struct NetlistCell {
     #[serde(rename = "type")]
     kind: String,
+    #[serde(default)]
+    parameters: BTreeMap<String, serde_json::Value>,
     connections: BTreeMap<String, Vec<Bit>>,
 }
 
@@ -193,7 +195,35 @@ enum Bit {
     Constant(serde::de::IgnoredAny),
 }
 
+impl NetlistCell {
+    /// The name of the cell's kind.
+    pub(crate) fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// The bits of a memory that was not mapped.
+    pub(crate) fn memory_bits(&self) -> Option<u64> {
+        let number = |name: &str| u64::from_str_radix(self.parameters.get(name)?.as_str()?, 2).ok();
+        if !self.kind.starts_with("$mem") {
+            return None;
+        }
+        Some(number("WIDTH")? * number("SIZE")?)
+    }
+}
+
 impl Netlist {
+    /// A module and all in it, with how often they are there.
+    pub(crate) fn instances(&self, module: &str) -> BTreeMap<String, u64> {
+        let mut instances = BTreeMap::new();
+        self.count_instances(module, 1, &mut instances);
+        instances
+    }
+
+    /// Cells of a module that are no modules of the design.
+    pub(crate) fn cells(&self, module: &str) -> impl Iterator<Item = &NetlistCell> {
+        self.modules[module].cells.values().filter(|cell| !self.is_design(&cell.kind))
+    }
+
     /// Adds the instances of a module and of all in it.
     fn count_instances(&self, module: &str, times: u64, counts: &mut BTreeMap<String, u64>) {
         *counts.entry(module.to_owned()).or_default() += times;
@@ -218,8 +248,7 @@ impl Netlist {
 
     fn cells_of(&self, family: Family, module: &str) -> Result<Cells, SynthesisError> {
         let mut cells = Cells::default();
-        let module = &self.modules[module];
-        for cell in module.cells.values().filter(|cell| !self.is_design(&cell.kind)) {
+        for cell in self.cells(module) {
             let kind = family
                 .cell(&cell.kind)
                 .ok_or_else(|| SynthesisError::UnknownCell { family, cell: cell.kind.clone() })?;
@@ -233,7 +262,7 @@ impl Netlist {
                 CellKind::Dsp(n) => cells.dsp += n,
             }
         }
-        cells.lone_ff = module.lone_ffs(family);
+        cells.lone_ff = self.modules[module].lone_ffs(family);
         Ok(cells)
     }
 }

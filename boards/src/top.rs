@@ -67,7 +67,8 @@ fn clock(clocking: &Clocking) -> String {
                     Primitive::Ice40Core => ice40(settings, "REFERENCECLK"),
                     Primitive::Ecp5 => ecp5(settings),
                     Primitive::Gowin => gowin(settings),
-                    Primitive::Xc7 => xc7(settings),
+                    Primitive::Xc7 | Primitive::Xcup => xilinx(settings),
+                    Primitive::Cyclone5 => cyclone5(settings),
                 }
             )
         }
@@ -99,10 +100,25 @@ fn ice40(s: &PllSettings, input: &str) -> String {
 }
 
 fn ecp5(s: &PllSettings) -> String {
-    let (reference, feedback, divider, phase) = (s.reference, s.feedback, s.divider, s.divider / 2);
-    // The loop filter is that of ecppll. The phase matters to no one: there is one output.
+    let (reference, feedback, divider, phase) =
+        (s.reference, s.feedback, s.loop_divider, s.loop_divider / 2);
+    let (wire, settings, ports, fed_back) = if s.has_feedback_output() {
+        let (divider, phase) = (s.divider, s.divider / 2);
+        let settings = format!(
+            "    .CLKOS_ENABLE(\"ENABLED\"),
+    .CLKOS_DIV({divider}),
+    .CLKOS_CPHASE({phase}),
+    .CLKOS_FPHASE(0),
+"
+        );
+        let wire = "  wire pll_feedback;\n";
+        (wire, settings, "    .CLKOS(clock),\n", "pll_feedback")
+    } else {
+        ("", String::new(), "", "clock")
+    };
+    // The loop filter is that of ecppll. Phases matter to no one: one output is used.
     format!(
-        "  (* ICP_CURRENT=\"12\" *) (* LPF_RESISTOR=\"8\" *)
+        "{wire}  (* ICP_CURRENT=\"12\" *) (* LPF_RESISTOR=\"8\" *)
   (* MFG_ENABLE_FILTEROPAMP=\"1\" *) (* MFG_GMCREF_SEL=\"2\" *)
   EHXPLLL #(
     .PLLRST_ENA(\"DISABLED\"),
@@ -118,13 +134,13 @@ fn ecp5(s: &PllSettings) -> String {
     .CLKOP_DIV({divider}),
     .CLKOP_CPHASE({phase}),
     .CLKOP_FPHASE(0),
-    .FEEDBK_PATH(\"CLKOP\"),
+{settings}    .FEEDBK_PATH(\"CLKOP\"),
     .CLKFB_DIV({feedback})
   ) pll (
     .CLKI({CLOCK}),
-    .CLKFB(clock),
-    .CLKOP(clock),
-    .LOCK(locked),
+    .CLKFB({fed_back}),
+    .CLKOP({fed_back}),
+{ports}    .LOCK(locked),
     .RST(1'b0),
     .STDBY(1'b0),
     .PHASESEL0(1'b0),
@@ -170,17 +186,22 @@ fn gowin(s: &PllSettings) -> String {
     )
 }
 
-fn xc7(s: &PllSettings) -> String {
-    let (period, reference) = (1000.0 / s.input_mhz, s.reference);
+fn xilinx(s: &PllSettings) -> String {
+    let (cell, period, reference) = (s.primitive.cell(), 1000.0 / s.input_mhz, s.reference);
     let (feedback, divider) = (s.feedback, s.divider);
+    // An MMCM takes eighths, so that its numbers are real ones.
+    let (multiply, divide, number) = match s.primitive {
+        Primitive::Xcup => ("CLKFBOUT_MULT_F", "CLKOUT0_DIVIDE_F", ".000"),
+        _ => ("CLKFBOUT_MULT", "CLKOUT0_DIVIDE", ""),
+    };
     format!(
         "  wire pll_feedback;
   wire pll_output;
-  PLLE2_BASE #(
+  {cell} #(
     .CLKIN1_PERIOD({period:.3}),
     .DIVCLK_DIVIDE({reference}),
-    .CLKFBOUT_MULT({feedback}),
-    .CLKOUT0_DIVIDE({divider})
+    .{multiply}({feedback}{number}),
+    .{divide}({divider}{number})
   ) pll (
     .CLKIN1({CLOCK}),
     .CLKFBIN(pll_feedback),
@@ -193,6 +214,30 @@ fn xc7(s: &PllSettings) -> String {
   BUFG clock_buffer (
     .I(pll_output),
     .O(clock)
+  );
+"
+    )
+}
+
+fn cyclone5(s: &PllSettings) -> String {
+    let (cell, input, output) = (s.primitive.cell(), s.input_mhz, s.mhz);
+    // Quartus finds the counters, which the planned ones prove to exist.
+    format!(
+        "  {cell} #(
+    .fractional_vco_multiplier(\"false\"),
+    .operation_mode(\"direct\"),
+    .reference_clock_frequency(\"{input:.6} MHz\"),
+    .number_of_clocks(1),
+    .output_clock_frequency0(\"{output:.6} MHz\"),
+    .phase_shift0(\"0 ps\"),
+    .duty_cycle0(50)
+  ) pll (
+    .refclk({CLOCK}),
+    .rst(1'b0),
+    .fbclk(1'b0),
+    .fboutclk(),
+    .outclk(clock),
+    .locked(locked)
   );
 "
     )

@@ -40,7 +40,7 @@ fn library(board: &Board) -> &'static str {
         "ice40" => "+/ice40/cells_sim.v",
         "ecp5" => "+/ecp5/cells_sim.v +/ecp5/cells_bb.v",
         "gowin" => "+/gowin/cells_sim.v",
-        "cyclone5" => "+/intel_alm/common/misc_sim.v",
+        "cyclone5" => "+/intel_alm/common/misc_sim.v +/intel_alm/common/megafunction_bb.v",
         _ => "+/xilinx/cells_sim.v +/xilinx/cells_xtra.v",
     }
 }
@@ -124,9 +124,11 @@ fn ports_and_pads_are_the_same() {
     }
 }
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 24] = [
     "create_clock",
     "create_project",
+    "derive_clock_uncertainty",
+    "derive_pll_clocks",
     "execute_flow",
     "get_ports",
     "get_property",

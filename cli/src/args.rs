@@ -1,5 +1,6 @@
 //! The command line: verbs over artifacts.
 
+mod asic;
 mod bench;
 mod face;
 mod fuzz;
@@ -24,6 +25,7 @@ use heartbit_ir::program::ArrayShape;
 use heartbit_model::{Arch, Method, Norm};
 use std::path::PathBuf;
 
+pub(crate) use asic::AsicArgs;
 #[cfg(feature = "train")]
 pub(crate) use bench::BenchTrainArgs;
 pub(crate) use bench::{
@@ -127,6 +129,8 @@ pub(crate) enum Command {
     Boards(BoardsArgs),
     /// Puts a build on a board: top level, place-and-route, bitstream.
     Pnr(PnrArgs),
+    /// Measures the area of a build in standard cells: gate equivalents of each module.
+    Asic(AsicArgs),
     /// Shows layers, shapes, cycles and memories.
     Inspect(InspectArgs),
     /// Runs the cycle-exact simulator and compares every tensor with the interpreter.

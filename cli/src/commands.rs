@@ -1,5 +1,6 @@
 //! One module a verb.
 
+pub(crate) mod asic;
 pub(crate) mod bench;
 pub(crate) mod boards;
 pub(crate) mod compile;

@@ -21,12 +21,15 @@ pub(crate) struct Fpga {
     pub(crate) model: &'static Model,
     pub(crate) capacity: Capacity,
     pub(crate) clock_mhz: f64,
+    /// The board, if it is one.
+    pub(crate) board: Option<Board>,
     /// What it was given by on the command line.
     pub(crate) flags: Vec<String>,
 }
 
 impl Fpga {
     pub(crate) fn new(args: &FpgaArgs) -> Outcome<Self> {
+        let mut found = None;
         let (name, family, capacity, clock_mhz) = match (&args.board, args.family) {
             (Some(name), _) => {
                 let board = Board::find(name)?;
@@ -37,7 +40,8 @@ impl Fpga {
                     ff: board.capacity.ff.map(|n| share_of(n, fill)),
                     ..board.capacity
                 };
-                (board.name, family, capacity, board.clock_mhz)
+                let board = found.insert(board);
+                (board.name.clone(), family, capacity, board.clock_mhz)
             }
             (None, Some(family)) => {
                 (family.name().to_owned(), family, Capacity::default(), CLOCK_MHZ)
@@ -54,7 +58,8 @@ impl Fpga {
             dsp: args.dsp.or(capacity.dsp),
         };
         let clock_mhz = args.clock.unwrap_or(clock_mhz);
-        Ok(Self { name, model: Model::of(family), capacity, clock_mhz, flags: args.flags() })
+        let (model, flags) = (Model::of(family), args.flags());
+        Ok(Self { name, model, capacity, clock_mhz, board: found, flags })
     }
 
     pub(crate) fn family(&self) -> Family {

@@ -48,6 +48,7 @@ pub fn run() -> ExitCode {
         Command::Widths(args) => commands::widths::run(args, format),
         Command::Boards(args) => commands::boards::run(args, format),
         Command::Pnr(args) => commands::pnr::run(args, format),
+        Command::Asic(args) => commands::asic::run(args, format),
         Command::Inspect(args) => commands::inspect::run(args, format),
         Command::Sim(args) => commands::sim::run(args, format),
         Command::Cosim(args) => commands::cosim::run(args, format),

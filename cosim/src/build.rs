@@ -79,6 +79,7 @@ pub struct Build {
     design: Arc<Design>,
     optimization: Optimization,
     trace: Trace,
+    allowed: Vec<&'static str>,
     cache_dir: Option<PathBuf>,
 }
 
@@ -89,6 +90,7 @@ impl Build {
             design: Arc::new(design),
             optimization: Optimization::default(),
             trace: Trace::default(),
+            allowed: Vec::new(),
             cache_dir: None,
         }
     }
@@ -104,6 +106,14 @@ impl Build {
     #[must_use]
     pub fn trace(mut self, trace: Trace) -> Self {
         self.trace = trace;
+        self
+    }
+
+    /// Lets these warnings of Verilator pass, as `-Wno-UNOPTFLAT`: for netlists and models that
+    /// others wrote. The emitted Verilog has none.
+    #[must_use]
+    pub fn allow(mut self, flags: &[&'static str]) -> Self {
+        self.allowed.extend(flags);
         self
     }
 
@@ -173,6 +183,7 @@ impl Build {
         if toolchain.coverage().is_some() {
             flags.extend(["--coverage-line", "--coverage-toggle", "--coverage-underscore"]);
         }
+        flags.extend(&self.allowed);
         flags.extend(["-Irtl", "--top-module", &self.design.top]);
         flags
     }

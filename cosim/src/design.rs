@@ -100,6 +100,16 @@ impl Design {
         self
     }
 
+    /// The same ports around other files: `top` is among `files`, and has the design inside it or
+    /// stands for it. Nothing is watched any more.
+    #[must_use]
+    pub fn behind(mut self, top: impl Into<String>, files: Vec<(String, String)>) -> Self {
+        self.top = top.into();
+        self.files = files;
+        self.watch = Watch::default();
+        self
+    }
+
     /// Whether the top module has a clock that `tick` can drive.
     pub fn has_clock(&self) -> bool {
         self.clock().is_some()

@@ -10,11 +10,13 @@ use std::collections::VecDeque;
 use crate::{Error, Model, PortId, Simulation};
 
 /// Bits of a byte on the line: start, data, stop.
-const LINE_BITS: u32 = 10;
+const LINE_BITS: u64 = 10;
+/// Parts of a clock in which the length of a bit is kept.
+const PARTS: u64 = 1 << 16;
 /// The bit of `status` that says that the design is at work.
 const BUSY: u64 = 1 << 1;
 /// Bits of time for which nothing may happen before a design counts as idle.
-const QUIET_BITS: u32 = 12;
+const QUIET_BITS: u64 = 12;
 
 /// A running design with the ports of `heartbit_uart`.
 #[derive(Debug)]
@@ -23,27 +25,36 @@ pub struct Serial {
     receive: PortId,
     transmit: PortId,
     status: PortId,
-    clocks_per_bit: u32,
+    /// Clocks of a bit, in parts of [`PARTS`].
+    bit: u64,
     queue: VecDeque<u8>,
-    /// Bits still to be sent, the lowest first, how many, and clocks of the present one.
-    sending: (u16, u32, u32),
-    /// Clocks since the start bit, and the bits so far, while a byte comes.
-    coming: Option<(u32, u16)>,
+    /// Bits of the byte that is sent, the lowest first, and clocks since its start.
+    sending: Option<(u16, u64)>,
+    /// Clocks since the start bit, the bits so far and how many, while a byte comes.
+    coming: Option<(u64, u16, u64)>,
     /// Cycles since anything happened.
-    quiet: u32,
+    quiet: u64,
     framing_errors: u64,
 }
 
 impl Serial {
-    /// Resets a design whose bits have so many clocks.
+    /// Resets a design whose bits have so many clocks, which need not be a whole number.
     ///
     /// # Errors
     /// [`Error::UnknownPort`] where it has not the ports, [`Error::Stopped`].
     ///
     /// # Panics
-    /// If a bit has fewer than two clocks.
-    pub fn new(mut model: Model, clocks_per_bit: u32) -> Result<Self, Error> {
-        assert!(clocks_per_bit >= 2, "bug: bits of {clocks_per_bit} clocks");
+    /// If a bit has fewer than two clocks, or more than 2^32.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "at most 2^48 parts"
+    )]
+    pub fn new(mut model: Model, clocks_per_bit: f64) -> Result<Self, Error> {
+        let fits = (2.0..=2_f64.powi(32)).contains(&clocks_per_bit);
+        assert!(fits, "bug: bits of {clocks_per_bit} clocks");
+        let bit = (clocks_per_bit * PARTS as f64).round() as u64;
         let reset = model.port("reset")?;
         let [receive, transmit, status] =
             [model.port("uart_rx")?, model.port("uart_tx")?, model.port("status")?];
@@ -51,15 +62,16 @@ impl Serial {
         model.set(reset, 1);
         model.run(4)?;
         model.set(reset, 0);
-        model.tick()?;
+        // A board's own reset ends some clocks after that of its button.
+        model.run(2 * bit / PARTS)?;
         Ok(Self {
             model,
             receive,
             transmit,
             status,
-            clocks_per_bit,
+            bit,
             queue: VecDeque::new(),
-            sending: (0, 0, 0),
+            sending: None,
             coming: None,
             quiet: 0,
             framing_errors: 0,
@@ -91,7 +103,7 @@ impl Serial {
 
     /// Whether nothing is on the line, and the design waits for what comes.
     pub fn is_idle(&self) -> bool {
-        self.quiet > QUIET_BITS * self.clocks_per_bit
+        self.quiet > QUIET_BITS * self.bit / PARTS
     }
 
     /// Cycles since the model began.
@@ -110,37 +122,34 @@ impl Serial {
     }
 
     fn drive(&mut self) {
-        let (bits, left, clocks) = &mut self.sending;
-        if *clocks > 0 {
-            *clocks -= 1;
-            return;
+        let is_over = |age: u64| age * PARTS >= LINE_BITS * self.bit;
+        if self.sending.is_none_or(|(_, age)| is_over(age)) {
+            let byte = self.queue.pop_front();
+            self.sending = byte.map(|byte| (1 << 9 | u16::from(byte) << 1, 0));
         }
-        if *left == 0 {
-            let Some(byte) = self.queue.pop_front() else { return };
-            *bits = 1 << 9 | u16::from(byte) << 1;
-            *left = LINE_BITS;
-        }
-        self.model.set(self.receive, u64::from(*bits & 1));
-        *bits >>= 1;
-        *left -= 1;
-        *clocks = self.clocks_per_bit - 1;
+        let Some((bits, age)) = &mut self.sending else { return };
+        let place = *age * PARTS / self.bit;
+        self.model.set(self.receive, u64::from(*bits >> place & 1));
+        *age += 1;
     }
 
     fn sample(&mut self) -> Option<u8> {
         let level = self.model.get(self.transmit) == 1;
-        let sends = self.sending.1 > 0 || self.sending.2 > 0 || !self.queue.is_empty();
+        let sends = self.sending.is_some() || !self.queue.is_empty();
         let works = sends || !level || self.coming.is_some() || self.status() & BUSY != 0;
         self.quiet = if works { 0 } else { self.quiet.saturating_add(1) };
-        let Some((age, bits)) = &mut self.coming else {
-            self.coming = (!level).then_some((0, 0));
+        let Some((age, bits, n)) = &mut self.coming else {
+            self.coming = (!level).then_some((0, 0, 0));
             return None;
         };
         *age += 1;
-        if *age % self.clocks_per_bit == self.clocks_per_bit / 2 {
-            *bits = *bits >> 1 | u16::from(level) << 9;
+        if *age < (2 * *n + 1) * self.bit / (2 * PARTS) {
+            return None;
         }
+        *bits = *bits >> 1 | u16::from(level) << 9;
+        *n += 1;
         // The next start bit may follow the middle of the stop bit at once.
-        if *age < (LINE_BITS - 1) * self.clocks_per_bit + self.clocks_per_bit / 2 {
+        if *n < LINE_BITS {
             return None;
         }
         let bits = *bits;

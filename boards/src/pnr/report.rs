@@ -148,7 +148,8 @@ impl Report {
 
     /// The clock of the array.
     pub fn array_clock(&self) -> Option<&ClockTiming> {
-        self.clocks.iter().find(|clock| clock.clock == "clock")
+        // Newer versions of yosys name the net as the link inside does.
+        self.clocks.iter().find(|clock| clock.clock.rsplit('.').next() == Some("clock"))
     }
 }
 

@@ -96,6 +96,18 @@ fn strings(texts: &[&str]) -> Vec<String> {
 }
 
 fn synthesis(family: Family, board: &Board, project: &Project, name: &str) -> Vec<String> {
+    let script = synthesis_script(family, board, project, name);
+    // Older versions of nextpnr do not know the cells in which newer ones of yosys keep scopes.
+    strings(&["-p", &format!("{script}; delete t:$scopeinfo; stat; write_json {name}.json")])
+}
+
+/// The commands of yosys up to the netlist.
+pub(crate) fn synthesis_script(
+    family: Family,
+    board: &Board,
+    project: &Project,
+    name: &str,
+) -> String {
     let command = match family {
         Family::Ice40 if board.part.as_deref().is_some_and(|part| part.starts_with("up")) => {
             "synth_ice40 -device u"
@@ -105,12 +117,7 @@ fn synthesis(family: Family, board: &Board, project: &Project, name: &str) -> Ve
         Family::Gowin | Family::Xc7 => "synth_gowin -nowidelut",
     };
     let files = project.sources.join(" ");
-    // Older versions of nextpnr do not know the cells in which newer ones of yosys keep scopes.
-    let script = format!(
-        "read_verilog {files}; {command} -top {name}; delete t:$scopeinfo; stat; \
-         write_json {name}.json"
-    );
-    strings(&["-p", &script])
+    format!("read_verilog {files}; {command} -top {name}")
 }
 
 fn place_and_route(
@@ -201,7 +208,7 @@ fn fit_error(board: &Board, error: PnrError) -> PnrError {
 }
 
 /// Runs a program in a folder; returns all that it said, which is kept in the folder.
-fn execute(
+pub(crate) fn execute(
     step: Step,
     program: &Path,
     arguments: &[String],

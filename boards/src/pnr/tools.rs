@@ -25,16 +25,18 @@ impl Tools {
         Self { folders: folders.filter_map(|folder| std::path::absolute(folder).ok()).collect() }
     }
 
-    /// The program of a name; the native build first, in every folder.
+    /// The program of a name: in the first folder that has it, the native build before the other.
     fn find(&self, names: [&str; 2], install: &'static str) -> Result<PathBuf, PnrError> {
-        let at = |name: &&str| self.folders.iter().map(|f| f.join(name)).find(|p| p.is_file());
-        names.iter().find_map(at).ok_or_else(|| PnrError::ToolMissing {
+        let at = |folder: &PathBuf| {
+            names.map(|name| folder.join(name)).into_iter().find(|p| p.is_file())
+        };
+        self.folders.iter().find_map(at).ok_or_else(|| PnrError::ToolMissing {
             names: names.iter().map(|name| format!("`{name}`")).collect(),
             install,
         })
     }
 
-    pub(super) fn yosys(&self) -> Result<PathBuf, PnrError> {
+    pub(crate) fn yosys(&self) -> Result<PathBuf, PnrError> {
         self.find(YOSYS, "apt-get install yosys")
     }
 

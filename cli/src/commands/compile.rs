@@ -5,7 +5,7 @@ use crate::failure::{Code, Failure, Outcome};
 use crate::fpga::Fpga;
 use crate::inputs;
 use crate::layers::CompiledView;
-use crate::link;
+use crate::link::{self, BoardLink};
 use crate::output;
 use crate::report;
 use crate::report::results::{self, Results};
@@ -13,20 +13,15 @@ use heartbit_compiler::build::{self, Build};
 use heartbit_compiler::resources::Area;
 use heartbit_compiler::schedule::{self, MemoryWords, Target, WeightPort};
 use heartbit_hdl::axi::{self, AxiConfig};
-use heartbit_hdl::uart::UartConfig;
 use heartbit_ir::network::Network;
 use heartbit_ir::program::{ArrayShape, Program};
 use serde_json::Value;
 use std::path::Path;
 
 pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
-    let around = match (args.axi, args.uart.config()?) {
-        (Some(axi), _) => Around::Axi(axi.config()),
-        (None, Some(uart)) => Around::Uart(uart),
-        (None, None) => Around::Nothing,
-    };
+    let mut fpga = args.fpga.is_given().then(|| Fpga::new(&args.fpga)).transpose()?;
+    let around = around(args, fpga.as_mut())?;
     let network = inputs::network(&args.model)?;
-    let fpga = args.fpga.is_given().then(|| Fpga::new(&args.fpga)).transpose()?;
     let axi = args.axi.map(AxiBits::config);
     let build = match (&fpga, args.array) {
         (fpga, Some(array)) => {
@@ -46,7 +41,10 @@ pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
         json["area"] = serde_json::json!(area);
         json["model_error"] = serde_json::json!(fpga.model.error());
     }
-    write(&args.out, &build, around, Some(&json))?;
+    if let Around::Uart(link) = &around {
+        json["link"] = link.json();
+    }
+    write(&args.out, &build, &around, Some(&json))?;
     output::result(format, &json, || {
         let fits = |(fpga, area): (&Fpga, Area)| {
             let (area, note) = (fpga.describe(&area), fpga.model_note());
@@ -54,10 +52,30 @@ pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
             format!("{}\n{}\n", output::wrapped(&fits), output::wrapped(&note))
         };
         let fits = fpga.as_ref().zip(area).map_or(String::new(), fits);
+        let link = match &around {
+            Around::Uart(link) => format!("{}\n", output::wrapped(&link.text())),
+            _ => String::new(),
+        };
         let page = args.out.join(report::PAGE);
         let text = view.text();
-        format!("{text}{fits}\nwrote {}\nreport: {}\n", args.out.display(), page.display())
+        format!("{text}{fits}{link}\nwrote {}\nreport: {}\n", args.out.display(), page.display())
     })
+}
+
+/// What is to surround the accelerator; the clock of a link on a board is the one that it has.
+fn around(args: &CompileArgs, fpga: Option<&mut Fpga>) -> Outcome<Around> {
+    if let Some(axi) = args.axi {
+        return Ok(Around::Axi(axi.config()));
+    }
+    if !args.uart.uart {
+        return Ok(Around::Nothing);
+    }
+    let board = args.fpga.board.as_deref().zip(fpga.as_ref().and_then(|fpga| fpga.board.as_ref()));
+    let link = BoardLink::new(args.uart, board, args.fpga.clock)?;
+    if let Some(fpga) = fpga.filter(|fpga| fpga.board.is_some()) {
+        fpga.clock_mhz = link.mhz();
+    }
+    Ok(Around::Uart(link))
 }
 
 /// Compiles a network for the fastest array that fits, with the sizes that are given as they are.
@@ -107,19 +125,24 @@ pub(crate) fn compile(
 }
 
 /// What surrounds the accelerator.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Around {
     /// Nothing.
     Nothing,
     /// AXI ports.
     Axi(AxiConfig),
     /// A serial line.
-    Uart(UartConfig),
+    Uart(BoardLink),
 }
 
 /// Writes a build with its Verilog, its report, and what a host needs of what surrounds the
 /// accelerator; `result` is what `compile` says of it.
-pub(crate) fn write(path: &Path, build: &Build, around: Around, result: Option<&Value>) -> Outcome {
+pub(crate) fn write(
+    path: &Path,
+    build: &Build,
+    around: &Around,
+    result: Option<&Value>,
+) -> Outcome {
     let program = &build.compiled.program;
     let mut files = verilog(program, around);
     let host = |name: &str, bytes: Vec<u8>| (format!("host/{name}"), bytes);
@@ -132,8 +155,8 @@ pub(crate) fn write(path: &Path, build: &Build, around: Around, result: Option<&
         files.push(host("heartbit_regs.h", axi::c_header().into_bytes()));
         files.push(host("heartbit_regs.rs", axi::rust_module().into_bytes()));
     }
-    if let Around::Uart(uart) = around {
-        files.push(host(link::FILE, link::describe(uart)));
+    if let Around::Uart(link) = around {
+        files.push(host(link::FILE, link.describe()));
     }
     let mut results = Results::default();
     if let Some(result) = result {
@@ -152,11 +175,11 @@ pub(crate) fn write(path: &Path, build: &Build, around: Around, result: Option<&
 
 /// Returns the Verilog of the array that a program was compiled for. The text of what surrounds it
 /// contains that of the accelerator alone.
-fn verilog(program: &Program, around: Around) -> Vec<(String, Vec<u8>)> {
+fn verilog(program: &Program, around: &Around) -> Vec<(String, Vec<u8>)> {
     let (array, depths) = (&program.array, &program.depths);
     let design = match around {
-        Around::Axi(axi) => heartbit_cosim::axi_design(array, depths, axi),
-        Around::Uart(uart) => heartbit_cosim::uart_design(array, depths, uart),
+        Around::Axi(axi) => heartbit_cosim::axi_design(array, depths, *axi),
+        Around::Uart(link) => heartbit_cosim::uart_design(array, depths, link.uart),
         Around::Nothing => heartbit_cosim::accelerator_design(array, depths),
     };
     let file = |(name, text): (String, String)| (format!("rtl/{name}"), text.into_bytes());

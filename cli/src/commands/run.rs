@@ -49,7 +49,7 @@ struct Session<'a> {
 impl Session<'_> {
     /// Runs the images on the Verilog of the build, which works in a thread of its own.
     fn simulate(&self) -> Outcome<Report> {
-        let simulated = Simulated::new(&self.args.build, self.build, self.uart)?;
+        let simulated = Simulated::new(self.args, self.build, self.uart)?;
         let path = simulated.path();
         let baud = self.uart.baud();
         let limits = Limits {

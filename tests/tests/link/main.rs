@@ -5,6 +5,7 @@
 //! A missing Verilator fails these tests; it never skips them.
 
 mod bench;
+mod board;
 
 use bench::{ARRAY, DEPTHS, Line, open, serial, uart, with_terminal};
 use heartbit_compiler::predict::predict;
