@@ -152,9 +152,9 @@ impl ShortcutSource {
         memory: &'a StreamMemory,
         (block, y): (usize, usize),
         width: usize,
-    ) -> Option<&'a [i16]> {
+    ) -> Option<&'a [[i16; LANES]]> {
         let same = self.join == Join::Add && self.stride == 1 && self.live(block) == LANES;
-        same.then(|| &memory.line(self.map.line(block, y))[..width * LANES])
+        same.then(|| &memory.line(self.map.line(block, y)).as_chunks().0[..width])
     }
 }
 
