@@ -3,6 +3,9 @@
 CARGO ?= cargo
 # Everything but the GPU backends, which take long to build and need a driver.
 FEATURES = --features heartbit-cli/train,heartbit-cli/png
+# The fuzz targets, without libFuzzer. They have a lock file of their own: when --locked complains,
+# `cargo update --workspace --manifest-path fuzz/Cargo.toml`.
+FUZZ = --manifest-path fuzz/Cargo.toml --target-dir target --locked --no-default-features --features train
 
 .PHONY: demo test quick formal coverage test-wgpu
 
@@ -17,6 +20,8 @@ test:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets $(FEATURES) --quiet -- --deny warnings
 	RUSTDOCFLAGS=--deny=warnings $(CARGO) doc --workspace $(FEATURES) --no-deps --quiet
+	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
+	$(CARGO) clippy $(FUZZ) --quiet -- --deny warnings
 	$(CARGO) test --workspace $(FEATURES)
 
 # Without the trainer and without outside tools: seconds after the first build.

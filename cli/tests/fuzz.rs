@@ -102,3 +102,50 @@ fn stored_cases_are_replayed() {
     fail(&directory, &["fuzz", "--replay", "bad.json"], 3, &["bad.json", "help:"]);
     fail(&directory, &["fuzz", "--replay", "none.json"], 3, &["none.json", "help:"]);
 }
+
+/// A Verilator that gets another processing element than the one that was emitted.
+#[cfg(unix)]
+fn verilator_of_wrong_elements(directory: &TempDir) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let path = directory.path().join("verilator");
+    let script = "#!/bin/sh\n\
+                  set -e\n\
+                  if [ -e rtl/pe.v ]; then\n\
+                  grep -q '~(a_q ^ w_q)' rtl/pe.v\n\
+                  sed -i.right 's/~(a_q ^ w_q)/(a_q ^ w_q)/' rtl/pe.v\n\
+                  fi\n\
+                  exec verilator \"$@\"\n";
+    fs::write(&path, script).expect("writes");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a script");
+    path
+}
+
+/// The hardware is wrong, and the command itself says where, with a waveform.
+#[cfg(unix)]
+#[test]
+fn wrong_hardware_fails_a_replay_with_its_place_and_waveform() {
+    let directory = temporary();
+    let case = stored_case();
+    let verilator = verilator_of_wrong_elements(&directory);
+    let replay = |verilator: &Path| {
+        std::process::Command::new(env!("CARGO_BIN_EXE_heartbit"))
+            .args(["fuzz", "--engines", "rtl", "--out", "found", "--replay", text(&case)])
+            .env("VERILATOR", verilator)
+            .current_dir(directory.path())
+            .output()
+            .expect("the command starts")
+    };
+    let wrong = replay(&verilator);
+    let shown = String::from_utf8_lossy(&wrong.stdout).into_owned();
+    let error = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert_eq!(wrong.status.code(), Some(1), "{shown}{error}");
+    assert!(shown.starts_with("FAIL "), "{shown}");
+    for words in ["RTL", "cycle", "processing element"] {
+        assert!(shown.contains(words), "`{words}` is not in: {shown}");
+    }
+    assert!(error.contains("the engines disagree"), "{error}");
+    let files = support::names(&directory.path().join("found"));
+    assert!(files.iter().any(|name| name.ends_with(".fst")), "{files:?}");
+    let right = replay(Path::new("verilator"));
+    assert_eq!(right.status.code(), Some(0), "{}", String::from_utf8_lossy(&right.stdout));
+}

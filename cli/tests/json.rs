@@ -74,9 +74,10 @@ fn keys_of_networks_builds_and_tools_are_documented() {
     let directory = temporary();
     let (build, network) = (build(&directory), bundled_network());
     let check = |heading: &str, args: &[&str]| check_command(&directory, heading, args);
+    let of_board = ["--board", "ulx3s-85f", "--uart", "--out", "b"];
     check(
         "compile",
-        &["compile", text(&network), "--array", "8x8x16", "--board", "ulx3s-85f", "--out", "b"],
+        &[&["compile", text(&network), "--array", "8x8x16"], &of_board[..]].concat(),
     );
     check("inspect BUILD", &["inspect", text(&build)]);
     check("inspect MODEL", &["inspect", text(&network)]);
@@ -126,9 +127,6 @@ fn keys_of_hardware_are_documented() {
     let link = ["--uart", "--clock-hz", "4000000", "--baud", "1000000"];
     let compile = ["compile", text(&network), "--array", "4x8x16", "--out", "linked"];
     succeed(&directory, &[&compile[..], &link].concat());
-    let of_board = ["--uart", "--board", "ulx3s-85f", "--out", "of-board"];
-    let compile = ["compile", text(&network), "--array", "8x8x16"];
-    check_command(&directory, "compile", &[&compile[..], &of_board].concat());
     check_command(&directory, "asic BUILD", &["asic", "linked"]);
     let run = ["run", "linked", "--data", text(&data), "--images", "1", "--simulate"];
     check_command(&directory, "run", &run);

@@ -5,9 +5,10 @@
 //! [`Simulator`](crate::Simulator) on every tensor.
 //!
 //! * When a program is loaded, steps become lists of `copies` and bits (`map`), or small integers that
-//!   multiply pixels (`stem`) or levels (`levels`); weights are packed for [`crate::kernels`]; what border classes and invalid taps
-//!   change becomes `tables`; written slices become lists of moves (`output`). The sequencer is run
-//!   without data for the cycles and the check below.
+//!   multiply pixels (`stem`) or levels (`levels`) and are packed by `products`; other weights are
+//!   packed for [`crate::kernels`]; what border classes and invalid taps change becomes `tables`;
+//!   written slices become lists of moves (`output`). The sequencer is run without data for the
+//!   cycles and the check below.
 //! * For an image, chunks of a layer's lines are gathered into panels and multiplied; then `line`
 //!   makes results of them, 8 columns of a line at a time, and `stream` and `output` write them.
 //!   Nothing is allocated unless results are recorded.
@@ -31,6 +32,7 @@ mod map;
 mod order;
 mod output;
 mod plan;
+mod products;
 mod record;
 mod run;
 mod stem;
@@ -45,6 +47,7 @@ use crate::kernels::{Kernels, LANES, SumBlock};
 use heartbit_ir::program::{Execution, LayerOutput, Program};
 use lines::Lines;
 use plan::{FastPlan, Layer, Source};
+use products::Panel;
 use run::Run;
 use std::sync::Arc;
 use stem::Image;
@@ -79,7 +82,7 @@ struct Memory {
 #[derive(Clone, Debug)]
 struct Scratch {
     words: Vec<u64>,
-    pairs: Vec<[i16; 2]>,
+    panel: Panel,
     /// `x`: pixel `p` of block `b` at `b·pixels + p`.
     sums: Vec<SumBlock>,
     pools: Vec<[i64; LANES]>,
@@ -187,15 +190,12 @@ impl Scratch {
             Source::Map(map) => map.words() * layer.pixels,
             Source::Image(_) => 0,
         };
-        let pairs = |layer: &Layer| match &layer.source {
-            Source::Map(map) => map.pairs() * layer.pixels,
-            Source::Image(stem) => stem.pairs() * layer.pixels,
-        };
+        let products = |layer| Some((Layer::products(layer)?, layer.pixels));
         let sums = |layer: &Layer| layer.blocks.len() * layer.pixels;
         let width = most(|layer| layer.size().1);
         Self {
             words: vec![0; most(words)],
-            pairs: vec![[0; 2]; most(pairs)],
+            panel: Panel::new(plan.layers.iter().filter_map(products)),
             sums: vec![[0; LANES]; most(sums)],
             pools: vec![[0; LANES]; most(|layer| layer.blocks.len())],
             lines: Lines::new(width),

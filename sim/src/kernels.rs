@@ -2,15 +2,16 @@
 //!
 //! Pixels are rows of a *panel*, channels are columns of weights in blocks of [`LANES`], results
 //! are `out[block · pixels + pixel][lane]`. [`Kernels::count`] counts where bits of a pixel and of a
-//! channel differ, [`Kernels::multiply`] sums products of small integers. Both hold [`PIXELS`]
-//! pixels times some blocks in registers, so the pixels of a panel are a multiple of that.
+//! channel differ, [`Kernels::multiply`] sums products of small integers,
+//! [`Kernels::multiply_bytes`] of smaller ones. All hold [`PIXELS`] pixels times some blocks in
+//! registers, so the pixels of a panel are a multiple of that.
 //!
-//! | instruction set | `count` | `multiply` |
-//! |---|---|---|
-//! | [`Isa::Portable`] | `u64::count_ones` | 32-bit products |
-//! | [`Isa::Avx2`] | ones of nibbles from a table (`vpshufb`), summed up to 31 words (`vpsadbw`) | `vpmaddwd` |
-//! | [`Isa::Avx512`] | `vpopcntq` | `vpmaddwd`, four blocks at once |
-//! | [`Isa::Neon`] | `cnt`, summed up to 31 words | that of `Portable` |
+//! | instruction set | `count` | `multiply` | `multiply_bytes` |
+//! |---|---|---|---|
+//! | [`Isa::Portable`] | `u64::count_ones` | 32-bit products | 32-bit products |
+//! | [`Isa::Avx2`] | ones of nibbles from a table (`vpshufb`), summed up to 31 words (`vpsadbw`) | `vpmaddwd` | `vpmaddubsw`, summed while 16 bits hold it |
+//! | [`Isa::Avx512`] | `vpopcntq` | `vpmaddwd`, four blocks at once | `vpdpbusd`, four blocks at once |
+//! | [`Isa::Neon`] | `cnt`, summed up to 31 words | that of `Portable` | that of `Portable` |
 //!
 //! `Kernels::vectorise` compiles plain loops for the instruction set.
 //! This module and those below it are the only ones of the crate with unsafe code: calls of
@@ -27,10 +28,12 @@ mod clock;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
+mod quads;
 #[cfg(test)]
 mod tests;
 
 pub use clock::time_stamp;
+pub use quads::{QuadBlock, Quads};
 use std::fmt;
 use std::ops::Range;
 
@@ -62,7 +65,7 @@ pub enum Isa {
     Portable,
     /// `x86_64` with AVX2.
     Avx2,
-    /// `x86_64` with AVX-512 F, BW, DQ, VL and VPOPCNTDQ.
+    /// `x86_64` with AVX-512 F, BW, DQ, VL, VNNI and VPOPCNTDQ.
     Avx512,
     /// `AArch64` with NEON.
     Neon,
@@ -84,6 +87,7 @@ impl Isa {
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512vnni")
                     && is_x86_feature_detected!("avx512vpopcntdq")
             }
             #[cfg(target_arch = "aarch64")]
@@ -187,6 +191,31 @@ impl Kernels {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => unsafe { avx512::multiply(panel, weights, pairs, out) },
             _ => portable::multiply(panel, weights, pairs, out),
+        }
+    }
+
+    /// Sums the products of pixels and channels that are bytes, modulo 2^32.
+    ///
+    /// `panel` holds `quads` quads of factors for each pixel, `weights` as many for each block.
+    ///
+    /// # Panics
+    /// If the sizes do not match, `quads` is 0, or the pixels are no multiple of [`PIXELS`].
+    pub fn multiply_bytes(
+        self,
+        panel: &[[u8; 4]],
+        weights: &Quads,
+        quads: usize,
+        out: &mut [SumBlock],
+    ) {
+        check_sizes(panel.len(), weights.blocks().len(), quads, out.len());
+        match self.0 {
+            // SAFETY: a value of `Kernels` exists only where the instruction set does.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { avx2::multiply_bytes(panel, weights, quads, out) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => unsafe { avx512::multiply_bytes(panel, weights.blocks(), quads, out) },
+            _ => portable::multiply_bytes(panel, weights.blocks(), quads, out),
         }
     }
 

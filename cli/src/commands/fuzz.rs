@@ -1,6 +1,8 @@
 //! `fuzz`: random cases through several engines.
 
 mod found;
+#[cfg(test)]
+mod tests;
 
 use crate::args::{Format, FuzzArgs};
 use crate::failure::{Code, Failure, Outcome};
@@ -29,9 +31,12 @@ const CHUNK: usize = 4096;
 const MOST_CASES: u64 = 1 << 40;
 
 pub(crate) fn run(args: &FuzzArgs, format: Format) -> Outcome {
-    let fuzzer = Fuzzer::new(args)?;
+    run_fuzzer(&Fuzzer::new(args, EngineKind::engine)?, format)
+}
+
+fn run_fuzzer(fuzzer: &Fuzzer<'_>, format: Format) -> Outcome {
     hush_findings();
-    if args.replay.is_empty() {
+    if fuzzer.args.replay.is_empty() {
         return conclude(&fuzzer.report()?, format);
     }
     let replayed = fuzzer.replay()?;
@@ -85,10 +90,14 @@ impl Replayed {
     }
 }
 
+/// Makes an engine.
+type Make = fn(EngineKind, Option<&Tools>) -> Box<dyn Engine>;
+
 /// Cases, and the engines that they run through.
 struct Fuzzer<'a> {
     args: &'a FuzzArgs,
     kinds: Vec<EngineKind>,
+    make: Make,
     source: Source,
     tools: Option<Tools>,
 }
@@ -97,7 +106,7 @@ struct Fuzzer<'a> {
 type Group = (Tally, Option<campaign::Failure>);
 
 impl<'a> Fuzzer<'a> {
-    fn new(args: &'a FuzzArgs) -> Outcome<Self> {
+    fn new(args: &'a FuzzArgs, make: Make) -> Outcome<Self> {
         let mut kinds = args.engines.clone();
         kinds.sort_unstable();
         kinds.dedup();
@@ -112,11 +121,11 @@ impl<'a> Fuzzer<'a> {
         let max_channels = args.max_channels as usize;
         let source = Source { seed: args.seed, networks, max_channels };
         let tools = is_built.then(tools).transpose()?;
-        Ok(Self { args, kinds, source, tools })
+        Ok(Self { args, kinds, make, source, tools })
     }
 
     fn engines(&self, kinds: &[EngineKind]) -> Vec<Box<dyn Engine>> {
-        kinds.iter().map(|kind| kind.engine(self.tools.as_ref())).collect()
+        kinds.iter().map(|&kind| (self.make)(kind, self.tools.as_ref())).collect()
     }
 
     /// Groups of this run, counted from its first one.

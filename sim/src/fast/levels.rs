@@ -8,19 +8,43 @@
 use super::blocks::Blocks;
 use super::copies::{Copies, limb};
 use super::map::Part;
+use super::products::{Element, Elements, Panel, Products};
 use super::weights::Weights;
-use crate::kernels::{Kernels, LANES, PairBlock, SumBlock};
 use crate::plan::{LayerPlan, Plan};
 use crate::step::Tap;
-use std::ops::RangeInclusive;
 
 /// A word that is read.
 #[derive(Debug)]
 struct Read {
-    mask: Vec<u64>,
-    /// The element of the panel that its first lane is added to, and what it is worth there.
-    element: usize,
+    runs: Vec<Run>,
+    /// What a bit is worth, as a power of two.
     exponent: u32,
+}
+
+/// Lanes of a limb that are elements of the panel.
+#[derive(Debug)]
+struct Run {
+    limb: usize,
+    low: u32,
+    lanes: usize,
+    /// The element that the first lane is added to.
+    element: usize,
+}
+
+/// The runs of ones of a mask; the first one is `element`.
+fn runs(mask: &[u64], mut element: usize) -> Vec<Run> {
+    let mut runs = Vec::new();
+    for (limb, &mask) in mask.iter().enumerate() {
+        let mut mask = mask;
+        while mask != 0 {
+            let low = mask.trailing_zeros();
+            let lanes = (mask >> low).trailing_ones();
+            runs.push(Run { limb, low, lanes: lanes as usize, element });
+            element += lanes as usize;
+            mask &= !(u64::MAX >> (64 - lanes) << low);
+        }
+    }
+    runs
 }
 
 /// Words that meet the same factors.
@@ -28,7 +52,7 @@ struct Group {
     mask: Vec<u64>,
     /// Factor of lane `l`, column `c` at `l·columns + c`.
     factors: Vec<i32>,
-    /// The largest value of an element.
+    /// The largest value of an element, and the first one.
     most: i64,
     element: usize,
 }
@@ -38,13 +62,9 @@ struct Group {
 pub(super) struct Levels {
     reads: Vec<Read>,
     copies: Copies,
-    pairs: usize,
-    /// Pair `k` of block `b` at `b·pairs + k`.
-    weights: Vec<PairBlock>,
+    pub(super) products: Products,
     /// What the kernels of bits would count for each column if all bits were 0, modulo 2^32.
     pub(super) zeros: Vec<u32>,
-    /// Smallest and largest sum of each column.
-    pub(super) ranges: Vec<RangeInclusive<i64>>,
 }
 
 impl Levels {
@@ -95,76 +115,52 @@ impl Levels {
                 groups.push(Group { mask, factors, most, element });
                 element
             };
-            reads.push(Read { mask: tap.mask.clone(), element, exponent });
+            reads.push(Read { runs: runs(&tap.mask, element), exponent });
             taps.push(tap);
             if elements.div_ceil(2) > most_pairs || most > i16::MAX.into() {
                 return None;
             }
         }
-        let mut levels = Self {
-            reads,
-            copies: Copies::new(plan, layer, chunk_tiles, &taps),
-            pairs: elements.div_ceil(2),
-            weights: Vec::new(),
-            zeros,
-            ranges: vec![0..=0; columns],
-        };
-        levels.set_weights(&groups, blocks).then_some(levels)
+        let places: Vec<(&Group, usize)> = groups
+            .iter()
+            .flat_map(|group| (0..group.factors.len() / columns).map(move |i| (group, i)))
+            .collect();
+        let most: Vec<i64> = places.iter().map(|(group, _)| group.most).collect();
+        let products = Products::new(blocks, &most, |column, element| {
+            let (group, i) = places[element];
+            // The kernel sums what is subtracted from the constant.
+            -i64::from(group.factors[i * columns + column])
+        })?;
+        let copies = Copies::new(plan, layer, chunk_tiles, &taps);
+        Some(Self { reads, copies, products, zeros })
     }
 
-    /// Makes the weights of the kernel; returns whether they fit.
-    fn set_weights(&mut self, groups: &[Group], blocks: Blocks) -> bool {
-        let columns = self.ranges.len();
-        self.weights = vec![[0; 2 * LANES]; self.pairs * blocks.len()];
-        for block in 0..blocks.len() {
-            for lane in 0..blocks.live(block) {
-                let column = blocks.channel(block) + lane;
-                let (mut low, mut high) = (0, 0);
-                for group in groups {
-                    for (i, factors) in group.factors.chunks_exact(columns).enumerate() {
-                        // The kernel sums what is subtracted from the constant.
-                        let Ok(factor) = i16::try_from(-factors[column]) else { return false };
-                        let end = i64::from(factor) * group.most;
-                        (low, high) = (low + end.min(0), high + end.max(0));
-                        let element = group.element + i;
-                        let pair = &mut self.weights[block * self.pairs + element / 2];
-                        pair[2 * lane + element % 2] = factor;
-                    }
-                }
-                self.ranges[column] = low..=high;
-            }
+    /// Gathers the levels of a chunk; `panel` has room for `pixels`.
+    pub(super) fn gather(
+        &self,
+        chunk: usize,
+        activation: &[u8],
+        (panel, pixels): (&mut Panel, usize),
+    ) {
+        match self.products.elements(panel, pixels) {
+            Elements::Words(to) => self.add_levels(chunk, activation, to),
+            Elements::Bytes(to) => self.add_levels(chunk, activation, to),
         }
-        true
     }
 
-    /// Pairs of factors of a pixel.
-    pub(super) fn pairs(&self) -> usize {
-        self.pairs
-    }
-
-    /// Gathers the levels of a chunk; `panel` holds the pairs of all its pixels.
-    pub(super) fn gather(&self, chunk: usize, activation: &[u8], panel: &mut [[i16; 2]]) {
-        panel.fill([0; 2]);
-        let elements = panel.as_flattened_mut();
+    fn add_levels<T: Element>(&self, chunk: usize, activation: &[u8], to: &mut [T]) {
+        to.fill(T::default());
+        let pitch = self.products.pitch();
         for (copy, banks) in self.copies.of_chunk(chunk, activation) {
             let read = &self.reads[copy.tap as usize];
-            let first = copy.pixel as usize * 2 * self.pairs + read.element;
+            let first = copy.pixel as usize * pitch;
             for (row, bank) in banks.enumerate() {
-                let mut at = first + row * 2 * self.pairs;
-                for (index, &mask) in read.mask.iter().enumerate() {
-                    let n = mask.count_ones() as usize;
-                    add_bits(&mut elements[at..][..n], limb(bank, index), mask, read.exponent);
-                    at += n;
+                let pixel = &mut to[first + row * pitch..][..pitch];
+                for run in &read.runs {
+                    let bits = limb(bank, run.limb) >> run.low;
+                    T::add_bits(&mut pixel[run.element..][..run.lanes], bits, read.exponent);
                 }
             }
-        }
-    }
-
-    /// Sums what is subtracted from the constants.
-    pub(super) fn multiply(&self, kernels: Kernels, panel: &[[i16; 2]], out: &mut [SumBlock]) {
-        match self.pairs {
-            0 => out.fill([0; LANES]),
-            pairs => kernels.multiply(panel, &self.weights, pairs, out),
         }
     }
 }
@@ -209,20 +205,4 @@ fn factors<'a>(
         }
     }
     Some(factors)
-}
-
-/// Adds the bits of a limb where the mask has ones, each worth 2 to the exponent.
-#[inline]
-fn add_bits(to: &mut [i16], limb: u64, mut mask: u64, exponent: u32) {
-    let bit = |lane: u32| i16::from(limb >> lane & 1 == 1) << exponent;
-    if mask == u64::MAX {
-        for (lane, to) in (0..).zip(to) {
-            *to += bit(lane);
-        }
-        return;
-    }
-    for to in to {
-        *to += bit(mask.trailing_zeros());
-        mask &= mask - 1;
-    }
 }

@@ -10,7 +10,6 @@ use std::ops::Range;
 #[derive(Clone, Debug)]
 pub(super) struct Lines {
     pub(super) shortcut: Vec<SumBlock>,
-    y: Vec<SumBlock>,
     /// `y` modulo 2^32.
     pub(super) logits: Vec<SumBlock>,
     /// `r`.
@@ -33,7 +32,6 @@ impl Lines {
     pub(super) fn new(width: usize) -> Self {
         Self {
             shortcut: vec![[0; LANES]; width],
-            y: vec![[0; LANES]; width],
             logits: vec![[0; LANES]; width],
             stream: vec![[0; LANES]; width],
             value: vec![[0; LANES]; width],
@@ -53,12 +51,12 @@ impl Lines {
         &'a mut self,
         layer: &'a Layer,
         (x, at): (&'a [SumBlock], Range<usize>),
-        words: Option<&'a [i16]>,
+        words: Option<&'a [[i16; LANES]]>,
         want: &Want,
         unused: u32,
     ) -> Line<'a> {
         let (d, tables, width) = (&layer.d, &layer.tables, x.len());
-        let part = |table: &'a [SumBlock]| table[at.clone()].as_flattened();
+        let part = |table: &'a [SumBlock]| &table[at.clone()];
         let scale = match &tables.scale {
             Scale::Narrow { factor, offset } => {
                 LineScale::Narrow { factor: part(factor), offset: part(offset) }
@@ -66,7 +64,7 @@ impl Lines {
             Scale::Wide { mul, bias } => LineScale::Wide {
                 base: part(&tables.base),
                 mul: part(mul),
-                bias: bias[at.clone()].as_flattened(),
+                bias: &bias[at.clone()],
                 unused,
             },
         };
@@ -82,25 +80,22 @@ impl Lines {
         });
         let shortcut = match (words, layer.shortcut) {
             (Some(words), _) => LineShortcut::Words(words),
-            (None, Some(_)) => LineShortcut::Sums(self.shortcut[..width].as_flattened()),
+            (None, Some(_)) => LineShortcut::Sums(&self.shortcut[..width]),
             (None, None) => LineShortcut::None,
         };
         Line {
-            x: x.as_flattened(),
+            x,
             scale,
             shift: d.shift,
             shortcut,
             clip: d.clip.into(),
             bend,
             made: Made {
-                y: self.y[..width].as_flattened_mut(),
-                logits: want.logits.then(|| self.logits[..width].as_flattened_mut()),
-                stream: self.stream[..width].as_flattened_mut(),
-                value: self.value[..width].as_flattened_mut(),
-                bits: want.bits.then(|| self.bits[..width].as_flattened_mut()),
-                levels: want
-                    .levels
-                    .then(|| (self.levels[..width].as_flattened_mut(), d.level_shift)),
+                logits: want.logits.then(|| &mut self.logits[..width]),
+                stream: &mut self.stream[..width],
+                value: &mut self.value[..width],
+                bits: want.bits.then(|| &mut self.bits[..width]),
+                levels: want.levels.then(|| (&mut self.levels[..width], d.level_shift)),
             },
         }
     }

@@ -8,6 +8,7 @@
 use super::blocks::Blocks;
 use super::copies::{Copies, Copy, MAX_COPIES, limb};
 use super::levels::Levels;
+use super::products::{Panel, Products};
 use super::weights::Weights;
 use crate::error::Error;
 use crate::kernels::{Kernels, LANES, PIXELS, Segment, SumBlock, WordBlock};
@@ -171,7 +172,7 @@ impl MapSource {
         Ok(source)
     }
 
-    /// Words of a pixel in all segments, 0 where there are pairs.
+    /// Words of a pixel in all segments, 0 where there are products.
     pub(super) fn words(&self) -> usize {
         match self.how {
             How::Bits(_) => self.segments.iter().map(|segment| segment.words).sum(),
@@ -179,11 +180,11 @@ impl MapSource {
         }
     }
 
-    /// Pairs of factors of a pixel, 0 where there are words.
-    pub(super) fn pairs(&self) -> usize {
+    /// The products, where there are no words.
+    pub(super) fn products(&self) -> Option<&Products> {
         match &self.how {
-            How::Bits(_) => 0,
-            How::Levels(levels) => levels.pairs(),
+            How::Bits(_) => None,
+            How::Levels(levels) => Some(&levels.products),
         }
     }
 
@@ -204,17 +205,17 @@ impl MapSource {
         }
     }
 
-    /// Gathers what a chunk reads; a panel holds the words or the pairs of all its pixels.
+    /// Gathers what a chunk of so many pixels reads: words, or elements of products.
     pub(super) fn gather(
         &self,
-        chunk: usize,
+        (chunk, pixels): (usize, usize),
         activation: &[u8],
         words: &mut [u64],
-        pairs: &mut [[i16; 2]],
+        panel: &mut Panel,
     ) {
         match &self.how {
             How::Bits(copies) => self.gather_bits(copies.of_chunk(chunk, activation), words),
-            How::Levels(levels) => levels.gather(chunk, activation, pairs),
+            How::Levels(levels) => levels.gather(chunk, activation, (panel, pixels)),
         }
     }
 
@@ -230,6 +231,11 @@ impl MapSource {
             for piece in &self.pieces[part.pieces.clone()] {
                 let to = copy.pixel as usize * words + piece.word;
                 let to = panel[to..].iter_mut().step_by(words);
+                if piece.mask == u64::MAX {
+                    // The whole word of the panel, and nothing else writes it.
+                    to.zip(banks.clone()).for_each(|(word, bank)| *word = limb(bank, piece.limb));
+                    continue;
+                }
                 for (word, bank) in to.zip(banks.clone()) {
                     *word |= (limb(bank, piece.limb) >> piece.low & piece.mask) << piece.at;
                 }
@@ -242,11 +248,11 @@ impl MapSource {
         &self,
         kernels: Kernels,
         words: &[u64],
-        pairs: &[[i16; 2]],
+        (panel, pixels): (&Panel, usize),
         out: &mut [SumBlock],
     ) {
         match &self.how {
-            How::Levels(levels) => levels.multiply(kernels, pairs, out),
+            How::Levels(levels) => levels.products.multiply(kernels, panel, pixels, out),
             How::Bits(_) if self.weights.is_empty() => out.fill([0; LANES]),
             How::Bits(_) => kernels.count(words, &self.weights, &self.segments, out),
         }
@@ -301,7 +307,7 @@ impl MapSource {
     /// The smallest and the largest number that is subtracted from the constant.
     pub(super) fn range(&self, channel: usize) -> RangeInclusive<i64> {
         if let How::Levels(levels) = &self.how {
-            return levels.ranges[channel].clone();
+            return levels.products.range(channel);
         }
         let ones = |part: &Part| {
             let lanes: u32 = part.tap.mask.iter().map(|mask| mask.count_ones()).sum();

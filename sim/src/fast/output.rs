@@ -124,6 +124,12 @@ impl MapOutput {
         let live = self.live[block];
         let pixels = &self.pixels[y * self.width..][..self.width];
         let moves = &self.moves[self.blocks[block].clone()];
+        if let ([Move { mask: u8::MAX, byte, .. }], 1) = (moves, self.planes) {
+            for (&pixel, &codes) in pixels.iter().zip(codes) {
+                activation[pixel as usize + byte] = pack(u64::from_le_bytes(codes)) & live;
+            }
+            return;
+        }
         for (&pixel, &codes) in pixels.iter().zip(codes) {
             let codes = u64::from_le_bytes(codes);
             let mut first = pixel as usize;

@@ -4,6 +4,7 @@ use super::blocks::Blocks;
 use super::map::{MapSource, padded};
 use super::order::{self, Cycles};
 use super::output::MapOutput;
+use super::products::Products;
 use super::stem::StemSource;
 use super::stream::{ShortcutSource, StreamMap};
 use super::tables::{Sums, Tables};
@@ -113,6 +114,14 @@ impl Layer {
         })
     }
 
+    /// What is multiplied as small integers.
+    pub(super) fn products(&self) -> Option<&Products> {
+        match &self.source {
+            Source::Map(map) => map.products(),
+            Source::Image(stem) => Some(&stem.products),
+        }
+    }
+
     /// Output lines and columns.
     pub(super) fn size(&self) -> (usize, usize) {
         (self.d.out_height.into(), self.d.out_width.into())
@@ -142,7 +151,7 @@ fn tables(
             let sums = Sums {
                 cuts: [vec![], vec![]],
                 constants: &|column, _| stem.constants(channel(column)),
-                range: &|column| stem.range(channel(column)),
+                range: &|column| stem.products.range(channel(column)),
             };
             Tables::new(plan, layer, blocks, &sums)
         }

@@ -44,20 +44,19 @@ impl Run<'_> {
     /// Computes `x` of a chunk.
     fn multiply(&mut self, chunk: usize, lines: Range<usize>) {
         let layer = self.layer;
-        let Scratch { words, pairs, sums, .. } = &mut *self.scratch;
+        let Scratch { words, panel, sums, .. } = &mut *self.scratch;
         let pixels = layer.pixels;
         let sums = &mut sums[..layer.blocks.len() * pixels];
         match &layer.source {
             Source::Map(map) => {
                 let words = &mut words[..map.words() * pixels];
-                let pairs = &mut pairs[..map.pairs() * pixels];
-                map.gather(chunk, &self.memory.activation, words, pairs);
-                map.multiply(self.kernels, words, pairs, sums);
+                map.gather((chunk, pixels), &self.memory.activation, words, panel);
+                map.multiply(self.kernels, words, (panel, pixels), sums);
             }
             Source::Image(stem) => {
-                let panel = &mut pairs[..stem.pairs() * pixels];
-                stem.gather(&self.memory.image, lines, layer.size().1, panel);
-                stem.multiply(self.kernels, panel, sums);
+                let (_, width) = layer.size();
+                stem.gather(&self.memory.image, (lines, width), (panel, pixels));
+                stem.products.multiply(self.kernels, panel, pixels, sums);
             }
         }
     }

@@ -7,13 +7,13 @@
 
 use super::blocks::Blocks;
 use super::map::Constants;
+use super::products::{Element, Elements, Panel, Products, SLACK};
 use super::weights::Weights;
 use crate::error::Error;
-use crate::kernels::{Kernels, LANES, PairBlock, SumBlock};
 use crate::plan::LayerPlan;
 use crate::step::{Op, Source, stride};
 use heartbit_ir::program::{Header, IMAGE_CHANNELS};
-use std::ops::RangeInclusive;
+use std::ops::Range;
 
 /// Planes of a pixel.
 const PLANES: usize = 8;
@@ -35,11 +35,16 @@ pub(super) struct StemSource {
     height: usize,
     /// Elements of an image row that a pixel sees: `3k`.
     elements: usize,
-    /// Pair `k` of block `b` at `b·pairs + k`.
-    weights: Vec<PairBlock>,
     constants: Vec<Constants>,
-    /// Smallest and largest sum of each column.
-    ranges: Vec<RangeInclusive<i64>>,
+    /// Of the elements of all rows, for each of the inputs.
+    pub(super) products: Products,
+}
+
+/// The image rows that a layer reads.
+struct Rows {
+    first: isize,
+    rows: usize,
+    elements: usize,
 }
 
 impl StemSource {
@@ -54,45 +59,127 @@ impl StemSource {
         let reads: Vec<isize> = layer.ops.iter().flat_map(image_rows).collect();
         let first = reads.iter().copied().min().unwrap_or(0);
         let last = reads.iter().copied().max().unwrap_or(first - 1);
-        let mut source = Self {
-            inputs: vec![(0, u8::MAX)],
-            // A band begins at row `in_base` of the image.
-            first_row: first + isize::try_from(layer.d.in_base).expect("bug: 16 bits"),
+        let rows = Rows {
+            first,
             rows: usize::try_from(last - first + 1).expect("bug: not negative"),
-            stride: stride(&layer.d),
-            height: layer.d.in_height.into(),
             elements: IMAGE_CHANNELS * usize::from(header.stem_kernel),
-            weights: Vec::new(),
-            constants: Vec::new(),
-            ranges: Vec::new(),
         };
-        let mut factors = Vec::new();
+        let (mut constants, mut factors) = (Vec::new(), Vec::new());
         for ct in 0..blocks.tiles {
             for column in 0..blocks.cols {
-                let (constants, of_planes) = source
-                    .factors((&layer.ops, first), lanes, |step| weights.word(ct, step, column));
-                source.constants.push(constants);
+                let word = |step| weights.word(ct, step, column);
+                let (constant, of_planes) = rows.factors(&layer.ops, lanes, word);
+                constants.push(constant);
                 factors.push(of_planes);
             }
         }
+        let mut inputs = vec![(0, u8::MAX)];
         if !factors.iter().all(|f| f.chunks_exact(PLANES).all(is_pixel)) {
-            source.inputs = (0..8).map(|plane| (plane, 1)).collect();
+            inputs = (0..8).map(|plane| (plane, 1)).collect();
         }
-        source.set_weights(&factors, blocks).ok_or(Error::Fast {
-            layer: index,
-            rule: "its weights of a pixel have more than 16 bits",
-        })?;
-        Ok(source)
+        let of_input = rows.rows * rows.elements;
+        let most: Vec<i64> =
+            inputs.iter().flat_map(|&(_, mask)| vec![mask.into(); of_input]).collect();
+        let products = Products::new(blocks, &most, |channel, element| {
+            let (plane, _) = inputs[element / of_input];
+            // The kernel sums what is subtracted from the constant.
+            -factors[channel][element % of_input * PLANES + plane as usize]
+        });
+        Ok(Self {
+            inputs,
+            // A band begins at row `in_base` of the image.
+            first_row: first + isize::try_from(layer.d.in_base).expect("bug: 16 bits"),
+            rows: rows.rows,
+            stride: stride(&layer.d),
+            height: layer.d.in_height.into(),
+            elements: rows.elements,
+            constants,
+            products: products.ok_or(Error::Fast {
+                layer: index,
+                rule: "its weights of a pixel have more than 16 bits",
+            })?,
+        })
     }
 
-    /// Pairs of factors of a pixel.
-    pub(super) fn pairs(&self) -> usize {
-        self.inputs.len() * self.rows * self.elements.div_ceil(2)
+    /// Gathers the pixels of some output lines, `width` pixels each; `panel` has room for `pixels`.
+    pub(super) fn gather(
+        &self,
+        image: &Image,
+        (lines, width): (Range<usize>, usize),
+        (panel, pixels): (&mut Panel, usize),
+    ) {
+        match self.products.elements(panel, pixels) {
+            Elements::Bytes(to) if self.inputs == [(0, u8::MAX)] => {
+                self.copy_rows(image, lines, width, to);
+            }
+            Elements::Bytes(to) => self.gather_elements(image, lines, width, to),
+            Elements::Words(to) => self.gather_elements(image, lines, width, to),
+        }
     }
 
+    /// Copies whole rows, [`SLACK`] bytes at once: what is too much is written over, by the next
+    /// row or pixel, or meets zeros.
+    fn copy_rows(&self, image: &Image, lines: Range<usize>, width: usize, to: &mut [u8]) {
+        let (pitch, step) = (self.products.pitch(), IMAGE_CHANNELS * self.stride);
+        for (i, line) in lines.enumerate() {
+            for x in 0..width {
+                let first = (i * width + x) * pitch;
+                for row in 0..self.rows {
+                    let from = &image.line(self.image_row(line, row))[x * step..];
+                    let to = &mut to[first + row * self.elements..];
+                    for at in (0..self.elements).step_by(SLACK) {
+                        let some: &[u8; SLACK] =
+                            from[at..].first_chunk().expect("bug: slack behind the image");
+                        *to[at..].first_chunk_mut().expect("bug: slack behind the panel") = *some;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gathers element by element, for each input.
+    fn gather_elements<T: Element>(
+        &self,
+        image: &Image,
+        lines: Range<usize>,
+        width: usize,
+        to: &mut [T],
+    ) {
+        let (pitch, step) = (self.products.pitch(), IMAGE_CHANNELS * self.stride);
+        for (i, line) in lines.enumerate() {
+            for (input, &(shift, mask)) in self.inputs.iter().enumerate() {
+                for row in 0..self.rows {
+                    let from = image.line(self.image_row(line, row));
+                    let first = i * width * pitch + (input * self.rows + row) * self.elements;
+                    for x in 0..width {
+                        let from = &from[x * step..][..self.elements];
+                        let to = &mut to[first + x * pitch..][..self.elements];
+                        for (to, from) in to.iter_mut().zip(from) {
+                            *to = T::from(from >> shift & mask);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The image row that an output line reads, if it is inside the image.
+    #[inline]
+    fn image_row(&self, line: usize, row: usize) -> Option<usize> {
+        let y = self.first_row + (line * self.stride + row).cast_signed();
+        usize::try_from(y).ok().filter(|&y| y < self.height)
+    }
+
+    /// Constants of a column of all column tiles.
+    pub(super) fn constants(&self, channel: usize) -> Constants {
+        self.constants[channel]
+    }
+}
+
+impl Rows {
     fn factors<'a>(
         &self,
-        (ops, first): (&[Op], isize),
+        ops: &[Op],
         lanes: &[u64],
         word: impl Fn(usize) -> &'a [u64],
     ) -> (Constants, Factors) {
@@ -112,7 +199,8 @@ impl StemSource {
             matches = matches.wrapping_add(zeros.sum());
             products = products.wrapping_add(read.products);
             for piece in &read.pieces {
-                let row = usize::try_from(read.dy + piece.row - first).expect("bug: the first row");
+                let row =
+                    usize::try_from(read.dy + piece.row - self.first).expect("bug: the first row");
                 for bit in 0..piece.mask.count_ones() {
                     let one = limbs[piece.limb] >> (piece.at + bit) & 1 == 1;
                     let element = row * self.elements + (piece.from + bit) as usize;
@@ -121,95 +209,6 @@ impl StemSource {
             }
         }
         (Constants { matches, products }, factors)
-    }
-
-    /// Makes the weights of the kernel; `None` if a factor does not fit.
-    fn set_weights(&mut self, factors: &[Factors], blocks: Blocks) -> Option<()> {
-        let (pairs, row_pairs) = (self.pairs(), self.elements.div_ceil(2));
-        self.weights = vec![[0; 2 * LANES]; pairs * blocks.len()];
-        for block in 0..blocks.len() {
-            for lane in 0..blocks.live(block) {
-                let factors = &factors[blocks.channel(block) + lane];
-                let (mut low, mut high) = (0, 0);
-                for (input, &(plane, mask)) in self.inputs.iter().enumerate() {
-                    for (i, element) in factors.chunks_exact(PLANES).enumerate() {
-                        // The kernel sums what is subtracted from the constant.
-                        let factor = -element[plane as usize];
-                        let range = [0, factor * i64::from(mask)];
-                        low += range[0].min(range[1]);
-                        high += range[0].max(range[1]);
-                        let (row, e) = (i / self.elements, i % self.elements);
-                        let pair = (input * self.rows + row) * row_pairs + e / 2;
-                        self.weights[block * pairs + pair][2 * lane + e % 2] =
-                            i16::try_from(factor).ok()?;
-                    }
-                }
-                self.ranges.push(low..=high);
-            }
-        }
-        Some(())
-    }
-
-    /// Gathers the pixels of some output lines, `width` pixels each; `panel` holds the pairs of all
-    /// pixels of the chunk.
-    pub(super) fn gather(
-        &self,
-        image: &Image,
-        lines: std::ops::Range<usize>,
-        width: usize,
-        panel: &mut [[i16; 2]],
-    ) {
-        let (pairs, row_pairs) = (self.pairs(), self.elements.div_ceil(2));
-        if pairs == 0 {
-            return;
-        }
-        for (line, panel) in lines.zip(panel.chunks_mut(width * pairs)) {
-            for (input, &format) in self.inputs.iter().enumerate() {
-                for row in 0..self.rows {
-                    let to = &mut panel[(input * self.rows + row) * row_pairs..];
-                    let to =
-                        to.chunks_mut(pairs).map(|pixel| pixel[..row_pairs].as_flattened_mut());
-                    let y = self.first_row + (line * self.stride + row).cast_signed();
-                    let y = usize::try_from(y).ok().filter(|&y| y < self.height);
-                    let pixels = y.map(|y| image.line(y));
-                    let step = IMAGE_CHANNELS * self.stride;
-                    for (x, to) in to.enumerate() {
-                        match pixels {
-                            Some(pixels) => {
-                                copy(&pixels[x * step..][..self.elements], format, to);
-                            }
-                            None => to.fill(0),
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// Sums what is subtracted from the constants.
-    pub(super) fn multiply(&self, kernels: Kernels, panel: &[[i16; 2]], out: &mut [SumBlock]) {
-        match self.pairs() {
-            0 => out.fill([0; LANES]),
-            pairs => kernels.multiply(panel, &self.weights, pairs, out),
-        }
-    }
-
-    /// Constants of a column of all column tiles.
-    pub(super) fn constants(&self, channel: usize) -> Constants {
-        self.constants[channel]
-    }
-
-    /// The smallest and the largest number that is subtracted from the constant.
-    pub(super) fn range(&self, channel: usize) -> RangeInclusive<i64> {
-        self.ranges[channel].clone()
-    }
-}
-
-/// Copies elements as `format` says; the last one of an odd number stands alone.
-#[inline]
-fn copy(from: &[u8], (shift, mask): (u32, u8), to: &mut [i16]) {
-    for (to, &from) in to.iter_mut().zip(from) {
-        *to = (from >> shift & mask).into();
     }
 }
 
@@ -232,6 +231,8 @@ pub(super) struct Image {
     pitch: usize,
     margin: usize,
     width: usize,
+    height: usize,
+    /// Of all lines, one of zeros behind them, and [`SLACK`].
     bytes: Vec<u8>,
 }
 
@@ -245,14 +246,16 @@ impl Image {
             pitch: IMAGE_CHANNELS * pixels,
             margin: IMAGE_CHANNELS * ((kernel - 1) / 2),
             width,
-            bytes: vec![0; IMAGE_CHANNELS * pixels * height],
+            height,
+            bytes: vec![0; IMAGE_CHANNELS * pixels * (height + 1) + SLACK],
         }
     }
 
     /// Stores an image of 1 to 3 bytes a pixel, in raster order; missing channels are 0.
     pub(super) fn load(&mut self, bytes: &[u8], channels: usize) {
         let rows = bytes.chunks_exact(self.width * channels);
-        for (row, line) in rows.zip(self.bytes.chunks_exact_mut(self.pitch)) {
+        let lines = self.bytes.chunks_exact_mut(self.pitch).take(self.height);
+        for (row, line) in rows.zip(lines) {
             let line = &mut line[self.margin..][..IMAGE_CHANNELS * self.width];
             if channels == IMAGE_CHANNELS {
                 line.copy_from_slice(row);
@@ -266,7 +269,9 @@ impl Image {
         }
     }
 
-    fn line(&self, y: usize) -> &[u8] {
-        &self.bytes[y * self.pitch..][..self.pitch]
+    /// A line, or zeros, and what is behind it.
+    #[inline]
+    fn line(&self, y: Option<usize>) -> &[u8] {
+        &self.bytes[y.unwrap_or(self.height) * self.pitch..]
     }
 }

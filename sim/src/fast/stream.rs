@@ -152,9 +152,9 @@ impl ShortcutSource {
         memory: &'a StreamMemory,
         (block, y): (usize, usize),
         width: usize,
-    ) -> Option<&'a [i16]> {
+    ) -> Option<&'a [[i16; LANES]]> {
         let same = self.join == Join::Add && self.stride == 1 && self.live(block) == LANES;
-        same.then(|| &memory.line(self.map.line(block, y))[..width * LANES])
+        same.then(|| &memory.line(self.map.line(block, y)).as_chunks().0[..width])
     }
 }
 
@@ -215,11 +215,10 @@ impl ShortcutSource {
         for (x, to) in to.iter_mut().enumerate() {
             let flip = flip.map_or([0; LANES], |flip| flip[x]);
             let mut best = [i16::MIN; LANES];
-            for dx in 0..self.window {
-                // To the left of the map this is beyond its right end.
-                let column = (self.stride * x + dx).wrapping_sub(self.paddings[1]);
-                for row in rows {
-                    let Some(word) = row.get(column) else { continue };
+            let begin = (self.stride * x).saturating_sub(self.paddings[1]);
+            let end = (self.stride * x + self.window).saturating_sub(self.paddings[1]);
+            for row in rows {
+                for word in row.get(begin..end.min(row.len())).unwrap_or_default() {
                     for lane in 0..LANES {
                         best[lane] = best[lane].max(word[lane] ^ flip[lane]);
                     }

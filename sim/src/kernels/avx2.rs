@@ -1,15 +1,18 @@
-//! Kernels for AVX2: a block is two registers of words, or one of pairs.
+//! Kernels for AVX2: a block is two registers of words, or one of pairs or quads.
 //!
 //! Ones are counted nibble by nibble from a table. The counts of up to [`RUN`] words fit the bytes
 //! of a register; then they are summed into 64-bit lanes.
 
-use super::{LANES, PIXELS, PairBlock, Segment, SumBlock, Task, WordBlock, ranges, rows};
+use super::{
+    LANES, PIXELS, PairBlock, QuadBlock, Quads, Segment, SumBlock, Task, WordBlock, ranges, rows,
+};
 use std::arch::x86_64::{
-    __m256i, _mm_set_epi64x, _mm256_add_epi8, _mm256_add_epi32, _mm256_add_epi64, _mm256_and_si256,
-    _mm256_castps_si256, _mm256_castsi256_ps, _mm256_loadu_si256, _mm256_madd_epi16,
-    _mm256_permute4x64_epi64, _mm256_sad_epu8, _mm256_set1_epi8, _mm256_set1_epi32,
-    _mm256_set1_epi64x, _mm256_setr_epi8, _mm256_setzero_si256, _mm256_shuffle_epi8,
-    _mm256_shuffle_ps, _mm256_sll_epi64, _mm256_srli_epi16, _mm256_storeu_si256, _mm256_xor_si256,
+    __m256i, _mm_set_epi64x, _mm256_add_epi8, _mm256_add_epi16, _mm256_add_epi32, _mm256_add_epi64,
+    _mm256_and_si256, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_loadu_si256,
+    _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_permute4x64_epi64, _mm256_sad_epu8,
+    _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_setr_epi8,
+    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_shuffle_ps, _mm256_sll_epi64,
+    _mm256_srli_epi16, _mm256_storeu_si256, _mm256_xor_si256,
 };
 
 /// Words of at most 8 ones a byte that a byte can count.
@@ -153,6 +156,51 @@ pub(super) fn multiply_blocks<const B: usize>(
     }
 }
 
+/// See [`super::Kernels::multiply_bytes`].
+#[target_feature(enable = "avx2")]
+pub(super) fn multiply_bytes(
+    panel: &[[u8; 4]],
+    weights: &Quads,
+    quads: usize,
+    out: &mut [SumBlock],
+) {
+    let pixels = panel.len() / quads;
+    let blocks = weights.blocks().chunks_exact(quads).zip(out.chunks_exact_mut(pixels));
+    for (block, out) in blocks {
+        let groups = panel.chunks_exact(PIXELS * quads).zip(out.chunks_exact_mut(PIXELS));
+        for (group, out) in groups {
+            let mut sums = [_mm256_setzero_si256(); PIXELS];
+            for first in (0..quads).step_by(weights.run()) {
+                let run = first..quads.min(first + weights.run());
+                let words = multiply_run(rows(group, quads, &run), &block[run]);
+                for p in 0..PIXELS {
+                    let products = _mm256_madd_epi16(words[p], _mm256_set1_epi16(1));
+                    sums[p] = _mm256_add_epi32(sums[p], products);
+                }
+            }
+            for p in 0..PIXELS {
+                store(&mut out[p], sums[p]);
+            }
+        }
+    }
+}
+
+/// Sums the products of at most a run of quads, two products of each in 16 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn multiply_run(rows: [&[[u8; 4]]; PIXELS], block: &[QuadBlock]) -> [__m256i; PIXELS] {
+    let mut words = [_mm256_setzero_si256(); PIXELS];
+    for k in 0..rows[0].len() {
+        let weights = load_quads(&block[k]);
+        for p in 0..PIXELS {
+            let quad = _mm256_set1_epi32(i32::from_le_bytes(rows[p][k]));
+            // Does not saturate: see `Quads`.
+            words[p] = _mm256_add_epi16(words[p], _mm256_maddubs_epi16(quad, weights));
+        }
+    }
+    words
+}
+
 #[inline]
 #[target_feature(enable = "avx2")]
 fn halves(words: &WordBlock) -> [__m256i; 2] {
@@ -173,7 +221,14 @@ fn load(pairs: &PairBlock) -> __m256i {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn store(sums: &mut SumBlock, values: __m256i) {
+pub(super) fn load_quads(quads: &QuadBlock) -> __m256i {
+    // SAFETY: the array has the 32 bytes that are read, at any alignment.
+    unsafe { _mm256_loadu_si256(quads.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn store(sums: &mut SumBlock, values: __m256i) {
     // SAFETY: the array has the 32 bytes that are written, at any alignment.
     unsafe { _mm256_storeu_si256(sums.as_mut_ptr().cast(), values) }
 }

@@ -1,18 +1,18 @@
-//! Kernels for AVX-512 with VPOPCNTDQ: a block is one register.
+//! Kernels for AVX-512 with VPOPCNTDQ and VNNI: a block is one register of words, or half of one.
 //!
 //! `PIXELS` times up to four blocks are computed in registers; a count takes three instructions for
 //! 512 bits.
 
-use super::avx2::multiply_blocks;
-use super::{PIXELS, PairBlock, Segment, SumBlock, Task, WordBlock, ranges, rows};
+use super::avx2::{load_quads, multiply_blocks, store};
+use super::{PIXELS, PairBlock, QuadBlock, Segment, SumBlock, Task, WordBlock, ranges, rows};
 use std::arch::x86_64::{
-    __m256i, __m512i, _mm_set_epi64x, _mm256_storeu_si256, _mm512_add_epi64, _mm512_cvtepi64_epi32,
-    _mm512_loadu_si512, _mm512_popcnt_epi64, _mm512_set1_epi64, _mm512_setzero_si512,
-    _mm512_sll_epi64, _mm512_xor_si512,
+    __m512i, _mm_set_epi64x, _mm256_dpbusd_epi32, _mm256_set1_epi32, _mm256_setzero_si256,
+    _mm512_add_epi64, _mm512_cvtepi64_epi32, _mm512_loadu_si512, _mm512_popcnt_epi64,
+    _mm512_set1_epi64, _mm512_setzero_si512, _mm512_sll_epi64, _mm512_xor_si512,
 };
 
 /// See [`super::Kernels::count`].
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq")]
 pub(super) fn count(
     panel: &[u64],
     weights: &[WordBlock],
@@ -35,7 +35,7 @@ pub(super) fn count(
     }
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq")]
 fn count_blocks<const B: usize>(
     panel: &[u64],
     weights: &[WordBlock],
@@ -69,7 +69,7 @@ fn count_blocks<const B: usize>(
 
 /// Counts on with the words of a segment.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq")]
 fn count_segment<const B: usize>(
     rows: [&[u64]; PIXELS],
     blocks: [&[WordBlock]; B],
@@ -92,7 +92,7 @@ fn count_segment<const B: usize>(
 }
 
 /// See [`super::Kernels::multiply`]: that of AVX2, with twice as many registers.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq")]
 pub(super) fn multiply(
     panel: &[[i16; 2]],
     weights: &[PairBlock],
@@ -114,6 +114,62 @@ pub(super) fn multiply(
     }
 }
 
+/// See [`super::Kernels::multiply_bytes`].
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq")]
+pub(super) fn multiply_bytes(
+    panel: &[[u8; 4]],
+    weights: &[QuadBlock],
+    quads: usize,
+    out: &mut [SumBlock],
+) {
+    let pixels = panel.len() / quads;
+    let (mut weights, mut out) = (weights, out);
+    while !weights.is_empty() {
+        let blocks = blocks_at_once(weights.len() / quads);
+        let (some, rest) = weights.split_at(blocks * quads);
+        let (sums, left) = out.split_at_mut(blocks * pixels);
+        match blocks {
+            1 => multiply_byte_blocks::<1>(panel, some, quads, sums),
+            2 => multiply_byte_blocks::<2>(panel, some, quads, sums),
+            _ => multiply_byte_blocks::<4>(panel, some, quads, sums),
+        }
+        (weights, out) = (rest, left);
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq")]
+fn multiply_byte_blocks<const B: usize>(
+    panel: &[[u8; 4]],
+    weights: &[QuadBlock],
+    quads: usize,
+    out: &mut [SumBlock],
+) {
+    let pixels = panel.len() / quads;
+    let blocks: [&[QuadBlock]; B] = rows(weights, quads, &(0..quads));
+    for (first, group) in panel.chunks_exact(PIXELS * quads).enumerate() {
+        let rows: [&[[u8; 4]]; PIXELS] = rows(group, quads, &(0..quads));
+        let mut sums = [[_mm256_setzero_si256(); B]; PIXELS];
+        for k in 0..quads {
+            let mut loaded = [_mm256_setzero_si256(); B];
+            for b in 0..B {
+                loaded[b] = load_quads(&blocks[b][k]);
+            }
+            for p in 0..PIXELS {
+                let quad = _mm256_set1_epi32(i32::from_le_bytes(rows[p][k]));
+                for b in 0..B {
+                    sums[p][b] = _mm256_dpbusd_epi32(sums[p][b], quad, loaded[b]);
+                }
+            }
+        }
+        for b in 0..B {
+            let out = &mut out[b * pixels + first * PIXELS..][..PIXELS];
+            for p in 0..PIXELS {
+                store(&mut out[p], sums[p][b]);
+            }
+        }
+    }
+}
+
 /// Blocks that are computed together, of so many that are left.
 fn blocks_at_once(left: usize) -> usize {
     match left {
@@ -130,15 +186,8 @@ fn load(words: &WordBlock) -> __m512i {
     unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
 }
 
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn store(sums: &mut SumBlock, values: __m256i) {
-    // SAFETY: the array has the 32 bytes that are written, at any alignment.
-    unsafe { _mm256_storeu_si256(sums.as_mut_ptr().cast(), values) }
-}
-
 /// See [`super::Kernels::vectorise`].
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq")]
 pub(super) fn vectorise(task: impl Task) {
     task.run();
 }

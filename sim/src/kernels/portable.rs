@@ -1,6 +1,6 @@
 //! Kernels in plain Rust: what every processor runs.
 
-use super::{LANES, PairBlock, Segment, SumBlock, WordBlock, ranges};
+use super::{LANES, PairBlock, QuadBlock, Segment, SumBlock, WordBlock, ranges};
 
 /// See [`super::Kernels::count`].
 pub(super) fn count(
@@ -44,6 +44,28 @@ pub(super) fn multiply(
                     *sum = sum
                         .wrapping_add(product)
                         .wrapping_add(i32::from(b) * i32::from(weights[1]));
+                }
+            }
+        }
+    }
+}
+
+/// See [`super::Kernels::multiply_bytes`].
+pub(super) fn multiply_bytes(
+    panel: &[[u8; 4]],
+    weights: &[QuadBlock],
+    quads: usize,
+    out: &mut [SumBlock],
+) {
+    let pixels = panel.len() / quads;
+    for (weights, out) in weights.chunks_exact(quads).zip(out.chunks_exact_mut(pixels)) {
+        for (pixel, sums) in panel.chunks_exact(quads).zip(out) {
+            *sums = [0; LANES];
+            for (quad, block) in pixel.iter().zip(weights) {
+                let quad = quad.map(i32::from);
+                for (sum, weights) in sums.iter_mut().zip(block.as_chunks::<4>().0) {
+                    let products = quad.iter().zip(weights).map(|(&a, &w)| a * i32::from(w));
+                    *sum = sum.wrapping_add(products.sum());
                 }
             }
         }

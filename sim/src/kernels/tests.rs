@@ -1,6 +1,8 @@
 //! Every kernel against a naive loop, for all odd sizes.
 
-use super::{Isa, Kernels, LANES, PIXELS, PairBlock, Segment, SumBlock, Task, WordBlock};
+use super::{
+    Isa, Kernels, LANES, PIXELS, PairBlock, QuadBlock, Quads, Segment, SumBlock, Task, WordBlock,
+};
 use proptest::prelude::*;
 
 /// `SplitMix64`.
@@ -90,12 +92,45 @@ fn check_multiply(pixels: usize, blocks: usize, pairs: usize, seed: u64) {
     }
 }
 
+fn check_multiply_bytes(pixels: usize, blocks: usize, quads: usize, largest: i8, seed: u64) {
+    let mut numbers = Numbers(seed);
+    let mut byte = || numbers.word().to_le_bytes()[3];
+    let panel: Vec<[u8; 4]> =
+        (0..pixels * quads).map(|_| std::array::from_fn(|_| byte())).collect();
+    // Extremes are what saturates.
+    let mut weight = || match byte() {
+        0 => -largest,
+        u8::MAX => largest,
+        byte => byte.cast_signed() % (largest + 1),
+    };
+    let weights: Vec<QuadBlock> =
+        (0..blocks * quads).map(|_| std::array::from_fn(|_| weight())).collect();
+    let weights = Quads::new(weights).expect("small");
+    for kernels in kernels() {
+        let mut out: Vec<SumBlock> = vec![[-1; LANES]; pixels * blocks];
+        kernels.multiply_bytes(&panel, &weights, quads, &mut out);
+        for (i, sums) in out.iter().enumerate() {
+            let (block, pixel) = (i / pixels, i % pixels);
+            for (lane, &sum) in sums.iter().enumerate() {
+                let expected: i32 = (0..4 * quads)
+                    .map(|k| {
+                        let weight = weights.blocks()[block * quads + k / 4][4 * lane + k % 4];
+                        i32::from(panel[pixel * quads + k / 4][k % 4]) * i32::from(weight)
+                    })
+                    .sum();
+                assert_eq!(sum, expected, "{}: {pixel} {block} {lane}", kernels.isa());
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn kernels_agree_with_a_naive_loop(
         groups in 1usize..6, blocks in 0usize..12, steps in 1usize..100, seed: u64,
+        largest in 0i8..=Quads::LARGEST,
         segments in proptest::collection::vec((0usize..40, 0u32..33), 0..4),
     ) {
         let one = Segment { words: steps, doublings: 0 };
@@ -103,6 +138,7 @@ proptest! {
         let segments = segments.into_iter().map(|(words, doublings)| Segment { words, doublings });
         check_count(PIXELS * groups, blocks, &segments.chain([one]).collect::<Vec<_>>(), seed);
         check_multiply(PIXELS * groups, blocks, steps, seed);
+        check_multiply_bytes(PIXELS * groups, blocks, steps, largest, seed);
     }
 }
 

@@ -49,7 +49,7 @@ impl Fuzzer<'_> {
     }
 
     fn is(&self, kind: EngineKind, name: &str) -> bool {
-        kind.engine(self.tools.as_ref()).name() == name
+        (self.make)(kind, self.tools.as_ref()).name() == name
     }
 
     /// The tile, the processing element, the cycle and, where the engine can say it, the cause.
