@@ -178,7 +178,7 @@ impl Simulated {
         let program = &build.compiled.program;
         let design = heartbit_cosim::uart_design(&program.array, &program.depths, uart);
         let design = with_text(&args.build, design)?;
-        let serial = match &args.board {
+        let serial = match &args.simulation.board {
             None => {
                 let model = model(&heartbit_cosim::Build::new(design))?;
                 Serial::new(model, uart.clocks_per_bit().into())?
@@ -225,8 +225,9 @@ fn at_board(board: &Board, args: &RunArgs, design: Design, uart: UartConfig) -> 
     let clocking = Clocking::plan(board.clock.mhz, board.pll.as_ref(), wanted)
         .map_err(|error| Failure::from(PnrError::from(error)))?;
     check_rate(uart, clocking.mhz())?;
-    let bench = bench::bench(board, &clocking, args.gate_level.then_some(bench::PLL_MODEL));
-    let mut files = if args.gate_level {
+    let bench =
+        bench::bench(board, &clocking, args.simulation.gate_level.then_some(bench::PLL_MODEL));
+    let mut files = if args.simulation.gate_level {
         let folder = args.build.join("gate-level").join(&board.name);
         let rtl = args.build.join("rtl");
         let project = pnr::write_project(board, &rtl, &folder, clocking.mhz())?;
@@ -240,7 +241,7 @@ fn at_board(board: &Board, args: &RunArgs, design: Design, uart: UartConfig) -> 
     };
     files.push((format!("{BENCH}.v"), bench.text.clone()));
     let mut build = heartbit_cosim::Build::new(design.behind(BENCH, files));
-    if args.gate_level {
+    if args.simulation.gate_level {
         build = build.allow(netlist::ALLOWED).optimization(heartbit_cosim::Optimization::O0);
     }
     let mut model = model(&build)?;

@@ -106,8 +106,8 @@ fn area_in_standard_cells_adds_up() {
     assert!(number("pe") > 50.0 && number("array") > 2.0 * number("pe"), "{}", json["gates"]);
     assert!((number("pe_per_lane") - number("pe") / 4.0).abs() < 1e-9);
     let modules = json["modules"].as_array().expect("modules");
-    let gates =
-        |m: &serde_json::Value| m["gates"].as_f64().unwrap() * m["instances"].as_f64().unwrap();
+    let of = |m: &serde_json::Value, key: &str| m[key].as_f64().expect("a number");
+    let gates = |m: &serde_json::Value| of(m, "gates") * of(m, "instances");
     let sum: f64 = modules.iter().map(gates).sum();
     assert!((sum - number("total")).abs() < 1e-6 * sum, "{sum} {}", json["gates"]);
     // Memories have a power of two of words in hardware.

@@ -75,10 +75,7 @@ fn keys_of_networks_builds_and_tools_are_documented() {
     let (build, network) = (build(&directory), bundled_network());
     let check = |heading: &str, args: &[&str]| check_command(&directory, heading, args);
     let of_board = ["--board", "ulx3s-85f", "--uart", "--out", "b"];
-    check(
-        "compile",
-        &[&["compile", text(&network), "--array", "8x8x16"], &of_board[..]].concat(),
-    );
+    check("compile", &[&["compile", text(&network), "--array", "8x8x16"], &of_board[..]].concat());
     check("inspect BUILD", &["inspect", text(&build)]);
     check("inspect MODEL", &["inspect", text(&network)]);
     check("boards", &["boards"]);

@@ -33,6 +33,19 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "BAUD", requires = "port")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) baud: Option<u32>,
+    #[command(flatten)]
+    pub(crate) simulation: SimulationArgs,
+    /// Loads the program even if the accelerator says that it has it.
+    #[arg(long)]
+    pub(crate) reload: bool,
+    /// Does not load the program: refuses an accelerator that has another one, or none.
+    #[arg(long, conflicts_with_all = ["reload", "simulate"])]
+    pub(crate) no_load: bool,
+}
+
+/// What stands in for an accelerator.
+#[derive(Args, Debug)]
+pub(crate) struct SimulationArgs {
     /// Runs the Verilog of the build under Verilator, behind a pseudo-terminal that the driver opens
     /// like any port.
     #[arg(long, conflicts_with = "port")]
@@ -45,12 +58,6 @@ pub(crate) struct RunArgs {
     /// yosys has (iCE40 only). For small arrays: each cell is simulated.
     #[arg(long, requires = "board")]
     pub(crate) gate_level: bool,
-    /// Loads the program even if the accelerator says that it has it.
-    #[arg(long)]
-    pub(crate) reload: bool,
-    /// Does not load the program: refuses an accelerator that has another one, or none.
-    #[arg(long, conflicts_with_all = ["reload", "simulate"])]
-    pub(crate) no_load: bool,
 }
 
 const RUN_HELP: &str = "\

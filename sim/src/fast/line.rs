@@ -140,7 +140,7 @@ impl Line<'_> {
         }
     }
 
-    /// Cycle D3, of pixels whose `y` is there.
+    /// Cycles D5 and D6, of pixels whose `y` is there.
     #[inline(always)]
     fn join(&mut self, pixels: impl Iterator<Item = Scaled>) {
         match self.shortcut {
@@ -188,7 +188,7 @@ impl Line<'_> {
 }
 
 impl LineBend<'_> {
-    /// Cycles D3+1 to D3+3: `v`.
+    /// Cycles D6+1 to D6+6: `v`.
     #[inline(always)]
     fn run(&self, stream: &[[i16; LANES]], value: &mut [[i16; LANES]]) {
         let (shift, half) = (self.shift, 1 << self.shift >> 1);

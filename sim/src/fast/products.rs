@@ -183,7 +183,7 @@ impl Element for u8 {
             // No byte carries into the next.
             let sum = u64::from_le_bytes(*eight) + (spread(limb.to_le_bytes()[0]) << exponent);
             *eight = sum.to_le_bytes();
-            limb = limb >> 8;
+            limb >>= 8;
         }
         for (lane, to) in (0..).zip(rest) {
             *to += Self::from(limb >> lane & 1 == 1) << exponent;
@@ -194,8 +194,8 @@ impl Element for u8 {
 /// Returns a byte for each bit, the lowest one first.
 #[inline]
 fn spread(bits: u8) -> u64 {
-    let own = u64::from(bits) * 0x0101_0101_0101_0101 & 0x8040_2010_0804_0201;
-    (own + 0x7f7f_7f7f_7f7f_7f7f) >> 7 & 0x0101_0101_0101_0101
+    let own = (u64::from(bits) * 0x0101_0101_0101_0101) & 0x8040_2010_0804_0201;
+    ((own + 0x7f7f_7f7f_7f7f_7f7f) >> 7) & 0x0101_0101_0101_0101
 }
 
 #[cfg(test)]

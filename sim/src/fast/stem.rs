@@ -43,7 +43,7 @@ pub(super) struct StemSource {
 /// The image rows that a layer reads.
 struct Rows {
     first: isize,
-    rows: usize,
+    count: usize,
     elements: usize,
 }
 
@@ -61,7 +61,7 @@ impl StemSource {
         let last = reads.iter().copied().max().unwrap_or(first - 1);
         let rows = Rows {
             first,
-            rows: usize::try_from(last - first + 1).expect("bug: not negative"),
+            count: usize::try_from(last - first + 1).expect("bug: not negative"),
             elements: IMAGE_CHANNELS * usize::from(header.stem_kernel),
         };
         let (mut constants, mut factors) = (Vec::new(), Vec::new());
@@ -77,7 +77,7 @@ impl StemSource {
         if !factors.iter().all(|f| f.chunks_exact(PLANES).all(is_pixel)) {
             inputs = (0..8).map(|plane| (plane, 1)).collect();
         }
-        let of_input = rows.rows * rows.elements;
+        let of_input = rows.count * rows.elements;
         let most: Vec<i64> =
             inputs.iter().flat_map(|&(_, mask)| vec![mask.into(); of_input]).collect();
         let products = Products::new(blocks, &most, |channel, element| {
@@ -89,7 +89,7 @@ impl StemSource {
             inputs,
             // A band begins at row `in_base` of the image.
             first_row: first + isize::try_from(layer.d.in_base).expect("bug: 16 bits"),
-            rows: rows.rows,
+            rows: rows.count,
             stride: stride(&layer.d),
             height: layer.d.in_height.into(),
             elements: rows.elements,
@@ -183,7 +183,7 @@ impl Rows {
         lanes: &[u64],
         word: impl Fn(usize) -> &'a [u64],
     ) -> (Constants, Factors) {
-        let mut factors = vec![0i64; self.rows * self.elements * PLANES];
+        let mut factors = vec![0i64; self.count * self.elements * PLANES];
         let (mut matches, mut products) = (0u32, 0u32);
         for (step, op) in ops.iter().enumerate() {
             let Source::Image(read) = &op.source else { continue };
