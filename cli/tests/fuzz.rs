@@ -140,7 +140,7 @@ fn wrong_hardware_fails_a_replay_with_its_place_and_waveform() {
     let error = String::from_utf8_lossy(&wrong.stderr).into_owned();
     assert_eq!(wrong.status.code(), Some(1), "{shown}{error}");
     assert!(shown.starts_with("FAIL "), "{shown}");
-    for words in ["RTL", "cycle", "processing element"] {
+    for words in ["RTL", "cycle", "PE row"] {
         assert!(shown.contains(words), "`{words}` is not in: {shown}");
     }
     assert!(error.contains("the engines disagree"), "{error}");

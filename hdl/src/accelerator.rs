@@ -68,8 +68,8 @@ mod writer;
 use heartbit_ir::program::{ArrayConfig, MemoryDepths};
 
 use crate::build::{Builder, Instance, Module, Sig};
-use sizes::Sizes;
 pub(crate) use sizes::bits_for;
+use sizes::{Sizes, delay_control};
 
 /// Targets of the load port.
 const PROGRAM: u64 = 0;
@@ -108,6 +108,8 @@ pub fn array(array: &ArrayConfig) -> Module {
 struct Top<'m> {
     m: &'m Builder,
     sizes: &'m Sizes,
+    load_port: LoadPort<'m>,
+    /// The same a cycle later.
     load: LoadPort<'m>,
     header: Instance<'m>,
     /// Fields of the layer that feeds the array.
@@ -123,10 +125,12 @@ struct Top<'m> {
 
 impl<'m> Top<'m> {
     fn describe(m: &'m Builder, sizes: &'m Sizes) {
+        let load_port = LoadPort::inputs(m, sizes);
         let top = Self {
             m,
             sizes,
-            load: LoadPort::inputs(m, sizes),
+            load: load_port.later(m),
+            load_port,
             header: m.inst("header", &header::header(sizes)),
             front: m.inst("front", &descriptor::front(sizes)),
             results: m.inst("results", &descriptor::results(sizes)),
@@ -273,8 +277,10 @@ impl<'m> Top<'m> {
         };
         let ring = m.inst("weight_ring", &weight_ring::weight_ring(sizes, sizes_of_ring));
         let port_bits = sizes_of_ring.port_cols * sizes.lanes;
-        self.load_columns(ring, WEIGHTS, sizes.lanes)
-            .set("load_any", self.load.enable)
+        // It has registers of its own, which words of the port share.
+        self.load_port
+            .columns(ring, WEIGHTS, sizes.lanes)
+            .set("load_any", self.load_port.enable)
             .set("stream", self.front.out("stream_weights"))
             .set("resident", sequencer.out("weight_addr"))
             .set("wt_valid", m.input("wt_valid", 1, "a beat of weights is there"))
@@ -301,11 +307,7 @@ impl<'m> Top<'m> {
 
     /// Connects the memories of all columns to the load port.
     fn load_columns(&self, memory: Instance<'m>, target: u64, bits: u32) -> Instance<'m> {
-        memory
-            .set("load_en", self.load.target(target))
-            .set("load_index", self.load.index)
-            .set("load_addr", self.load.address)
-            .set("load_data", self.load.data.keep(0, bits))
+        self.load.columns(memory, target, bits)
     }
 }
 
@@ -328,8 +330,28 @@ impl<'m> LoadPort<'m> {
         }
     }
 
+    /// The same in the next cycle: it is far to the memories.
+    fn later(&self, m: &'m Builder) -> Self {
+        Self {
+            enable: delay_control(m, "load_en", self.enable, 1),
+            target: m.pipe("load_target_q", self.target),
+            index: m.pipe("load_index_q", self.index),
+            address: m.pipe("load_addr_q", self.address),
+            data: m.pipe("load_data_q", self.data),
+        }
+    }
+
     fn target(&self, target: u64) -> Sig<'m> {
         self.enable & self.target.eq(target)
+    }
+
+    /// Connects the memories of all columns.
+    fn columns(&self, memory: Instance<'m>, target: u64, bits: u32) -> Instance<'m> {
+        memory
+            .set("load_en", self.target(target))
+            .set("load_index", self.index)
+            .set("load_addr", self.address)
+            .set("load_data", self.data.keep(0, bits))
     }
 }
 

@@ -23,7 +23,7 @@
 //!
 //! `s_axis_tready` is a function of registers.
 
-use crate::build::{Builder, Module};
+use crate::build::{Builder, Module, Reg, Sig};
 
 /// Describes the module `axi_pixels`.
 pub(super) fn pixels() -> Module {
@@ -48,15 +48,15 @@ pub(super) fn pixels() -> Module {
     let gate = (open & !kill & !resync & !*broken & !*discarding).named("gate");
     let accept = (gate & in_ready).named("accept");
     let beat = (valid & accept).named("beat_now");
-    // Both count from 1.
-    let (x, y) = (m.reg("x", 16, 1), m.reg("y", 16, 1));
-    let (row_end, last_row) = (x.eq(width).named("row_end"), y.eq(height).named("last_row"));
+    let columns = Counter::declare(&m, "x", width);
+    let rows = Counter::declare(&m, "y", height);
+    let (row_end, last_row) = (columns.at_end(), rows.at_end());
     let last = (row_end & last_row).named("last_pixel");
     let over = (tlast | last).named("over");
     let again = (kill | resync).named("again");
-    x.next_when(beat | again, m.mux(again | over | row_end, 1, *x + 1));
+    columns.count(beat | again, again | over | row_end);
     let line = beat & (row_end | tlast);
-    y.next_when(line | again, m.mux(again | over, 1, *y + 1));
+    rows.count(line | again, again | over);
     receiving.next_when(beat | again, beat & !over);
 
     let given_up = resync & *receiving & !kill;
@@ -80,4 +80,39 @@ pub(super) fn pixels() -> Module {
     m.output("broken", *broken, "the accelerator needs a reset");
     m.output("discarding", *discarding, "beats are dropped");
     m.finish()
+}
+
+/// Counts from 1 to a limit that has not changed for two cycles when it is counted, and knows in a
+/// register whether it is there.
+struct Counter<'m> {
+    m: &'m Builder,
+    value: Reg<'m>,
+    at_end: Reg<'m>,
+    limit: Sig<'m>,
+    before: Sig<'m>,
+    one: Sig<'m>,
+}
+
+impl<'m> Counter<'m> {
+    fn declare(m: &'m Builder, name: &str, limit: Sig<'m>) -> Self {
+        Self {
+            m,
+            value: m.reg(name, 16, 1),
+            at_end: m.reg(&format!("{name}_at_end"), 1, 0),
+            limit,
+            before: m.pipe(&format!("{name}_before_end"), limit - 1),
+            one: m.pipe(&format!("{name}_is_one"), limit.eq(1)),
+        }
+    }
+
+    fn at_end(&self) -> Sig<'m> {
+        *self.at_end
+    }
+
+    fn count(&self, moves: Sig<'m>, restart: Sig<'m>) {
+        let (m, value) = (self.m, *self.value);
+        let moved = m.mux(restart, self.one, value.eq(self.before));
+        self.at_end.next(m.mux(moves, moved, value.eq(self.limit)));
+        self.value.next_when(moves, m.mux(restart, 1, value + 1));
+    }
 }

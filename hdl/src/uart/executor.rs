@@ -1,6 +1,6 @@
 //! Carries out the frames: a master of the registers and streams of `heartbit_host`.
 //!
-//! A frame is read from the buffer byte by byte, two cycles each, or ten where it is counted into
+//! A frame is read from the buffer byte by byte, four cycles each, or twelve where it is counted into
 //! the checksum of what is loaded: always faster than the next frame can follow, unless a pixel has
 //! to wait. Each wait ends after four ticks. What was answered last is kept, so that a frame that
 //! comes once more is answered once more and not carried out again.
@@ -64,7 +64,9 @@ struct Registers<'m> {
     state: Reg<'m>,
     /// Where the frame is read.
     at: Reg<'m>,
-    /// The byte there has come.
+    /// The byte there is being read, is there, and what follows from it is.
+    reading: Reg<'m>,
+    coming: Reg<'m>,
     fetched: Reg<'m>,
     kind: Reg<'m>,
     /// The kind is one of the commands.
@@ -88,6 +90,9 @@ struct Registers<'m> {
     age: Reg<'m>,
     timer: Sig<'m>,
     byte: Sig<'m>,
+    /// It is no number of words of an answer, of no channels.
+    too_many: Sig<'m>,
+    no_channel: Sig<'m>,
 }
 
 /// The frame in the buffer, and what its header says.
@@ -150,10 +155,14 @@ struct Words<'m> {
 impl<'m> Registers<'m> {
     fn declare(m: &'m Builder) -> Self {
         let free = |name: &str, width: u32| m.reg_without_reset(name, width);
+        let byte = m.pipe("byte_q", m.input("fetched_byte", 8, "of the frame"));
+        let above = byte.slice(MOST_WORDS_BITS, 8 - MOST_WORDS_BITS);
         Self {
             m,
             state: m.reg("state", 3, IDLE),
             at: m.reg("at", 8, 0),
+            reading: m.reg("reading", 1, 0),
+            coming: m.reg("coming", 1, 0),
             fetched: m.reg("fetched", 1, 0),
             kind: free("kind_q", 3),
             known: free("known", 1),
@@ -169,7 +178,9 @@ impl<'m> Registers<'m> {
             again: m.reg("again", 3, 0),
             age: m.reg("age", 3, 0),
             timer: m.input("timer", 1, "a tick"),
-            byte: m.input("fetched_byte", 8, "of the frame"),
+            byte,
+            too_many: m.pipe("too_many", above.any()),
+            no_channel: m.pipe("no_channel", !byte.slice(0, 2).any()),
         }
     }
 
@@ -201,7 +212,7 @@ impl<'m> Registers<'m> {
         self.is_again.next_when(place(1), byte.eq(self.before()));
         let decide = place(2).named("decide");
         let whole = byte.zero_extend(9) + OVERHEAD;
-        let fits = whole.eq(kept_length.zero_extend(9)).named("fits");
+        let fits = m.pipe("fits", whole.eq(kept_length.zero_extend(9)));
         let accept = (decide & fits & *self.is_next).named("accept");
         let renew = place(1) & sync;
         let next = m.mux(renew, byte, *self.expected + 1);
@@ -261,9 +272,8 @@ impl<'m> Registers<'m> {
         let more = (consume & !is_argument).named("consume_more");
         let takes_words = (kind(READ) | kind(RESULT)).named("takes_words");
         let is_count = (more & takes_words).named("is_count");
-        let uncounted = is_count
-            & (self.left.ne(1) | self.byte.slice(MOST_WORDS_BITS, 8 - MOST_WORDS_BITS).any());
-        let no_channel = consume & is_argument & pixels & !self.byte.slice(0, 2).any();
+        let uncounted = is_count & (self.left.ne(1) | self.too_many);
+        let no_channel = consume & is_argument & pixels & self.no_channel;
 
         let waits = self.is(PIXEL);
         let pad = waits & !self.group.all();
@@ -367,7 +377,10 @@ impl<'m> Registers<'m> {
 
         let moves = frame.begin | self.header_moves() | bytes.consume;
         self.at.next_when(moves, m.mux(frame.begin, 0, *self.at + 1));
-        self.fetched.next((self.is(HEADER) | self.is(BYTES)) & !moves);
+        let fetches = (self.is(HEADER) | self.is(BYTES)) & !moves;
+        self.reading.next(fetches);
+        self.coming.next(fetches & *self.reading);
+        self.fetched.next(fetches & *self.coming);
         self.argument.next_when(
             (bytes.consume & bytes.is_argument) | words.read | (bytes.write & self.at.eq(8)),
             m.mux(bytes.consume, self.byte, *self.argument + 1),

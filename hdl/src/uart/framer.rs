@@ -37,12 +37,13 @@ pub(super) fn framer() -> Module {
     let [kind, number, length] = header;
     let flag = m.lit(8, FLAG);
     let bytes = [flag, flag, kind, number, length, payload, check[0], check[1], flag];
-    let byte = m.select(*part, &bytes).named("plain");
+    let byte = m.pipe("plain", m.select(*part, &bytes));
     let special = byte.eq(FLAG) | byte.eq(ESCAPE);
     let escape = (special & !is_flag & !*escaped).named("escape");
 
-    // A cycle for the buffer, the byte, then its bits into the check.
-    let (fetched, left) = (m.reg("fetched", 1, 0), m.reg("crc_left", 4, 0));
+    // A cycle for the buffer, one for the choice, the byte, then its bits into the check.
+    let (coming, fetched) = (m.reg("coming", 1, 0), m.reg("fetched", 1, 0));
+    let left = m.reg("crc_left", 4, 0);
     let summing = left.any().named("summing");
     let busy = part.any().named("busy_now");
     let send = (busy & free & *fetched & !summing).named("send_now");
@@ -54,11 +55,13 @@ pub(super) fn framer() -> Module {
     crc.next_when(begin | summing, m.mux(begin, 0xffff, step(&m, *crc, bit, CRC_16)));
 
     let over = (left.eq(1) | (sent & !counts)).named("part_over");
-    fetched.next(busy & !over);
+    coming.next(busy & !over);
+    fetched.next(busy & *coming & !over);
     let in_payload = part.eq(PAYLOAD);
     let next_place = (*place + in_payload.zero_extend(8)).named("next_place");
     place.next_when(begin | over, m.mux(begin, 0, next_place));
-    let more = next_place.ne(length);
+    // Both stand for cycles before the part is over.
+    let more = m.pipe("more", next_place.ne(length));
     let behind_length = (part.eq(LENGTH) | in_payload).named("behind_length");
     let after = m.mux(behind_length, m.mux(more, PAYLOAD, m.lit(4, CHECK_LOW)), *part + 1);
     let next = m.mux(part.eq(CLOSING), 0, after);

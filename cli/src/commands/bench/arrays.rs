@@ -106,8 +106,8 @@ fn text(rows: &[Row]) -> String {
         table.row(row.cells());
     }
     format!(
-        "{}\nT lane groups, Q lines of a tile; percent of the peak: binary products in the cycles\n\
-         of binary layers and in all cycles, and all products in all cycles\n",
+        "{}\nT lane groups, Q lines of a tile; percent of the peak: binary products in the\n\
+         cycles of binary layers and in all cycles, and all products in all cycles\n",
         table.render()
     )
 }

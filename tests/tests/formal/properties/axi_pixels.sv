@@ -2,7 +2,7 @@
 // because its image is no good; an image that is passed on whole has as many pixels as the header
 // says, with `TLAST` at the last one.
 //
-// The header has no size of 0 and stays while an image arrives.
+// The header has no size of 0, and stays while an image arrives and in the two cycles before.
 
 module axi_pixels_check (
   input clk, rst,
@@ -25,7 +25,9 @@ module axi_pixels_check (
   // The next pixel is `column` of `row`; `bad`: the accelerator has part of an image that will not
   // be complete; `drop`: beats belong to an image that was given up, up to `TLAST`.
   reg begun = 0, bad, drop;
-  reg [15:0] row, column, was_height, was_width;
+  reg begun_2 = 0;
+  reg [15:0] row, column, was_height, was_width, before_height, before_width;
+  wire stood = {was_height, was_width} == {before_height, before_width};
   wire inside = row != 0 || column != 0;
   always @* begin
     assume (height != 0 && width != 0);
@@ -34,9 +36,13 @@ module axi_pixels_check (
   wire accepted = s_axis_tvalid && s_axis_tready, passed = in_valid && in_ready;
   wire last = row == height - 1 && column == width - 1;
   wire taken = accepted && !drop;
+  always @* if (taken)
+    assume (begun_2 && stood && height == was_height && width == was_width);
   always @(posedge clk) begin
     begun <= 1;
+    begun_2 <= begun;
     {was_height, was_width} <= {height, width};
+    {before_height, before_width} <= {was_height, was_width};
     if (kill || resync || (taken && (last || s_axis_tlast))) {row, column} <= 0;
     else if (taken) begin
       column <= column == width - 1 ? 0 : column + 1;
@@ -53,6 +59,12 @@ module axi_pixels_check (
   end
   (* hierconn *) wire [15:0] \dut.x ;
   (* hierconn *) wire [15:0] \dut.y ;
+  (* hierconn *) wire [15:0] \dut.x_before_end ;
+  (* hierconn *) wire [15:0] \dut.y_before_end ;
+  (* hierconn *) wire \dut.x_is_one ;
+  (* hierconn *) wire \dut.y_is_one ;
+  (* hierconn *) wire \dut.x_at_end ;
+  (* hierconn *) wire \dut.y_at_end ;
   always @* if (begun) begin
     // None is passed on twice, or without being accepted, or changed.
     if (passed) assert (accepted && !drop && in_data == s_axis_tdata[23:0]);
@@ -72,6 +84,12 @@ module axi_pixels_check (
     if (open && in_ready && !kill && !resync && !bad) assert (s_axis_tready);
     assert (row < height && column < width);
     assert (\dut.x == column + 16'd1 && \dut.y == row + 16'd1);
+    assert (\dut.x_before_end == was_width - 16'd1 && \dut.x_is_one == (was_width == 1));
+    assert (\dut.y_before_end == was_height - 16'd1 && \dut.y_is_one == (was_height == 1));
+    if (begun_2 && stood) begin
+      assert (\dut.x_at_end == (\dut.x == was_width));
+      assert (\dut.y_at_end == (\dut.y == was_height));
+    end
   end
 
   // A whole image of two rows, one that is too short, and one that is too long.
