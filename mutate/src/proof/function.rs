@@ -74,11 +74,11 @@ mod tests {
         let m = Builder::new("operators", "All that a miter has gates for.");
         let value = |name| m.input(name, 3, "value").zero_extend(4);
         let (a, b) = (value("a"), value("b"));
-        let least = m.mux(a.lt(b), a, b).named("least");
+        let least = m.mux(a.lt(b), a, b).named("least_now");
         m.output("least", least, "either one if they are equal");
-        let signed = m.mux(a.sge(b), a, b).named("signed");
+        let signed = m.mux(a.sge(b), a, b).named("largest");
         m.output("clamped", m.mux(least.eq(3), 3, signed), "never both");
-        m.output("sum", (a + b).named("sum") - (a & least), "sum and difference");
+        m.output("sum", (a + b).named("sum_now") - (a & least), "sum and difference");
         let either = (a.any() | (a & b).all()).named("either");
         m.output("bits", m.concat(&[either, a.ne(b), a.bit(1).repeat(2) ^ b.keep(0, 2)]), "bits");
         let items = [a, b, least];
@@ -132,8 +132,8 @@ mod tests {
         // At the limit itself either side gives the limit, unless it is negative.
         assert!(!agrees(&module, limit, &[]));
         assert!(of(50, -50) && of(0, 0) && !of(-5, 5));
-        let register = Builder::new("register", "Something that is kept.");
-        register.output("q", register.pipe("q", register.input("d", 1, "value")), "later");
+        let register = Builder::new("keeper", "Something that is kept.");
+        register.output("q", register.pipe("kept", register.input("d", 1, "value")), "later");
         let register = register.finish();
         let drop = mutations(&register).into_iter().find(|m| m.kind == Kind::DropRegister);
         assert!(Miter::new(&register, &drop.expect("a register"), &[]).is_none());
