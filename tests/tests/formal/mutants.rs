@@ -168,7 +168,7 @@ fn broken_sequences_are_refuted() {
         ("fetch", "4'd11", "4'd12"),
         ("fetch", "if (results_over_d2) layer_q", "if (results_over_d1) layer_q"),
     ];
-    check(&fetch(&design(&element(8, 1, 14))), 26, &mutations);
+    check(&fetch(&design(&element(8, 1, 14))), 30, &mutations);
 }
 
 #[test]
