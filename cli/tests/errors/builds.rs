@@ -59,6 +59,14 @@ fn links_that_are_none() {
     t.fails(2, "pnr b --board icebreaker --freq 36");
     t.fails(2, "pnr b --board icebreaker --freq 5");
     t.fails(2, "pnr b --board de10-nano --freq 30");
+    let whole = include_str!("../../../boards/data/de10-nano.toml");
+    let (before, pll) = whole.split_once("[pll]").expect("a board with a PLL");
+    let behind = pll.find("\n[").map_or("", |end| &pll[end..]);
+    let has_no_source = |line: &&str| !line.starts_with("pll =");
+    let text = format!("{before}{behind}");
+    let text: Vec<_> = text.lines().filter(has_no_source).collect();
+    t.write("no-pll.toml", &text.join("\n"));
+    t.fails(2, "pnr b --board-file no-pll.toml --freq 30");
     t.fails(2, "pnr b --board arty-a7-35 --freq 24 --report r.html");
     let path = t.path("empty").display().to_string();
     t.fails_with(&[("PATH", &path)], 5, "pnr b --board icebreaker");
