@@ -19,7 +19,7 @@
 //! | `hits_{c}`  | out | `acc_bits` | matches of the pixel that is drained                  |
 //! | `products`  | out | `acc_bits` | its number of products                                |
 //!
-//! Timing: `last` in cycle `t` (`t_L + 3` of the page); the bottom row is at `hits` in
+//! Timing: `last` in cycle `t` (`t_L + 6` of the page); the bottom row is at `hits` in
 //! `t + P + rows + cols - 1`. `shift` in cycle `t` changes `hits` in `t + cols`.
 
 use super::count_cell::count_cell;
@@ -204,7 +204,7 @@ mod tests {
     fn check_tiles(sizes: &Sizes, beats: usize) {
         let mut array = Simulator::new(&array(sizes));
         let (rows, cols) = (sizes.rows as usize, sizes.cols as usize);
-        // Section 5.2, with the tile's last step at `last = t_L + 3`.
+        // Section 5.2, with the tile's last step at `last = t_L + 6`.
         let drained = |last: usize| last + sizes.popcount_latency as usize + rows;
         let (steps, n_tiles) = (rows * beats, 4);
         let mut seed = (rows * 100 + cols) as u64;
