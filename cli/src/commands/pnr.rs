@@ -160,8 +160,8 @@ fn text_of(record: &Record, board: &Board, folder: &Path) -> String {
     });
     let wrote = record.bitstream.as_deref().unwrap_or("result.json");
     format!(
-        "{text}{slowest}\n{} cycles an image: {:.1} images/s at {:.3} MHz, as far as the array is \
-         concerned\n\nwrote {}\n",
+        "{text}{slowest}\n{} cycles an image: {:.1} images/s at {:.3} MHz if the link keeps up\n\n\
+         wrote {}\n",
         grouped(record.cycles),
         record.images_per_second(record.clock_mhz),
         record.clock_mhz,
