@@ -83,7 +83,7 @@ pub(super) fn pixels() -> Module {
 }
 
 /// Counts from 1 to a limit that has not changed for two cycles when it is counted, and knows in a
-/// register whether it is there.
+/// register whether it is there, which nobody asks before there is a limit.
 struct Counter<'m> {
     m: &'m Builder,
     value: Reg<'m>,
@@ -98,7 +98,7 @@ impl<'m> Counter<'m> {
         Self {
             m,
             value: m.reg(name, 16, 1),
-            at_end: m.reg(&format!("{name}_at_end"), 1, 0),
+            at_end: m.reg_without_reset(&format!("{name}_at_end"), 1),
             limit,
             before: m.pipe(&format!("{name}_before_end"), limit - 1),
             one: m.pipe(&format!("{name}_is_one"), limit.eq(1)),
