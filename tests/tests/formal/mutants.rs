@@ -132,10 +132,10 @@ fn broken_handshakes_are_refuted() {
     let mutations = [
         ("axi_pixels", "accept | discarding_q", "1'b1"),
         ("axi_pixels", "accept | discarding_q", "accept"),
-        ("axi_pixels", "~(last_pixel & t6)", "1'b1"),
+        ("axi_pixels", "~(last_pixel & t8)", "1'b1"),
         ("axi_pixels", "(kill & receiving_q)", "1'b0"),
     ];
-    check(&pixels(&axi), 8, &mutations);
+    check(&pixels(&axi), 10, &mutations);
     let mutations = [
         // An address that waits is dropped or changes, a burst crosses a block, a beat too few.
         ("axi_reader", "if (ask | m_axi_arready) ar_valid", "if (1'b1) ar_valid"),

@@ -107,7 +107,7 @@ pub(crate) fn lite(axi: &Design) -> Proof {
 
 /// Section 7: the stream of pixels.
 pub(crate) fn pixels(axi: &Design) -> Proof {
-    Proof::new(axi, &["axi_pixels"], "axi_pixels_check", &["axi_pixels", "offer"], 16)
+    Proof::new(axi, &["axi_pixels"], "axi_pixels_check", &["axi_pixels", "offer"], 18)
 }
 
 /// Section 7: the stream of results.

@@ -2,7 +2,8 @@
 // because its image is no good; an image that is passed on whole has as many pixels as the header
 // says, with `TLAST` at the last one.
 //
-// The header has no size of 0, and stays while an image arrives and in the two cycles before.
+// The header has no size of 0, and stays while an image arrives and in the two cycles before. No pixel
+// is accepted in the cycle after a reset: there is no program.
 
 module axi_pixels_check (
   input clk, rst,
@@ -25,7 +26,7 @@ module axi_pixels_check (
   // The next pixel is `column` of `row`; `bad`: the accelerator has part of an image that will not
   // be complete; `drop`: beats belong to an image that was given up, up to `TLAST`.
   reg begun = 0, bad, drop;
-  reg begun_2 = 0;
+  reg begun_2 = 0, was_reset = 0;
   reg [15:0] row, column, was_height, was_width, before_height, before_width;
   wire stood = {was_height, was_width} == {before_height, before_width};
   wire inside = row != 0 || column != 0;
@@ -37,10 +38,11 @@ module axi_pixels_check (
   wire last = row == height - 1 && column == width - 1;
   wire taken = accepted && !drop;
   always @* if (taken)
-    assume (begun_2 && stood && height == was_height && width == was_width);
+    assume (begun_2 && !was_reset && stood && height == was_height && width == was_width);
   always @(posedge clk) begin
     begun <= 1;
     begun_2 <= begun;
+    was_reset <= rst;
     {was_height, was_width} <= {height, width};
     {before_height, before_width} <= {was_height, was_width};
     if (kill || resync || (taken && (last || s_axis_tlast))) {row, column} <= 0;
@@ -86,7 +88,7 @@ module axi_pixels_check (
     assert (\dut.x == column + 16'd1 && \dut.y == row + 16'd1);
     assert (\dut.x_before_end == was_width - 16'd1 && \dut.x_is_one == (was_width == 1));
     assert (\dut.y_before_end == was_height - 16'd1 && \dut.y_is_one == (was_height == 1));
-    if (begun_2 && stood) begin
+    if (begun_2 && !was_reset && stood) begin
       assert (\dut.x_at_end == (\dut.x == was_width));
       assert (\dut.y_at_end == (\dut.y == was_height));
     end
