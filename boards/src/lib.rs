@@ -2,7 +2,7 @@
 //!
 //! * [`board`]: board files, which are data, and their rules; [`packages`]: the pins there are;
 //! * [`pll`], [`pads`], [`top`], [`constraints`]: a board's top level and its project files;
-//! * [`bench`]: the test bench of a top level, with a model of its PLL;
+//! * [`mod@bench`]: the test bench of a top level, with a model of its PLL;
 //! * [`pnr`]: place-and-route with the open tools, and their reports;
 //! * [`netlist`]: the netlist of a top level with models of its cells;
 //! * [`synthesis`]: yosys on the emitted Verilog, to which the resource model is fitted;

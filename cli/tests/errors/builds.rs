@@ -65,7 +65,7 @@ fn links_that_are_none() {
     let has_no_source = |line: &&str| !line.starts_with("pll =");
     let text = format!("{before}{behind}");
     let text: Vec<_> = text.lines().filter(has_no_source).collect();
-    t.write("no-pll.toml", &text.join("\n"));
+    t.write("no-pll.toml", text.join("\n"));
     t.fails(2, "pnr b --board-file no-pll.toml --freq 30");
     t.fails(2, "pnr b --board arty-a7-35 --freq 24 --report r.html");
     let path = t.path("empty").display().to_string();
