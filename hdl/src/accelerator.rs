@@ -68,8 +68,8 @@ mod writer;
 use heartbit_ir::program::{ArrayConfig, MemoryDepths};
 
 use crate::build::{Builder, Instance, Module, Sig};
+use sizes::Sizes;
 pub(crate) use sizes::bits_for;
-use sizes::{Sizes, delay_control};
 
 /// Targets of the load port.
 const PROGRAM: u64 = 0;
@@ -330,10 +330,11 @@ impl<'m> LoadPort<'m> {
         }
     }
 
-    /// The same in the next cycle: it is far to the memories.
+    /// The same in the next cycle: it is far to the memories. A reset keeps them, and so what is on
+    /// its way.
     fn later(&self, m: &'m Builder) -> Self {
         Self {
-            enable: delay_control(m, "load_en", self.enable, 1),
+            enable: m.pipe("load_en_q", self.enable),
             target: m.pipe("load_target_q", self.target),
             index: m.pipe("load_index_q", self.index),
             address: m.pipe("load_addr_q", self.address),
