@@ -16,8 +16,8 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde::{Deserialize, Serialize};
 
-/// Enough for every random network on every array below.
-const DEPTHS: MemoryDepths = MemoryDepths {
+/// Enough for every random network on every array below, so that one model runs them all.
+pub const DEPTHS: MemoryDepths = MemoryDepths {
     image: 256,
     activation: 4096,
     weight: 65_536,

@@ -32,17 +32,19 @@ fn differ(directory: &TempDir, args: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
+/// What `sim`, and `cosim` with a waveform, say of a build that was changed.
+fn sim_and_cosim(directory: &TempDir, build: &Path, data: &Path) -> [Value; 2] {
+    let images = ["--data", text(data), "--images", "2"];
+    let run = |args: &[&str]| differ(directory, &[args, &images[..]].concat());
+    [run(&["sim", text(build)]), run(&["cosim", text(build), "--trace", "first-mismatch"])]
+}
+
 #[test]
 fn flipped_weight_bit_is_named_with_its_address_by_sim_and_cosim() {
     let directory = temporary();
     let (build, data) = (small_build(&directory), data());
     let [old, new] = flip_weight(&build, 300);
-    let run = |engine: &'static str, more: &[&str]| {
-        let args = [engine, text(&build), "--data", text(&data), "--images", "2"];
-        differ(&directory, &args.into_iter().chain(more.iter().copied()).collect::<Vec<_>>())
-    };
-    let sim = run("sim", &[]);
-    let cosim = run("cosim", &["--trace", "first-mismatch"]);
+    let [sim, cosim] = sim_and_cosim(&directory, &build, &data);
     for json in [&sim, &cosim] {
         let location = &json["first_divergence"]["location"];
         let cause = &location["cause"];
@@ -97,12 +99,7 @@ fn flipped_bit_of_a_streamed_weight_is_named_in_its_cycle() {
     };
     let word = usize::try_from(streamed.map(words).sum::<u64>()).expect("small") + 2;
     let [old, new] = flip_word(&path.join("mem/weight_stream_000.hex"), word);
-    let run = |engine: &'static str, more: &[&str]| {
-        let args = [engine, text(&path), "--data", text(&data), "--images", "2"];
-        differ(&directory, &args.into_iter().chain(more.iter().copied()).collect::<Vec<_>>())
-    };
-    let sim = run("sim", &[]);
-    let cosim = run("cosim", &["--trace", "first-mismatch"]);
+    let [sim, cosim] = sim_and_cosim(&directory, &path, &data);
     for json in [&sim, &cosim] {
         let location = &json["first_divergence"]["location"];
         let cause = &location["cause"];

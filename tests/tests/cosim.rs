@@ -2,6 +2,7 @@
 //!
 //! A missing Verilator fails these tests; it never skips them.
 
+use heartbit_cases::generate::DEPTHS;
 use heartbit_compiler::predict::Predictor;
 use heartbit_compiler::schedule::{Compiled, Target, WeightPort, compile};
 use heartbit_cosim::{Accelerator, Build, Error, Initial, Toolchain, accelerator_design};
@@ -18,18 +19,6 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Enough for every random network on every array below, so that one model runs them all.
-const DEPTHS: MemoryDepths = MemoryDepths {
-    image: 256,
-    activation: 4096,
-    weight: 65_536,
-    parameter: 1024,
-    stream: 4096,
-    logit: 16,
-    step: 8192,
-    program: 512,
-    ring: None,
-};
 const ACC_BITS: u32 = 24;
 
 fn toolchain() -> Toolchain {

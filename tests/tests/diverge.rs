@@ -36,17 +36,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// Enough for every random network on every array below, so that one model runs them all.
-const DEPTHS: MemoryDepths = MemoryDepths {
-    image: 128,
-    activation: 4096,
-    weight: 65_536,
-    parameter: 1024,
-    stream: 4096,
-    logit: 16,
-    step: 8192,
-    program: 512,
-    ring: None,
-};
+const DEPTHS: MemoryDepths = MemoryDepths { image: 128, ..heartbit_cases::generate::DEPTHS };
 
 fn traced(design: Design) -> Accelerator {
     let toolchain =

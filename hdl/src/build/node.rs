@@ -38,6 +38,24 @@ pub(crate) enum Binary {
     SignedGe,
 }
 
+impl Binary {
+    /// The operator in Verilog; signed ones have signed operands there.
+    pub(crate) fn sign(self) -> &'static str {
+        match self {
+            Self::And => "&",
+            Self::Or => "|",
+            Self::Xor => "^",
+            Self::Add => "+",
+            Self::Sub => "-",
+            Self::MulSigned => "*",
+            Self::Lt | Self::SignedLt => "<",
+            Self::Ge | Self::SignedGe => ">=",
+            Self::Eq => "==",
+            Self::Ne => "!=",
+        }
+    }
+}
+
 /// What a node computes. Operands have the result's width except where a comment says otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Op {

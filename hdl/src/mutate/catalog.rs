@@ -161,19 +161,7 @@ impl Catalog<'_> {
 }
 
 fn operator(op: Binary, place: Place) -> String {
-    let sign = match op {
-        Binary::And => "&",
-        Binary::Or => "|",
-        Binary::Xor => "^",
-        Binary::Add => "+",
-        Binary::Sub => "-",
-        Binary::MulSigned => "*",
-        Binary::Lt | Binary::SignedLt => "<",
-        Binary::Ge | Binary::SignedGe => ">=",
-        Binary::Eq => "==",
-        Binary::Ne => "!=",
-    };
-    format!("{sign} at {}", line(place))
+    format!("{} at {}", op.sign(), line(place))
 }
 
 /// File and line below the sources of this crate.

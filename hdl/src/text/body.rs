@@ -314,18 +314,7 @@ impl<'a> Printer<'a> {
 }
 
 fn binary(op: Binary, a: &str, b: &str) -> String {
-    let sign = match op {
-        Binary::And => "&",
-        Binary::Or => "|",
-        Binary::Xor => "^",
-        Binary::Add => "+",
-        Binary::Sub => "-",
-        Binary::Lt | Binary::SignedLt => "<",
-        Binary::Ge | Binary::SignedGe => ">=",
-        Binary::Eq => "==",
-        Binary::Ne => "!=",
-        Binary::MulSigned => "*",
-    };
+    let sign = op.sign();
     match op {
         Binary::MulSigned | Binary::SignedLt | Binary::SignedGe => {
             format!("($signed({}) {sign} $signed({}))", bare(a), bare(b))

@@ -9,7 +9,8 @@ use heartbit_cosim::{Build, Design, Initial, Serial, Simulation as _, Toolchain,
 use heartbit_hdl::uart::UartConfig;
 use heartbit_host::terminal::{Reply, Terminal};
 use heartbit_host::{Device, DeviceError, Limits, Link, SerialPort};
-use heartbit_ir::program::{ArrayConfig, MemoryDepths};
+use heartbit_ir::program::ArrayConfig;
+pub(crate) use heartbit_tests::WRAPPED_DEPTHS as DEPTHS;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::io;
@@ -18,19 +19,6 @@ use std::time::Duration;
 
 pub(crate) const ARRAY: ArrayConfig =
     ArrayConfig { rows: 2, cols: 3, lanes: 5, taps: 1, lines: 1, acc_bits: 24, extended: false };
-
-/// Enough for every random network, so that one model runs them all.
-pub(crate) const DEPTHS: MemoryDepths = MemoryDepths {
-    image: 128,
-    activation: 1024,
-    weight: 16_384,
-    parameter: 1024,
-    stream: 4096,
-    logit: 16,
-    step: 2048,
-    program: 256,
-    ring: None,
-};
 
 /// Four clocks a bit; slow enough a clock that its sixteenth of a second is soon over.
 pub(crate) fn uart() -> UartConfig {
