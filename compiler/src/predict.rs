@@ -18,7 +18,7 @@ use std::iter::Sum;
 /// Cycles to fetch the first descriptor; the others are fetched meanwhile.
 pub(crate) const FETCH_CYCLES: u64 = DESCRIPTOR_WORDS as u64 + 2;
 /// Cycles of `Idle` before an image that is there already.
-const IDLE_CYCLES: u64 = 1;
+pub(crate) const IDLE_CYCLES: u64 = 1;
 /// Images after which a rhythm that does not repeat is only measured.
 const MOST_IMAGES: u64 = 256;
 
@@ -129,12 +129,25 @@ pub fn predict_images(program: &Program, starts: &[u64]) -> Vec<CyclePrediction>
 /// # Panics
 /// As [`predict`].
 pub fn back_to_back(program: &Program) -> BackToBack {
+    if let Some(rhythm) = without_waits(program) {
+        return rhythm;
+    }
     // What the ring holds in the beginning decides only how soon the rhythm is kept: a port that is
     // a little too slow takes hundreds of images to empty a full ring, and none to an empty one.
     let full = Predictor::new(program).filled_at();
     let rhythm = repeated(program, full);
     let rhythm = rhythm.or_else(|measured| repeated(program, 0).map_err(|_| measured));
     rhythm.unwrap_or_else(|measured| measured)
+}
+
+/// The rhythm of images of which none waits, if each leaves the ring as full as it finds it even where
+/// the source is as late as it may be: then no slot has to be followed from image to image.
+fn without_waits(program: &Program) -> Option<BackToBack> {
+    let mut late = Predictor { program, ring: Some(Ring::late(program)?) };
+    let image = late.image(0);
+    let cycles = image.total().0 + IDLE_CYCLES;
+    let is_full_again = late.filled_at() <= cycles;
+    (image.weight_wait().0 == 0 && is_full_again).then_some(BackToBack { images: 1, cycles })
 }
 
 /// Follows images from a cycle on until all repeats, or returns what the last ones took.

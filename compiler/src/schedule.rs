@@ -26,7 +26,7 @@ pub use stem::StemOffsets;
 
 use crate::plan::bands::{Bands, Sequence};
 use crate::plan::{Plan, PlanError, Source, WrittenMap};
-use crate::predict::{BackToBack, CyclePrediction, back_to_back, predict};
+use crate::predict::{BackToBack, CyclePrediction, IDLE_CYCLES, back_to_back, predict};
 use crate::search::fit::Budget;
 use heartbit_ir::network::{Element, Network, OpKind};
 use heartbit_ir::program::{
@@ -239,6 +239,13 @@ impl Outline {
     /// The rhythm of images back to back, as [`back_to_back`] says it of the program.
     pub fn back_to_back(&self) -> BackToBack {
         back_to_back(&self.clone().into_program(Contained::default()))
+    }
+
+    /// The fewest cycles that images back to back may take: those of one that finds a full ring, or
+    /// those in which the port brings its words.
+    pub(crate) fn least_rhythm(&self) -> BackToBack {
+        let cycles = (self.cycles().total().0 + IDLE_CYCLES).max(self.port_cycles());
+        BackToBack { images: 1, cycles }
     }
 
     /// Cycles in which the weight port brings the words of an image, in the mean; 0 without one.
@@ -516,6 +523,7 @@ fn streaming(
     let is_thorough = effort == Effort::Thorough;
     let choice = Choice {
         outline,
+        unwaited: outline.cycles().total().0,
         words: &words,
         pass_words: scheduler.pass_words(),
         room,

@@ -84,11 +84,12 @@ impl Candidate {
         outline: &Outline,
         bands: Option<Bands>,
         port: Option<&WeightPort>,
+        rhythm: BackToBack,
         budget: &Budget,
     ) -> Self {
         Self {
             cycles: outline.cycles().total().0,
-            rhythm: outline.back_to_back(),
+            rhythm,
             area: budget.area(&outline.array, &outline.depths),
             array: outline.array,
             depths: outline.depths,
@@ -131,7 +132,7 @@ pub struct Found {
     /// Arrays that do not fit whole and were left alone, because another one is at least as fast and
     /// as small even if they lost no cycle in bands or to streamed weights.
     pub beaten: usize,
-    /// Those that fit, fastest first.
+    /// Those that fit, fastest first; of those behind the front, the cycles may be bounds.
     pub fitting: Vec<Candidate>,
     /// The array that comes closest, if none fits.
     pub closest: Option<Candidate>,
@@ -244,7 +245,7 @@ impl Look<'_> {
         if !misfits.iter().all(helps) {
             return None;
         }
-        let whole = Candidate::new(&outline, None, None, self.budget);
+        let whole = Candidate::new(&outline, None, None, outline.back_to_back(), self.budget);
         let is_schedule = misfits.is_empty();
         let fits = is_schedule && self.budget.fits(&whole.array, &whole.depths);
         let open = if fits { None } else { Open::new(&whole, target, port, self.budget) };

@@ -3,12 +3,17 @@
 //! [`Stepped`] is written from microarchitecture.md, sections 2.2, 5.2 and 5.4, as literally as it
 //! can be: port and sequencer have a state, and every cycle is one.
 
-use super::{BackToBack, CyclePrediction, back_to_back, predict, predict_images};
+use super::{
+    BackToBack, CyclePrediction, Predictor, back_to_back, predict, predict_images, repeated,
+    without_waits,
+};
 use heartbit_ir::program::{
     ArrayConfig, Header, LayerDescriptor, LayerFlags, MemoryDepths, PortSlots, Program, WeightRing,
     WeightStream,
 };
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use std::collections::VecDeque;
 
 const CLASSES: u16 = 3;
@@ -262,6 +267,24 @@ proptest! {
         let took = starts[599] - starts[599 - images];
         prop_assert!(took.abs_diff(rhythm.cycles) <= 1, "{took} cycles, not {rhythm:?}");
     }
+}
+
+#[test]
+fn rhythm_without_waits_is_what_images_that_are_followed_take() {
+    let mut runner = TestRunner::deterministic();
+    let (mut short, mut partly) = (0, 0);
+    for _ in 0..4_000 {
+        let sizes = (layers(), ports()).new_tree(&mut runner).expect("sizes").current();
+        let program = program(&sizes.0, &sizes.1);
+        let Some(rhythm) = without_waits(&program) else { continue };
+        let followed = repeated(&program, Predictor::new(&program).filled_at());
+        let BackToBack { images, cycles } = followed.unwrap_or_else(|measured| measured);
+        assert_eq!(rhythm, BackToBack { images: 1, cycles: cycles / images }, "{sizes:?}");
+        assert_eq!(cycles % images, 0, "{sizes:?}");
+        short += 1;
+        partly += u32::from(sizes.1.slots.pattern.contains(&false));
+    }
+    assert!(short > 300 && partly > 100, "only {short} of 4,000, {partly} with pauses");
 }
 
 fn layer(steps: u16, col_tiles: u16, tiles: u16) -> Sizes {

@@ -9,6 +9,8 @@ use heartbit_ir::program::ArrayConfig;
 pub(super) struct ChannelMap {
     /// Word and lane of each physical channel, in the first copy.
     positions: Vec<(usize, usize)>,
+    /// Words of a pixel that hold a channel.
+    used_words: usize,
 }
 
 impl ChannelMap {
@@ -21,12 +23,14 @@ impl ChannelMap {
                 slice % array.slices_per_word() * array.slice_bits() + col % array.slice_bits();
             (slice / array.slices_per_word(), lane)
         };
-        Self { positions: (0..channels).map(position).collect() }
+        let positions: Vec<_> = (0..channels).map(position).collect();
+        let used_words = positions.iter().map(|(word, _)| word + 1).max().unwrap_or(0);
+        Self { positions, used_words }
     }
 
     /// Words of a pixel that hold a channel.
     pub(super) fn used_words(&self) -> usize {
-        self.positions.iter().map(|(word, _)| word + 1).max().unwrap_or(0)
+        self.used_words
     }
 
     /// One more than the highest lane with a channel in the last used word.

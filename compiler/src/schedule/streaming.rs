@@ -40,10 +40,15 @@ pub(super) struct LayerWeights {
     pub(super) is_shared: bool,
 }
 
+/// What sorts choices: cycles, whether the ring is tight, words through the port, words of the ring.
+type Key = (u64, bool, usize, usize);
+
 /// What is chosen from.
 pub(super) struct Choice<'a> {
     /// The program, all weights resident.
     pub(super) outline: &'a Outline,
+    /// Cycles of an image in which no step waits.
+    pub(super) unwaited: u64,
     /// Weights of each of the program's layers.
     pub(super) words: &'a [LayerWeights],
     /// Words that passes find behind the ring.
@@ -67,13 +72,28 @@ impl Choice<'_> {
             Some(ring) => vec![ring.words],
             None => self.port.ring_sizes(),
         };
-        let candidates = sizes.iter().filter_map(|&words| {
-            let (key, streamed) = self.through(words)?;
-            let ring = Some(WeightRing { words, port_cols: self.port.cols });
-            Some((key, Streaming { ring, streamed }))
-        });
-        let best = candidates.min_by_key(|(key, _)| *key);
-        best.map(|(_, streaming)| streaming).ok_or_else(|| self.shortage(&sizes))
+        let starts = sizes.iter().flat_map(|&ring| self.starts(ring));
+        let bound = |(index, (ring, streamed)): (usize, (usize, Vec<bool>))| {
+            (self.least_key(ring, &streamed), index, ring, streamed)
+        };
+        let mut starts: Vec<_> = starts.enumerate().map(bound).collect();
+        starts.sort();
+        let mut best: Option<(Key, usize, usize, Vec<bool>)> = None;
+        for (least, index, ring, mut streamed) in starts {
+            if best.as_ref().is_some_and(|(key, of, ..)| (*key, *of) < (least, index)) {
+                break;
+            }
+            if self.is_thorough {
+                streamed = self.improved(ring, streamed);
+            }
+            let key = self.key(self.cycles(ring, &streamed), ring, &streamed);
+            let found = (key, index, ring, streamed);
+            if best.as_ref().is_none_or(|best| found < *best) {
+                best = Some(found);
+            }
+        }
+        let (_, _, words, streamed) = best.ok_or_else(|| self.shortage(&sizes))?;
+        Ok(Streaming { ring: Some(WeightRing { words, port_cols: self.port.cols }), streamed })
     }
 
     /// Takes the layers that are given, if they can be streamed through a ring and the others fit.
@@ -89,26 +109,38 @@ impl Choice<'_> {
         Err(self.shortage(&[ring.words]))
     }
 
-    /// Finds the layers to be streamed through a ring, if all then fits.
-    fn through(&self, ring: usize) -> Option<(impl Ord + Copy + use<>, Vec<bool>)> {
-        let starts = [self.longest_used(ring), self.smallest(ring)];
-        let found = starts.iter().filter_map(|order| {
-            let mut streamed = self.first_streamed(ring, order)?;
-            if self.is_thorough {
-                streamed = self.improved(ring, streamed);
-            }
-            Some((self.key(ring, &streamed), streamed))
-        });
-        found.min_by_key(|(key, _)| *key)
+    /// Choices of the layers to be streamed through a ring with which all fits, each with the ring.
+    fn starts(&self, ring: usize) -> Vec<(usize, Vec<bool>)> {
+        let orders = [self.longest_used(ring), self.smallest(ring)];
+        let choices = orders.iter().filter_map(|order| self.first_streamed(ring, order));
+        choices.map(|streamed| (ring, streamed)).collect()
     }
 
     /// What sorts choices: fewer cycles first; then room in the ring for the next column tile too,
     /// for the sake of a source that is late; then fewer words through the port; then a small ring.
-    fn key(&self, ring: usize, streamed: &[bool]) -> impl Ord + Copy + use<> {
+    fn key(&self, cycles: u64, ring: usize, streamed: &[bool]) -> Key {
         let steps = |(layer, _): (&LayerDescriptor, _)| usize::from(layer.steps);
         let layers = self.outline.layers.iter().zip(streamed).filter(|(_, streamed)| **streamed);
         let tight = ring < 2 * layers.map(steps).max().unwrap_or(0);
-        (self.cycles(ring, streamed), tight, self.words_of(streamed, true), ring)
+        (cycles, tight, self.words_of(streamed, true), ring)
+    }
+
+    /// What a choice's key is not less than, and that of no choice which it is improved to.
+    fn least_key(&self, ring: usize, streamed: &[bool]) -> Key {
+        if !self.is_thorough {
+            return self.key(self.least_cycles(self.words_of(streamed, true)), ring, streamed);
+        }
+        let words = self.words_of(&vec![true; streamed.len()], true);
+        let words = words.saturating_sub(self.room.saturating_sub(ring));
+        (self.least_cycles(words), false, words, ring)
+    }
+
+    /// Cycles of an image in which no step waits, or those in which the port brings so many words, if
+    /// they are more.
+    fn least_cycles(&self, words: usize) -> u64 {
+        let WeightPort { cols, slots, .. } = self.port;
+        let port = cycles_of_words(words as u64, self.outline.array.cols, *cols, slots);
+        self.unwaited.max(port)
     }
 
     /// Cycles of an image, or those in which the port brings its words, if they are more: a large
@@ -120,10 +152,7 @@ impl Choice<'_> {
         for (layer, streamed) in outline.layers.iter_mut().zip(streamed) {
             layer.flags.stream_weights = *streamed;
         }
-        let words = self.words_of(streamed, true) as u64;
-        let WeightPort { cols, slots, .. } = self.port;
-        let port = cycles_of_words(words, outline.array.cols, *cols, slots);
-        outline.cycles().total().0.max(port)
+        outline.cycles().total().0.max(self.least_cycles(self.words_of(streamed, true)))
     }
 
     /// Words of the layers that are streamed, or of those that are not.
@@ -176,15 +205,27 @@ impl Choice<'_> {
 
     /// Lets a layer change sides, or two, as long as that takes cycles off.
     fn improved(&self, ring: usize, mut streamed: Vec<bool>) -> Vec<bool> {
-        let least = self.cycles(ring, &vec![false; streamed.len()]);
         let mut cycles = self.cycles(ring, &streamed);
-        while cycles > least {
-            let changes = self.changes(ring, &streamed).into_iter();
-            let counted = changes.map(|changed| (self.cycles(ring, &changed), changed));
-            match counted.min_by_key(|(cycles, _)| *cycles) {
-                Some((fewer, changed)) if fewer < cycles => (cycles, streamed) = (fewer, changed),
-                _ => break,
+        while cycles > self.unwaited {
+            let changes = self.changes(ring, &streamed).into_iter().enumerate();
+            let bound = |(index, changed): (usize, Vec<bool>)| {
+                (self.least_cycles(self.words_of(&changed, true)), index, changed)
+            };
+            let mut changes: Vec<_> = changes.map(bound).collect();
+            changes.sort();
+            // The first of those with the fewest cycles, if they are fewer than now.
+            let mut best = (cycles, 0, None);
+            for (least, index, changed) in changes {
+                if (best.0, best.1) < (least, index) {
+                    break;
+                }
+                let counted = self.cycles(ring, &changed);
+                if (counted, index) < (best.0, best.1) {
+                    best = (counted, index, Some(changed));
+                }
             }
+            let (fewer, _, Some(changed)) = best else { break };
+            (cycles, streamed) = (fewer, changed);
         }
         streamed
     }

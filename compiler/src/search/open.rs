@@ -8,7 +8,7 @@
 
 use super::fit::Budget;
 use super::front::front;
-use super::{Candidate, Look};
+use super::{Candidate, Look, to_float};
 use crate::schedule::port::ADDRESSES;
 use crate::schedule::{Effort, Target, WeightPort, cycles_of_words, outline_to_fit};
 use heartbit_ir::program::MemoryDepths;
@@ -76,12 +76,11 @@ impl Staircase {
         });
     }
 
-    /// Whether one of them is at least as good.
-    fn beats(&self, open: &Open) -> bool {
-        #[expect(clippy::cast_precision_loss, reason = "cycles are far below 2^53")]
-        let cycles = open.cycles as f64;
+    /// Whether one of them is at least as good as so many cycles and tables.
+    fn beats(&self, cycles: u64, lut: u64) -> bool {
+        let cycles = to_float(cycles);
         let as_fast = self.0.partition_point(|step| step.0 <= cycles);
-        as_fast > 0 && self.0[as_fast - 1].1 <= open.lut
+        as_fast > 0 && self.0[as_fast - 1].1 <= lut
     }
 }
 
@@ -105,13 +104,15 @@ impl Look<'_> {
             let mut batch: Vec<&Open> = Vec::new();
             while let Some((first, others)) = rest.split_first().filter(|_| batch.len() < BATCH) {
                 rest = others;
-                if front.beats(first) {
+                if front.beats(first.cycles, first.lut) {
                     beaten += 1;
                 } else {
                     batch.push(first);
                 }
             }
-            let look = |open: &&Open| self.fit(open, Effort::Quick);
+            let look = |open: &&Open| {
+                self.fit(open, Effort::Quick, |cycles| front.beats(cycles, open.lut))
+            };
             let found: Vec<Option<Candidate>> = batch.par_iter().map(look).collect();
             front.add(found.iter().flatten());
             let found = found.into_iter().zip(batch);
@@ -129,7 +130,8 @@ impl Look<'_> {
             if quick.is_empty() {
                 return all.into_iter().map(|(candidate, _)| candidate).collect();
             }
-            let look = |(i, open): &(usize, &Open)| (*i, self.fit(open, Effort::Thorough));
+            let look =
+                |(i, open): &(usize, &Open)| (*i, self.fit(open, Effort::Thorough, |_| false));
             let found: Vec<(usize, Option<Candidate>)> = quick.par_iter().map(look).collect();
             for (i, candidate) in found {
                 all[i] = (candidate.expect("bug: it fitted in short time"), None);
@@ -137,12 +139,23 @@ impl Look<'_> {
         }
     }
 
-    /// An array with layers in bands or with streamed weights, if it then fits.
-    fn fit(&self, open: &Open, effort: Effort) -> Option<Candidate> {
+    /// An array with layers in bands or with streamed weights, if it then fits. Of one that is beaten
+    /// with the fewest cycles that images back to back may take, that bound is its rhythm: what the
+    /// images really take has to be followed for many of them.
+    fn fit(
+        &self,
+        open: &Open,
+        effort: Effort,
+        is_beaten: impl Fn(u64) -> bool,
+    ) -> Option<Candidate> {
         let (outline, bands) =
             outline_to_fit(self.network, self.plan, &open.target, effort).ok()?;
+        if !self.budget.fits(&outline.array, &outline.depths) {
+            return None;
+        }
+        let bound = outline.least_rhythm();
+        let rhythm = if is_beaten(bound.cycles) { bound } else { outline.back_to_back() };
         let port = open.target.weight_port.as_ref();
-        let fits = self.budget.fits(&outline.array, &outline.depths);
-        fits.then(|| Candidate::new(&outline, bands, port, self.budget))
+        Some(Candidate::new(&outline, bands, port, rhythm, self.budget))
     }
 }

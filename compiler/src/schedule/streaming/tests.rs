@@ -74,7 +74,8 @@ fn check(rng: &mut ChaCha8Rng, check: impl FnOnce(&Choice<'_>)) {
     let room = rng.random_range(all / 8..all);
     let (hardware, is_thorough) = (None, true);
     let (outline, words, port) = (&outline, &words, &port);
-    check(&Choice { outline, words, pass_words: 0, room, port, hardware, is_thorough });
+    let unwaited = outline.cycles().total().0;
+    check(&Choice { outline, unwaited, words, pass_words: 0, room, port, hardware, is_thorough });
 }
 
 #[test]
