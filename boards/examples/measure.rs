@@ -1,13 +1,12 @@
-//! Measures the cells of arrays with yosys, as a table for the resource model (docs/resources.md).
+//! Measures the cells of designs with yosys, as a table for the resource model (docs/resources.md).
 //!
 //! `measure FAMILY < arrays.csv >> measurements.csv`: each line of the input is a role (`fit`:
-//! module by module, `check`: as a whole, or `both`), the seven numbers of the array, and the eight
-//! depths; each line of the output those and
-//! a module with its cells, `*` for the whole array synthesised across its modules' borders.
+//! module by module, or of a design with a wrapper only that; `check`: as a whole; or `both`) and a
+//! design; each line of the output those and a module with its cells, `*` for the whole design
+//! synthesised across its modules' borders.
 
-use heartbit_boards::synthesis::{by_module, whole};
-use heartbit_compiler::resources::{Cells, Family};
-use heartbit_ir::program::{ArrayConfig, MemoryDepths};
+use heartbit_boards::synthesis::{by_module, whole, wrapper};
+use heartbit_compiler::resources::{Cells, Design, Family, Wrapper};
 use std::io::{BufRead, Write};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,34 +17,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         if line.starts_with('#') || line.trim().is_empty() {
             continue;
         }
-        let (_, numbers) = line.split_once(',').ok_or("a role and numbers")?;
-        let n: Vec<usize> = numbers.split(',').map(str::parse).collect::<Result<_, _>>()?;
-        let [rows, cols, lanes, taps, lines, acc_bits, extended, rest @ ..] = n.as_slice() else {
-            return Err("seven numbers of the array and eight depths".into());
-        };
-        let &[image, activation, weight, parameter, stream, logit, step, program] = rest else {
-            return Err("eight depths".into());
-        };
-        let array = ArrayConfig {
-            rows: *rows,
-            cols: *cols,
-            lanes: *lanes,
-            taps: *taps,
-            lines: *lines,
-            acc_bits: u32::try_from(*acc_bits)?,
-            extended: *extended == 1,
-        };
-        let depths = MemoryDepths {
-            image,
-            activation,
-            weight,
-            parameter,
-            stream,
-            logit,
-            step,
-            program,
-            ring: None,
-        };
+        let fields: Vec<&str> = line.split(',').skip(1).collect();
+        let design = Design::from_fields(&fields).ok_or("a role and a design")?;
         let mut print = |module: &str, instances: u64, c: &Cells| {
             writeln!(
                 out,
@@ -54,12 +27,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             )
         };
         if !line.starts_with("check,") {
-            for m in by_module(family, &array, &depths)? {
-                print(&m.module, m.instances, &m.cells)?;
+            if design.wrapper == Wrapper::None {
+                for m in by_module(family, &design)? {
+                    print(&m.module, m.instances, &m.cells)?;
+                }
+            } else {
+                print(design.wrapper.module(), 1, &wrapper(family, &design)?)?;
             }
         }
         if !line.starts_with("fit,") {
-            print("*", 1, &whole(family, &array, &depths)?)?;
+            print("*", 1, &whole(family, &design)?)?;
         }
         out.flush()?;
     }

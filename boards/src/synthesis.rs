@@ -1,4 +1,4 @@
-//! Synthesis of an array with yosys, for its area: what the resource model is fitted to.
+//! Synthesis of a design with yosys, for its area: what the resource model is fitted to.
 //!
 //! The top is a wrapper that leaves the monitor ports open, as a board's would. The commands are
 //! those of [`Family::command`](heartbit_compiler::resources::Family::command), without pads; there
@@ -6,17 +6,33 @@
 //!
 //! Not here: the model (`compiler::resources`), bitstreams.
 
-use heartbit_compiler::resources::{CellKind, Cells, Family};
-use heartbit_hdl::{Direction, accelerator, emit};
-use heartbit_ir::program::{ArrayConfig, MemoryDepths};
+use heartbit_compiler::resources::{CellKind, Cells, Design, Family, Wrapper};
+use heartbit_hdl::axi::{AxiConfig, heartbit_axi};
+use heartbit_hdl::uart::{UartConfig, heartbit_uart};
+use heartbit_hdl::{Direction, Module, accelerator, emit};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Name of the wrapper.
+/// Name of what is around the top module.
 const TOP: &str = "area";
+/// Name of the accelerator.
+const CORE: &str = "heartbit";
+/// Clock and speed of the serial link; what it takes depends on them by a few bits of counters.
+const UART: (u32, u32) = (50_000_000, 1_000_000);
+
+/// Which part of a design is synthesised, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    /// All of it, across the borders of modules.
+    Whole,
+    /// All of it, each module alone.
+    Modules,
+    /// What is around the accelerator.
+    Wrapper,
+}
 
 /// Why an array has no measured area.
 #[derive(Debug, thiserror::Error)]
@@ -61,29 +77,29 @@ pub struct ModuleCells {
     pub cells: Cells,
 }
 
-/// Synthesises an array as a whole, across the borders of its modules.
+/// Synthesises a design as a whole, across the borders of its modules.
 ///
 /// # Errors
 /// [`SynthesisError`].
-pub fn whole(
-    family: Family,
-    array: &ArrayConfig,
-    depths: &MemoryDepths,
-) -> Result<Cells, SynthesisError> {
-    let netlist = synthesise(family, array, depths, true)?;
-    netlist.cells_of(family, TOP)
+pub fn whole(family: Family, design: &Design) -> Result<Cells, SynthesisError> {
+    synthesise(family, design, Scope::Whole)?.cells_of(family, TOP)
 }
 
-/// Synthesises an array module by module.
+/// Synthesises what is around an accelerator, across the borders of its modules, without the
+/// accelerator.
 ///
 /// # Errors
 /// [`SynthesisError`].
-pub fn by_module(
-    family: Family,
-    array: &ArrayConfig,
-    depths: &MemoryDepths,
-) -> Result<Vec<ModuleCells>, SynthesisError> {
-    let netlist = synthesise(family, array, depths, false)?;
+pub fn wrapper(family: Family, design: &Design) -> Result<Cells, SynthesisError> {
+    synthesise(family, design, Scope::Wrapper)?.cells_of(family, TOP)
+}
+
+/// Synthesises a design module by module.
+///
+/// # Errors
+/// [`SynthesisError`].
+pub fn by_module(family: Family, design: &Design) -> Result<Vec<ModuleCells>, SynthesisError> {
+    let netlist = synthesise(family, design, Scope::Modules)?;
     netlist
         .instances(TOP)
         .into_iter()
@@ -94,22 +110,18 @@ pub fn by_module(
         .collect()
 }
 
-fn synthesise(
-    family: Family,
-    array: &ArrayConfig,
-    depths: &MemoryDepths,
-    flatten: bool,
-) -> Result<Netlist, SynthesisError> {
+fn synthesise(family: Family, design: &Design, scope: Scope) -> Result<Netlist, SynthesisError> {
     let here = std::env::temp_dir();
     let io = |path: &Path| {
         let path = path.to_owned();
         move |source| SynthesisError::Io { path, source }
     };
     let directory = tempfile::Builder::new().prefix("heartbit-").tempdir().map_err(io(&here))?;
-    write_design(directory.path(), array, depths)?;
+    write_design(directory.path(), design)?;
+    let without = if scope == Scope::Wrapper { format!("blackbox {CORE};") } else { String::new() };
     let script = format!(
-        "read_verilog *.v; {} -top {TOP}; write_json netlist.json",
-        family.command(flatten)
+        "read_verilog *.v; {without} {} -top {TOP}; write_json netlist.json",
+        family.command(scope != Scope::Modules)
     );
     let output = Command::new("yosys")
         .args(["-q", "-p", &script])
@@ -126,17 +138,28 @@ fn synthesise(
     Ok(serde_json::from_slice(&text)?)
 }
 
-/// Writes the Verilog of an array, and a wrapper that leaves its monitor open.
-fn write_design(
-    directory: &Path,
-    array: &ArrayConfig,
-    depths: &MemoryDepths,
-) -> Result<(), SynthesisError> {
+/// Describes a design.
+fn describe(design: &Design) -> Module {
+    let Design { array, depths, wrapper } = design;
+    let axi = |data_bits| AxiConfig { data_bits, ..AxiConfig::default() };
+    match wrapper {
+        Wrapper::None => accelerator(array, depths),
+        Wrapper::Uart => {
+            let config = UartConfig::new(UART.0, UART.1).expect("bug: a slow line");
+            heartbit_uart(array, depths, config)
+        }
+        Wrapper::Axi32 => heartbit_axi(array, depths, axi(32)),
+        Wrapper::Axi64 => heartbit_axi(array, depths, axi(64)),
+    }
+}
+
+/// Writes the Verilog of a design, and what leaves its monitor open around it.
+fn write_design(directory: &Path, design: &Design) -> Result<(), SynthesisError> {
     let write = |name: &str, text: &str| {
         let path = directory.join(format!("{name}.v"));
         std::fs::write(&path, text).map_err(|source| SynthesisError::Io { path, source })
     };
-    let top = accelerator(array, depths);
+    let top = describe(design);
     for file in emit(&top) {
         write(&file.name, &file.text)?;
     }
@@ -248,7 +271,7 @@ impl Netlist {
 
     fn cells_of(&self, family: Family, module: &str) -> Result<Cells, SynthesisError> {
         let mut cells = Cells::default();
-        for cell in self.cells(module) {
+        for cell in self.cells(module).filter(|cell| cell.kind != CORE) {
             let kind = family
                 .cell(&cell.kind)
                 .ok_or_else(|| SynthesisError::UnknownCell { family, cell: cell.kind.clone() })?;

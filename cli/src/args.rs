@@ -1,5 +1,6 @@
 //! The command line: verbs over artifacts.
 
+mod around;
 mod asic;
 mod bench;
 mod face;
@@ -20,11 +21,11 @@ use crate::shard::Shard;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use heartbit_dataset::DatasetKind;
-use heartbit_hdl::axi::AxiConfig;
 use heartbit_ir::program::ArrayShape;
 use heartbit_model::{Arch, Method, Norm};
 use std::path::PathBuf;
 
+pub(crate) use around::{AroundArgs, AxiBits};
 pub(crate) use asic::AsicArgs;
 #[cfg(feature = "train")]
 pub(crate) use bench::BenchTrainArgs;
@@ -351,41 +352,11 @@ pub(crate) struct CompileArgs {
     pub(crate) limits: LimitArgs,
     #[command(flatten)]
     pub(crate) port: PortArgs,
-    /// Also writes the accelerator behind AXI (`rtl/heartbit_axi.v`), whose memory port has so many
-    /// bits, and for its host the program as one file, streamed weights as another, and the registers
-    /// for C and Rust (`host/`).
-    #[arg(
-        long, value_enum, value_name = "BITS", num_args = 0..=1, require_equals = true,
-        default_missing_value = "64"
-    )]
-    pub(crate) axi: Option<AxiBits>,
     #[command(flatten)]
-    pub(crate) uart: UartArgs,
+    pub(crate) around: AroundArgs,
     /// Directory to write.
     #[arg(long, value_name = "BUILD")]
     pub(crate) out: PathBuf,
-}
-
-/// Bits of the memory port behind AXI.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum AxiBits {
-    /// 32 bits.
-    #[value(name = "32")]
-    Bits32,
-    /// 64 bits.
-    #[value(name = "64")]
-    Bits64,
-}
-
-impl AxiBits {
-    /// The port that has so many.
-    pub(crate) fn config(self) -> AxiConfig {
-        let data_bits = match self {
-            AxiBits::Bits32 => 32,
-            AxiBits::Bits64 => 64,
-        };
-        AxiConfig { data_bits, ..AxiConfig::default() }
-    }
 }
 
 /// Sizes that are otherwise fitted to the network. Fix them for hardware that several networks

@@ -4,7 +4,7 @@ use crate::args::FpgaArgs;
 use crate::failure::{Code, Failure, Outcome};
 use crate::output::grouped;
 use heartbit_boards::board::{Board, BoardError};
-use heartbit_compiler::resources::{Area, Family, Model};
+use heartbit_compiler::resources::{Area, Design, Family, Model, Wrapper};
 use heartbit_compiler::search::fit::{Budget, Capacity, Shortage, culprit, shortages};
 use heartbit_ir::program::{ArrayConfig, MemoryDepths};
 use serde_json::{Value, json};
@@ -21,6 +21,8 @@ pub(crate) struct Fpga {
     pub(crate) model: &'static Model,
     pub(crate) capacity: Capacity,
     pub(crate) clock_mhz: f64,
+    /// What is around the array.
+    pub(crate) wrapper: Wrapper,
     /// The board, if it is one.
     pub(crate) board: Option<Board>,
     /// What it was given by on the command line.
@@ -28,7 +30,7 @@ pub(crate) struct Fpga {
 }
 
 impl Fpga {
-    pub(crate) fn new(args: &FpgaArgs) -> Outcome<Self> {
+    pub(crate) fn new(args: &FpgaArgs, wrapper: Wrapper) -> Outcome<Self> {
         let mut found = None;
         let (name, family, capacity, clock_mhz) = match (&args.board, args.family) {
             (Some(name), _) => {
@@ -59,7 +61,7 @@ impl Fpga {
         };
         let clock_mhz = args.clock.unwrap_or(clock_mhz);
         let (model, flags) = (Model::of(family), args.flags());
-        Ok(Self { name, model, capacity, clock_mhz, board: found, flags })
+        Ok(Self { name, model, capacity, clock_mhz, wrapper, board: found, flags })
     }
 
     pub(crate) fn family(&self) -> Family {
@@ -69,13 +71,13 @@ impl Fpga {
     pub(crate) fn json(&self) -> Value {
         json!({
             "name": self.name, "family": self.family().name(), "capacity": self.capacity,
-            "clock_mhz": self.clock_mhz,
+            "clock_mhz": self.clock_mhz, "wrapper": self.wrapper,
         })
     }
 
     /// What an array may take.
     pub(crate) fn budget(&self) -> Budget {
-        Budget { family: self.family(), capacity: self.capacity }
+        Budget { family: self.family(), wrapper: self.wrapper, capacity: self.capacity }
     }
 
     /// How far the estimates are from synthesis, in a sentence.
@@ -110,7 +112,7 @@ impl Fpga {
 
     /// The area of an array, if it fits.
     pub(crate) fn fit(&self, array: &ArrayConfig, depths: &MemoryDepths) -> Outcome<Area> {
-        let area = self.model.area(array, depths);
+        let area = self.budget().area(array, depths);
         let short = shortages(&area, &self.capacity);
         if short.is_empty() {
             return Ok(area);
@@ -128,12 +130,13 @@ impl Fpga {
         shortages: &[Shortage],
         help: &str,
     ) -> Failure {
+        let design = Design { array: *array, depths: *depths, wrapper: self.wrapper };
         let short = |s: &Shortage| {
-            let (module, share, parameter) = culprit(self.model, array, depths, s.resource);
+            let (module, share, parameter) = culprit(self.model, &design, s.resource);
             format!(
-                "{} needs {}, {} more than the {} it may take; {:.0} % are in `{module}`, so change {parameter}",
-                s.resource.describe(self.family()),
+                "{} {} are needed, {} more than the {} it may take; {:.0} % are in `{module}`, so change {parameter}",
                 grouped(s.needed),
+                s.resource.describe(self.family()),
                 grouped(s.needed - s.available),
                 grouped(s.available),
                 100.0 * share,

@@ -5,6 +5,7 @@
 //! Not here: anything that another library could do.
 
 mod args;
+mod around;
 mod commands;
 mod divergence;
 mod failure;

@@ -86,6 +86,27 @@ fn arrays_with_streamed_weights_are_what_compile_makes() {
 }
 
 #[test]
+fn what_is_around_the_array_has_to_fit_too() {
+    let directory = temporary();
+    let network = bundled_network();
+    let network = text(&network);
+    let smallest = |around: &[&str]| {
+        let limits = ["search", network, "--family", "ecp5", "--lut", "9000"];
+        let json = succeed(&directory, &[&limits[..], around].concat());
+        json["front"].as_array().and_then(|front| front.last().cloned()).expect("one fits")
+    };
+    let (bare, link) = (smallest(&[]), smallest(&["--uart", "--baud", "500000"]));
+    assert!(bare["area"]["lut"].as_u64() < link["area"]["lut"].as_u64(), "{bare} {link}");
+    let flags = link["compile"].as_array().expect("flags").iter();
+    let flags: Vec<&str> = flags.map(|flag| flag.as_str().expect("a text")).collect();
+    assert!(flags.ends_with(&["--uart", "--baud", "500000"]), "{flags:?}");
+    let compiled = succeed(&directory, &[&["compile", network, "--out", "b"], &flags[..]].concat());
+    assert_eq!((&compiled["area"], &compiled["fpga"]["wrapper"]), (&link["area"], &"uart".into()));
+    let streamed = ["--weight-bandwidth", "100", "--board", "ulx3s-85f", "--uart"];
+    fail(&directory, &[&["search", network], &streamed[..]].concat(), 2, &["cannot be used with"]);
+}
+
+#[test]
 fn board_with_a_weight_port_is_compiled_for() {
     let directory = temporary();
     let path = |name: &str| directory.path().join(name).to_str().expect("UTF-8").to_owned();

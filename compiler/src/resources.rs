@@ -12,8 +12,10 @@ mod features;
 mod fit;
 mod measured;
 pub mod memory;
+mod wrapper;
 
 pub use family::{CellKind, Cells, Family, ParseFamilyError};
+pub use wrapper::Wrapper;
 
 use features::BORDERS;
 use fit::{Sample, least_squares};
@@ -21,10 +23,28 @@ use heartbit_ir::program::{ArrayConfig, MemoryDepths};
 use measured::{Measured, WHOLE};
 use memory::{Mapped, stores};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-/// What an array takes.
+/// What is synthesised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Design {
+    /// The array.
+    pub array: ArrayConfig,
+    /// Words of its memories.
+    pub depths: MemoryDepths,
+    /// What is around it.
+    pub wrapper: Wrapper,
+}
+
+impl Design {
+    /// An array with nothing around it.
+    pub fn bare(array: ArrayConfig, depths: MemoryDepths) -> Self {
+        Self { array, depths, wrapper: Wrapper::None }
+    }
+}
+
+/// What a design takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Area {
     /// Look-up tables, or logic cells where one holds a table and a flip-flop.
@@ -87,9 +107,9 @@ impl Model {
         let measured = measured::of(family);
         let mut model = Self { family, numbers: BTreeMap::new(), error: ModelError::default() };
         let fitted: Vec<&Measured> = measured.iter().filter(|m| !m.is_check).collect();
-        let example = fitted.first().map(|m| m.array).expect("bug: a family without measurements");
-        let names = features::terms(&example).into_iter().map(|term| term.module);
-        for name in names.filter(|name| *name != BORDERS) {
+        let terms = fitted.iter().flat_map(|m| features::terms(&m.design));
+        let names: BTreeSet<_> = terms.map(|term| term.module).collect();
+        for name in names.into_iter().filter(|name| *name != BORDERS) {
             let rows = fitted.iter().filter(|m| m.module == name);
             let rows: Vec<_> = rows.map(|m| (*m, model.glue(m))).collect();
             model.fit(name, &rows);
@@ -104,8 +124,8 @@ impl Model {
     fn fit(&mut self, module: &'static str, rows: &[(&Measured, [f64; 2])]) {
         let numbers = [0, 1].map(|quantity| {
             let sample = |(m, values): &(&Measured, [f64; 2])| {
-                let term = features::terms(&m.array).into_iter().find(|t| t.module == module);
-                let features = term.expect("bug: every array has the same terms").features;
+                let term = features::terms(&m.design).into_iter().find(|t| t.module == module);
+                let features = term.expect("bug: a module that the design lacks").features;
                 // Shares matter, down to what is small beside the whole.
                 let size = to_float(self.family.logic(&m.cells)) + 20.0;
                 Sample { features, value: values[quantity], weight: 1.0 / (size * size) }
@@ -118,7 +138,7 @@ impl Model {
     /// Logic and flip-flops of a measured module without those of its memories.
     fn glue(&self, m: &Measured) -> [f64; 2] {
         let mut memories = Mapped::default();
-        let inside = stores(&m.array, &m.depths).into_iter().filter(|s| s.module == m.module);
+        let inside = stores(&m.design).into_iter().filter(|s| s.module == m.module);
         inside.for_each(|store| memories.add(1, store.mapped(self.family)));
         let share = |all: u64| to_float(all) / to_float(m.instances);
         [
@@ -129,9 +149,7 @@ impl Model {
 
     /// What a measured whole has beyond the sum of its modules, which is negative.
     fn beyond_modules(&self, whole: &Measured, all: &[&Measured]) -> [f64; 2] {
-        let same = |m: &&&Measured| {
-            m.module != WHOLE && m.array == whole.array && m.depths == whole.depths
-        };
+        let same = |m: &&&Measured| m.module != WHOLE && m.design == whole.design;
         let mut beyond = [to_float(self.family.logic(&whole.cells)), to_float(whole.cells.ff)];
         for m in all.iter().filter(same) {
             let n = to_float(m.instances);
@@ -147,7 +165,7 @@ impl Model {
         let share = |a: u64, b: u64| (to_float(a) / to_float(b.max(1)) - 1.0).abs();
         let mut error = ModelError::default();
         for m in all.filter(|m| m.module == WHOLE) {
-            let area = self.area(&m.array, &m.depths);
+            let area = self.area(&m.design);
             error.bram = error.bram.max(area.bram.abs_diff(m.cells.bram));
             error.dsp = error.dsp.max(area.dsp.abs_diff(m.cells.dsp));
             if m.is_check {
@@ -169,9 +187,9 @@ impl Model {
         self.error
     }
 
-    /// What an array takes, module by module.
-    pub fn modules(&self, array: &ArrayConfig, depths: &MemoryDepths) -> Vec<ModuleArea> {
-        let stores = stores(array, depths);
+    /// What a design takes, module by module.
+    pub fn modules(&self, design: &Design) -> Vec<ModuleArea> {
+        let stores = stores(design);
         let module = |term: features::Term| {
             let mut memories = Mapped::default();
             let inside = stores.iter().filter(|store| store.module == term.module);
@@ -190,17 +208,17 @@ impl Model {
                 bram: memories.bram,
             }
         };
-        features::terms(array).into_iter().map(module).collect()
+        features::terms(design).into_iter().map(module).collect()
     }
 
-    /// What an array takes.
-    pub fn area(&self, array: &ArrayConfig, depths: &MemoryDepths) -> Area {
-        let modules = self.modules(array, depths);
+    /// What a design takes.
+    pub fn area(&self, design: &Design) -> Area {
+        let modules = self.modules(design);
         Area {
             lut: to_count(modules.iter().map(|m| m.lut).sum()),
             ff: to_count(modules.iter().map(|m| m.ff).sum()),
             bram: modules.iter().map(|m| m.bram).sum(),
-            dsp: self.family.multipliers(array),
+            dsp: self.family.multipliers(&design.array),
         }
     }
 }

@@ -7,16 +7,33 @@ use std::path::PathBuf;
 /// The serial line of an accelerator.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct UartArgs {
-    /// Also writes the accelerator behind a serial line (`rtl/heartbit_uart.v`), for `heartbit run`.
-    #[arg(long, conflicts_with_all = ["axi", "weight_port"])]
+    /// Puts the accelerator behind a serial line, for `heartbit run`. `compile` also writes
+    /// `rtl/heartbit_uart.v`.
+    #[arg(long, conflicts_with_all = ["axi", "weight_source"])]
     pub(crate) uart: bool,
     /// Clock of the accelerator behind a serial line, 12 MHz unless given. With `--board` the clock is
     /// the highest one not above this, or above that of the board, that the board's PLL makes.
     #[arg(long, value_name = "HZ", requires = "uart", conflicts_with = "clock")]
     pub(crate) clock_hz: Option<u32>,
     /// Bits a second on the serial line, at most a quarter of the clock.
-    #[arg(long, value_name = "BAUD", default_value_t = 1_000_000, requires = "uart")]
+    #[arg(long, value_name = "BAUD", default_value_t = DEFAULT_BAUD, requires = "uart")]
     pub(crate) baud: u32,
+}
+
+const DEFAULT_BAUD: u32 = 1_000_000;
+
+impl UartArgs {
+    /// The flags as they were given, a rate only if it is not the default.
+    pub(crate) fn flags(self) -> Vec<String> {
+        if !self.uart {
+            return Vec::new();
+        }
+        let clock = self.clock_hz.map(|hz| ["--clock-hz".to_owned(), hz.to_string()]);
+        let baud =
+            (self.baud != DEFAULT_BAUD).then(|| ["--baud".to_owned(), self.baud.to_string()]);
+        let more = clock.into_iter().chain(baud).flatten();
+        std::iter::once("--uart".to_owned()).chain(more).collect()
+    }
 }
 
 #[derive(Args, Debug)]

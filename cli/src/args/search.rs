@@ -1,6 +1,6 @@
 //! The flags of `search` and of what else deals with boards.
 
-use super::PortArgs;
+use super::{AroundArgs, PortArgs};
 use clap::Args;
 use heartbit_compiler::resources::Family;
 use std::path::PathBuf;
@@ -13,6 +13,8 @@ pub(crate) struct SearchArgs {
     pub(crate) models: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) fpga: FpgaArgs,
+    #[command(flatten)]
+    pub(crate) around: AroundArgs,
     #[command(flatten)]
     pub(crate) port: PortArgs,
     /// Accuracy of each MODEL, 0 to 1, in their order and separated by commas; it then counts like
@@ -88,6 +90,8 @@ number of lane groups and lines that the network makes use of. Look-up tables an
 model's, with its measured error beside them; block memories and multipliers follow from the rules
 of synthesis. Speed is that of images back to back.
 
+With `--uart` or `--axi` what is around the array has to fit, too.
+
 Arrays whose maps do not fit count with layers in bands of rows, and, if it is said what the memory
 beside the FPGA delivers, arrays whose weights do not fit with streamed weights (`heartbit compile
 --help` says how): `--weight-bandwidth` gives each array the port that suits it, `--weight-port` all
@@ -98,7 +102,7 @@ flags of the array, which are printed for the fastest one, and for all as JSON.
 them here as several MODELs, with `--accuracy`.
 
 Examples:
-  heartbit search resnet20.hbn --board ulx3s-85f
+  heartbit search resnet20.hbn --board ulx3s-85f --uart
   heartbit search a.hbn b.hbn --accuracy 0.702,0.684 --board ulx3s-25f --plot front.svg
   heartbit search resnet20.hbn --family ecp5 --lut 20000 --bram 100 --clock 80
   heartbit search resnet18.hbn --board ulx3s-85f --weight-bandwidth 200

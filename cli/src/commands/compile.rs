@@ -1,28 +1,28 @@
 //! `compile`: a model onto an array.
 
-use crate::args::{AxiBits, CompileArgs, Format, LimitArgs};
+use crate::args::{CompileArgs, Format, LimitArgs};
+use crate::around::Around;
 use crate::failure::{Code, Failure, Outcome};
 use crate::fpga::Fpga;
 use crate::inputs;
 use crate::layers::CompiledView;
-use crate::link::{self, BoardLink};
+use crate::link;
 use crate::output;
 use crate::report;
 use crate::report::results::{self, Results};
 use heartbit_compiler::build::{self, Build};
 use heartbit_compiler::resources::Area;
 use heartbit_compiler::schedule::{self, MemoryWords, Target, WeightPort};
-use heartbit_hdl::axi::{self, AxiConfig};
+use heartbit_hdl::axi;
 use heartbit_ir::network::Network;
 use heartbit_ir::program::{ArrayShape, Program};
 use serde_json::Value;
 use std::path::Path;
 
 pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
-    let mut fpga = args.fpga.is_given().then(|| Fpga::new(&args.fpga)).transpose()?;
-    let around = around(args, fpga.as_mut())?;
+    let (around, fpga) = args.around.on(&args.fpga)?;
     let network = inputs::network(&args.model)?;
-    let axi = args.axi.map(AxiBits::config);
+    let axi = args.around.axi();
     let build = match (&fpga, args.array) {
         (fpga, Some(array)) => {
             let port = args.port.port(array, fpga.as_ref().map(|fpga| fpga.clock_mhz), axi)?;
@@ -62,25 +62,9 @@ pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
     })
 }
 
-/// What is to surround the accelerator; the clock of a link on a board is the one that it has.
-fn around(args: &CompileArgs, fpga: Option<&mut Fpga>) -> Outcome<Around> {
-    if let Some(axi) = args.axi {
-        return Ok(Around::Axi(axi.config()));
-    }
-    if !args.uart.uart {
-        return Ok(Around::Nothing);
-    }
-    let board = args.fpga.board.as_deref().zip(fpga.as_ref().and_then(|fpga| fpga.board.as_ref()));
-    let link = BoardLink::new(args.uart, board, args.fpga.clock)?;
-    if let Some(fpga) = fpga.filter(|fpga| fpga.board.is_some()) {
-        fpga.clock_mhz = link.mhz();
-    }
-    Ok(Around::Uart(link))
-}
-
 /// Compiles a network for the fastest array that fits, with the sizes that are given as they are.
 fn compile_best(network: Network, fpga: &Fpga, args: &CompileArgs) -> Outcome<Build> {
-    let axi = args.axi.map(AxiBits::config);
+    let axi = args.around.axi();
     // A rate that the memory port does not reach with so many lanes is no port of theirs.
     let port =
         |shape: &ArrayShape| args.port.port(*shape, Some(fpga.clock_mhz), axi).ok().flatten();
@@ -122,17 +106,6 @@ pub(crate) fn compile(
     let compiled = schedule::compile(&network, &target)?;
     spinner.finish_and_clear();
     Ok(Build { network, compiled })
-}
-
-/// What surrounds the accelerator.
-#[derive(Clone, Debug)]
-pub(crate) enum Around {
-    /// Nothing.
-    Nothing,
-    /// AXI ports.
-    Axi(AxiConfig),
-    /// A serial line.
-    Uart(BoardLink),
 }
 
 /// Writes a build with its Verilog, its report, and what a host needs of what surrounds the

@@ -1,9 +1,10 @@
 //! `demo`: the whole way on the bundled network and images.
 
-use super::compile::{Around, compile, write};
+use super::compile::{compile, write};
 use super::cosim::from_build;
 use super::sim::conclude;
 use crate::args::{DemoArgs, Format, LimitArgs};
+use crate::around::Around;
 use crate::failure::{Code, Failure, Outcome};
 use crate::inputs::{self, Images};
 use crate::layers::CompiledView;

@@ -6,7 +6,7 @@ use heartbit_boards::memories;
 use heartbit_compiler::build::Build;
 use heartbit_compiler::memory_map::MemoryMap;
 use heartbit_compiler::plan::{Layer, ShortcutKind, Source};
-use heartbit_compiler::resources::{Family, Model};
+use heartbit_compiler::resources::{Design, Family, Model, Wrapper};
 use heartbit_compiler::schedule::Placed;
 use heartbit_ir::program::Program;
 use heartbit_report as page;
@@ -132,19 +132,21 @@ fn over_time(name: &'static str, words: usize, placed: &Placed, build: &Build) -
     }
 }
 
-/// What the array takes of the FPGA that `compile` was given.
+/// What the design takes of the FPGA that `compile` was given.
 pub(super) fn fpga(build: &Build, compiled: Option<&Value>) -> Option<page::Fpga> {
     let fpga = compiled?.get("fpga")?;
     let family: Family = fpga["family"].as_str()?.parse().ok()?;
     let program = &build.compiled.program;
     let model = Model::of(family);
-    let area = model.area(&program.array, &program.depths);
+    let wrapper = Wrapper::from_name(fpga["wrapper"].as_str()?)?;
+    let design = Design { array: program.array, depths: program.depths, wrapper };
+    let area = model.area(&design);
     let resource = |name: &str, key: &str, estimated| page::Resource {
         name: name.to_owned(),
         estimated,
         limit: fpga["capacity"][key].as_u64(),
     };
-    let modules = model.modules(&program.array, &program.depths).into_iter();
+    let modules = model.modules(&design).into_iter();
     Some(page::Fpga {
         name: fpga["name"].as_str()?.to_owned(),
         family: family.name().to_owned(),

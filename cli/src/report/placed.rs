@@ -6,7 +6,7 @@ use heartbit_boards::board::Board;
 use heartbit_boards::catalogue::Record;
 use heartbit_boards::pnr::{SlowestPath, Use};
 use heartbit_compiler::build::Build;
-use heartbit_compiler::resources::{Area, Model};
+use heartbit_compiler::resources::{Area, Design, Model, Wrapper};
 use heartbit_report as page;
 use serde_json::Value;
 
@@ -44,11 +44,12 @@ pub(super) fn placed(build: &Build, result: &Value) -> Outcome<page::Placed> {
     })
 }
 
-/// What the resource model says of the array on a built-in board; a user's file may be gone.
+/// What the resource model says of the array behind its link on a built-in board; a user's file may be gone.
 fn estimate(build: &Build, board: &str) -> Option<Area> {
     let family = Board::find(board).ok()?.model?;
     let program = &build.compiled.program;
-    Some(Model::of(family).area(&program.array, &program.depths))
+    let (array, depths) = (program.array, program.depths);
+    Some(Model::of(family).area(&Design { array, depths, wrapper: Wrapper::Uart }))
 }
 
 fn path(slowest: &SlowestPath) -> String {

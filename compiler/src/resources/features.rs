@@ -5,7 +5,7 @@
 //! descriptions in `hdl`: a term is there because a port, a register or a loop has that many bits.
 
 use super::measured::CONTROL;
-use heartbit_ir::program::ArrayConfig;
+use super::{Design, Wrapper};
 
 /// What joins the modules: synthesis works across their borders, and the monitor is left open.
 pub(super) const BORDERS: &str = "*";
@@ -20,9 +20,10 @@ pub(super) struct Term {
     pub(super) features: Vec<f64>,
 }
 
-/// All modules of an array, and [`BORDERS`].
+/// All modules of a design, and [`BORDERS`].
 #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
-pub(super) fn terms(array: &ArrayConfig) -> Vec<Term> {
+pub(super) fn terms(design: &Design) -> Vec<Term> {
+    let Design { array, depths, wrapper } = design;
     let flag = |b: bool| if b { 1.0 } else { 0.0 };
     let f = |n: usize| n as f64;
     let (rows, cols, lanes) = (f(array.rows), f(array.cols), f(array.lanes));
@@ -82,12 +83,26 @@ pub(super) fn terms(array: &ArrayConfig) -> Vec<Term> {
     module("steps", 1, &[1.0, taps]);
     module("streams", 2, &[1.0]);
     module("weights", 1, &[1.0, cols]);
+    if let Some(ring) = depths.ring {
+        let address = f(bits_for(ring.words - 1));
+        module("weight_ring", 1, &[1.0, cols, address, f(ring.port_cols) * lanes]);
+    }
     module("windows", 1, &[1.0, window, planes * window, extended * window]);
     module(
         "writer",
         1,
         &[1.0, cols, rows, slices, beats * cols, extended, extended * cols, groups * slices, folds],
     );
+    let load = f(array.load_bits());
+    match wrapper {
+        Wrapper::None => {}
+        Wrapper::Uart => module(wrapper.module(), 1, &[1.0, load, extended]),
+        Wrapper::Axi32 | Wrapper::Axi64 => {
+            let port = depths.ring.map_or(0.0, |ring| f(ring.port_cols) * lanes);
+            let ring = flag(depths.ring.is_some());
+            module(wrapper.module(), 1, &[1.0, load, extended, ring, port]);
+        }
+    }
     let joined = [1.0, cols, cols * acc, cols * extended];
     module(BORDERS, 1, &joined);
     all

@@ -1,11 +1,11 @@
 //! The measurements that the model is fitted to and judged by.
 //!
 //! One file a family, written by `boards/examples/measure.rs` (docs/resources.md). A line is a
-//! role, the seven numbers of an array, its eight depths, and the cells of one module, `*` for the
-//! whole array. The role `check` is never fitted.
+//! role, a design ([`Design::from_fields`]), and the cells of one module, `*` for the whole design.
+//! The role `check` is never fitted.
 
+use super::Design;
 use super::family::{Cells, Family};
-use heartbit_ir::program::{ArrayConfig, MemoryDepths};
 
 /// Name of the line that holds the whole array.
 pub(super) const WHOLE: &str = "*";
@@ -22,8 +22,7 @@ const CONTROL_MODULES: [&str; 6] =
 pub(super) struct Measured {
     /// Whether the model must not see it.
     pub(super) is_check: bool,
-    pub(super) array: ArrayConfig,
-    pub(super) depths: MemoryDepths,
+    pub(super) design: Design,
     /// Name of the module.
     pub(super) module: String,
     /// How many instances there are.
@@ -48,9 +47,8 @@ pub(super) fn of(family: Family) -> Vec<Measured> {
             return all;
         }
         CONTROL.clone_into(&mut line.module);
-        let same = |other: &&mut Measured| {
-            (&other.module, other.array, other.depths) == (&line.module, line.array, line.depths)
-        };
+        let same =
+            |other: &&mut Measured| (&other.module, other.design) == (&line.module, line.design);
         match all.iter_mut().find(same) {
             Some(control) => control.cells += line.cells,
             None => all.push(line),
@@ -61,44 +59,25 @@ pub(super) fn of(family: Family) -> Vec<Measured> {
 
 fn read(line: &str) -> Option<Measured> {
     let fields: Vec<&str> = line.split(',').collect();
-    let size = |i: usize| fields.get(i)?.parse::<usize>().ok();
-    let count = |i: usize| fields.get(i)?.parse::<u64>().ok();
+    let (design, rest) = fields.get(1..)?.split_at_checked(Design::FIELDS)?;
+    let count = |i: usize| rest.get(i)?.parse::<u64>().ok();
     Some(Measured {
         is_check: match *fields.first()? {
             "check" => true,
             "fit" | "both" => false,
             _ => return None,
         },
-        array: ArrayConfig {
-            rows: size(1)?,
-            cols: size(2)?,
-            lanes: size(3)?,
-            taps: size(4)?,
-            lines: size(5)?,
-            acc_bits: u32::try_from(size(6)?).ok()?,
-            extended: size(7)? == 1,
-        },
-        depths: MemoryDepths {
-            image: size(8)?,
-            activation: size(9)?,
-            weight: size(10)?,
-            parameter: size(11)?,
-            stream: size(12)?,
-            logit: size(13)?,
-            step: size(14)?,
-            program: size(15)?,
-            ring: None,
-        },
-        module: (*fields.get(16)?).to_owned(),
-        instances: count(17)?,
+        design: Design::from_fields(design)?,
+        module: (*rest.first()?).to_owned(),
+        instances: count(1)?,
         cells: Cells {
-            lut: count(18)?,
-            carry: count(19)?,
-            lut_ram: count(20)?,
-            ff: count(21)?,
-            lone_ff: count(22)?,
-            bram: count(23)?,
-            dsp: count(24)?,
+            lut: count(2)?,
+            carry: count(3)?,
+            lut_ram: count(4)?,
+            ff: count(5)?,
+            lone_ff: count(6)?,
+            bram: count(7)?,
+            dsp: count(8)?,
         },
     })
 }

@@ -5,12 +5,15 @@
 //! (`memory_libmap` with the family's tables) chooses; so blocks are exact, not fitted.
 
 use super::family::Family;
-use heartbit_ir::program::{ArrayConfig, MemoryDepths};
+use super::{Design, Wrapper};
 
 /// Bits that the second of two memories must save.
 const BLOCK_BITS: usize = 4096;
 /// Words of the smallest second memory.
 const BLOCK_WORDS: usize = 256;
+/// Bytes of the buffer of a serial link, and beats of the queue of streamed weights behind AXI.
+const FRAME_WORDS: usize = 512;
+const QUEUE_WORDS: usize = 64;
 
 /// Memories of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,9 +50,9 @@ impl Mapped {
     }
 }
 
-/// All memories of an array.
-pub fn stores(array: &ArrayConfig, depths: &MemoryDepths) -> Vec<Store> {
-    let a = array;
+/// All memories of a design.
+pub fn stores(design: &Design) -> Vec<Store> {
+    let Design { array: a, depths, wrapper } = design;
     let store = |module, count, width, words, option| Store { module, count, width, words, option };
     let mut stores = vec![
         store("image", 3 * a.stem_planes(), 3 * a.window_pixels(), depths.image, None),
@@ -69,6 +72,13 @@ pub fn stores(array: &ArrayConfig, depths: &MemoryDepths) -> Vec<Store> {
     let parts: &[usize] = if a.extended { &[36, 21, 22, 36, 20] } else { &[36, 20] };
     let parameters = parts.iter();
     stores.extend(parameters.map(|w| store("parameters", a.cols, *w, depths.parameter, None)));
+    let module = wrapper.module();
+    stores.extend(match wrapper {
+        Wrapper::Uart => Some(store(module, 1, 8, FRAME_WORDS, None)),
+        Wrapper::Axi32 if depths.ring.is_some() => Some(store(module, 1, 32, QUEUE_WORDS, None)),
+        Wrapper::Axi64 if depths.ring.is_some() => Some(store(module, 1, 64, QUEUE_WORDS, None)),
+        _ => None,
+    });
     stores
 }
 

@@ -1,6 +1,6 @@
 //! Whether an array fits: what is short, by how much, and what to change.
 
-use crate::resources::{Area, Family, Model, ModuleArea};
+use crate::resources::{Area, Design, Family, Model, ModuleArea, Wrapper};
 use heartbit_ir::program::{ArrayConfig, MemoryDepths};
 use serde::Serialize;
 use std::fmt;
@@ -23,6 +23,8 @@ pub struct Capacity {
 pub struct Budget {
     /// The family, whose model says what an array takes.
     pub family: Family,
+    /// What is around the array, and has to fit with it.
+    pub wrapper: Wrapper,
     /// What there is.
     pub capacity: Capacity,
 }
@@ -30,7 +32,11 @@ pub struct Budget {
 impl Budget {
     /// What an array takes.
     pub fn area(&self, array: &ArrayConfig, depths: &MemoryDepths) -> Area {
-        Model::of(self.family).area(array, depths)
+        Model::of(self.family).area(&self.design(array, depths))
+    }
+
+    fn design(&self, array: &ArrayConfig, depths: &MemoryDepths) -> Design {
+        Design { array: *array, depths: *depths, wrapper: self.wrapper }
     }
 
     /// Whether an array fits.
@@ -40,7 +46,7 @@ impl Budget {
 
     /// As [`weight_room`].
     pub fn weight_room(&self, array: &ArrayConfig, depths: &MemoryDepths) -> Option<usize> {
-        weight_room(Model::of(self.family), array, depths, &self.capacity)
+        weight_room(Model::of(self.family), &self.design(array, depths), &self.capacity)
     }
 }
 
@@ -103,15 +109,10 @@ pub fn shortages(area: &Area, capacity: &Capacity) -> Vec<Shortage> {
 
 /// The most words of weight memory with which an array fits, all else as it is; `None` if it does
 /// not even with the smallest.
-pub fn weight_room(
-    model: &Model,
-    array: &ArrayConfig,
-    depths: &MemoryDepths,
-    capacity: &Capacity,
-) -> Option<usize> {
+pub fn weight_room(model: &Model, design: &Design, capacity: &Capacity) -> Option<usize> {
     let fits = |words: &usize| {
-        let depths = MemoryDepths { weight: *words, ..*depths };
-        shortages(&model.area(array, &depths), capacity).is_empty()
+        let depths = MemoryDepths { weight: *words, ..design.depths };
+        shortages(&model.area(&Design { depths, ..*design }), capacity).is_empty()
     };
     if !fits(&2) {
         return None;
@@ -148,8 +149,7 @@ fn pairs(area: &Area, capacity: &Capacity) -> [(Resource, u64, Option<u64>); 4] 
 /// the array that it shrinks with.
 pub fn culprit(
     model: &Model,
-    array: &ArrayConfig,
-    depths: &MemoryDepths,
+    design: &Design,
     resource: Resource,
 ) -> (&'static str, f64, &'static str) {
     if resource == Resource::Dsp {
@@ -162,7 +162,7 @@ pub fn culprit(
         Resource::Bram => m.bram as f64,
         Resource::Dsp => 0.0,
     };
-    let modules = model.modules(array, depths);
+    let modules = model.modules(design);
     let all: f64 = modules.iter().map(amount).sum();
     let most = modules.iter().max_by(|a, b| amount(a).total_cmp(&amount(b)));
     let most = most.expect("bug: an array has modules");

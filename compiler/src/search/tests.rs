@@ -7,7 +7,7 @@ use crate::fold::fold;
 use crate::plan::plan;
 use crate::predict::{back_to_back, predict};
 use crate::random;
-use crate::resources::{Family, Model};
+use crate::resources::{Design, Family, Model, Wrapper};
 use crate::schedule::{Target, WeightPort, compile, outline};
 use heartbit_ir::network::Network;
 use heartbit_ir::program::{ArrayShape, MemoryDepths, PortSlots};
@@ -56,7 +56,7 @@ fn search_finds_the_compilers_cycles_in_a_fixed_order() {
     let network = network(Arch::ResNet20);
     let space = Space { rows: vec![2, 4, 7, 8], cols: vec![4, 8, 16], lanes: vec![8, 16, 32, 64] };
     let capacity = Capacity { lut: Some(40_000), bram: Some(208), ..Capacity::default() };
-    let budget = Budget { family: Family::Ecp5, capacity };
+    let budget = Budget { family: Family::Ecp5, wrapper: Wrapper::None, capacity };
     let find = || search(&network, &space, &budget, &|_| None, || ()).expect("a plan");
     let found = find();
     assert!(found.scheduled > 48 && !found.fitting.is_empty(), "{found:?}");
@@ -85,7 +85,7 @@ fn nothing_that_fits_leaves_the_closest() {
     let network = network(Arch::ResNet20);
     let space = Space { rows: vec![1, 2], cols: vec![4], lanes: vec![16] };
     let capacity = Capacity { bram: Some(10), ..Capacity::default() };
-    let budget = Budget { family: Family::Ecp5, capacity };
+    let budget = Budget { family: Family::Ecp5, wrapper: Wrapper::None, capacity };
     let found = search(&network, &space, &budget, &|_| None, || ());
     let found = found.expect("a plan");
     assert!(found.best().is_none());
@@ -101,11 +101,11 @@ fn weight_port_makes_arrays_fit_whose_weights_do_not() {
     let shape = "4x4x16".parse().expect("a shape");
     let all = compile(&network, &Target::sized_for_network(shape)).expect("fits").program;
     let some = MemoryDepths { weight: 1024, ..all.depths };
-    let bram = model.area(&all.array, &some).bram;
+    let bram = model.area(&Design::bare(all.array, some)).bram;
     let capacity = Capacity { bram: Some(bram), ..Capacity::default() };
     let slots = PortSlots::at_rate(0, 1, 2);
     let port = WeightPort { cols: 4, slots, ring: None, room: None };
-    let budget = Budget { family: Family::Ecp5, capacity };
+    let budget = Budget { family: Family::Ecp5, wrapper: Wrapper::None, capacity };
     let find = |port: Option<WeightPort>| {
         search(&network, &space, &budget, &|_| port.clone(), || ()).expect("a plan")
     };
@@ -155,7 +155,7 @@ fn arrays_fit_in_bands_and_with_streamed_weights_as_they_are_compiled() {
     let mut seen = BTreeSet::new();
     for (bram, has_port) in [(56, false), (44, true)] {
         let capacity = Capacity { bram: Some(bram), ..Capacity::default() };
-        let budget = Budget { family: Family::Ecp5, capacity };
+        let budget = Budget { family: Family::Ecp5, wrapper: Wrapper::None, capacity };
         let ports = |_: &ArrayShape| has_port.then(|| port.clone());
         let found = search(&network, &space, &budget, &ports, || ()).expect("a plan");
         check_promises(&network, &budget, &found);
@@ -171,18 +171,21 @@ fn weight_room_is_the_last_that_fits() {
     let network = network(Arch::ResNet20);
     let target = Target::sized_for_network("4x4x16".parse().expect("a shape"));
     let program = compile(&network, &target).expect("fits").program;
-    let (array, depths) = (&program.array, &program.depths);
+    let design = Design::bare(program.array, program.depths);
     for family in Family::ALL {
         let model = Model::of(family);
-        let area = |weight| model.area(array, &MemoryDepths { weight, ..*depths });
+        let area = |weight| {
+            let depths = MemoryDepths { weight, ..design.depths };
+            model.area(&Design { depths, ..design })
+        };
         for weight in [256, 1024, 3000] {
             let capacity = Capacity { bram: Some(area(weight).bram), ..Capacity::default() };
-            let room = weight_room(model, array, depths, &capacity).expect("so many fit");
+            let room = weight_room(model, &design, &capacity).expect("so many fit");
             assert!(room >= weight, "{family}: {room} words");
             assert!(shortages(&area(room), &capacity).is_empty());
             assert!(!shortages(&area(2 * room), &capacity).is_empty(), "{family}: {room} words");
         }
         let none = Capacity { bram: Some(0), ..Capacity::default() };
-        assert_eq!(weight_room(model, array, depths, &none), None);
+        assert_eq!(weight_room(model, &design, &none), None);
     }
 }
