@@ -158,7 +158,6 @@ impl Engine {
             let record = records.as_deref_mut().map(|records| &mut records[index]);
             let run = Run {
                 layer,
-                unused: 31 - self.plan.array.acc_bits,
                 kernels: self.kernels,
                 memory: &mut self.memory,
                 scratch: &mut self.scratch,

@@ -29,11 +29,13 @@ mod clock;
 mod neon;
 mod portable;
 mod quads;
+mod scale;
 #[cfg(test)]
 mod tests;
 
 pub use clock::time_stamp;
 pub use quads::{QuadBlock, Quads};
+pub(crate) use scale::{ScaleLine, Stretch};
 use std::fmt;
 use std::ops::Range;
 
@@ -216,6 +218,27 @@ impl Kernels {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => unsafe { avx512::multiply_bytes(panel, weights.blocks(), quads, out) },
             _ => portable::multiply_bytes(panel, weights.blocks(), quads, out),
+        }
+    }
+
+    /// Scales a line of sums: its results, and a bit for each that is not negative.
+    ///
+    /// # Panics
+    /// If the slices have different lengths.
+    pub(crate) fn scale(
+        self,
+        line: &ScaleLine<'_>,
+        results: &mut [[i16; LANES]],
+        signs: &mut [u8],
+    ) {
+        match self.0 {
+            // SAFETY: a value of `Kernels` exists only where the instruction set does.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { avx2::scale(line, results, signs) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => unsafe { avx512::scale(line, results, signs) },
+            _ => scale::scale(line, results, signs),
         }
     }
 

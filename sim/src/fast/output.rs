@@ -114,44 +114,70 @@ impl MapOutput {
         }
     }
 
-    /// Writes the codes of a line of a block: bits, or levels of as many bits as there are planes.
-    pub(super) fn write(
+    /// Writes the bits of a line of a block, a byte for each pixel.
+    pub(super) fn write_bits(
         &self,
         activation: &mut [u8],
         (block, y): (usize, usize),
-        codes: &[[u8; LANES]],
+        bits: &[u8],
     ) {
-        let live = self.live[block];
-        let pixels = &self.pixels[y * self.width..][..self.width];
-        let moves = &self.moves[self.blocks[block].clone()];
-        if let ([Move { mask: u8::MAX, byte, .. }], 1) = (moves, self.planes) {
-            for (&pixel, &codes) in pixels.iter().zip(codes) {
-                activation[pixel as usize + byte] = pack(u64::from_le_bytes(codes)) & live;
+        let (live, moves) = (self.live[block], self.moves(block));
+        let pixels = self.line(y).iter().zip(bits);
+        if let [Move { mask: u8::MAX, byte, .. }] = moves {
+            for (&pixel, &bits) in pixels {
+                activation[pixel as usize + byte] = bits & live;
             }
-            return;
+        } else {
+            for (&pixel, &bits) in pixels {
+                write(activation, pixel as usize, moves, bits & live);
+            }
         }
-        for (&pixel, &codes) in pixels.iter().zip(codes) {
-            let codes = u64::from_le_bytes(codes);
+    }
+
+    /// Writes the levels of a line of a block, of as many bits as there are planes.
+    pub(super) fn write_levels(
+        &self,
+        activation: &mut [u8],
+        (block, y): (usize, usize),
+        levels: &[[u8; LANES]],
+    ) {
+        let (live, moves) = (self.live[block], self.moves(block));
+        for (&pixel, &levels) in self.line(y).iter().zip(levels) {
+            let levels = u64::from_le_bytes(levels);
             let mut first = pixel as usize;
             for plane in 0..self.planes {
-                let byte = pack(codes >> plane) & live;
-                for at in moves {
-                    let to = &mut activation[first + at.byte];
-                    if at.mask == u8::MAX {
-                        *to = byte;
-                    } else {
-                        *to = *to & !(at.mask << at.bit) | (byte >> at.low & at.mask) << at.bit;
-                    }
-                }
+                write(activation, first, moves, pack(levels >> plane) & live);
                 first += self.plane_bytes;
             }
+        }
+    }
+
+    fn line(&self, y: usize) -> &[u32] {
+        &self.pixels[y * self.width..][..self.width]
+    }
+
+    fn moves(&self, block: usize) -> &[Move] {
+        &self.moves[self.blocks[block].clone()]
+    }
+}
+
+/// Moves a byte of a block to a word.
+#[inline]
+fn write(activation: &mut [u8], first: usize, moves: &[Move], byte: u8) {
+    for at in moves {
+        let to = &mut activation[first + at.byte];
+        if at.mask == u8::MAX {
+            *to = byte;
+        } else {
+            *to = *to & !(at.mask << at.bit) | (byte >> at.low & at.mask) << at.bit;
         }
     }
 }
 
 /// Returns the lowest bit of each byte, the first one lowest.
-#[inline]
-fn pack(codes: u64) -> u8 {
+#[expect(clippy::inline_always, reason = "inlined into functions for an instruction set")]
+#[inline(always)]
+pub(super) fn pack(codes: u64) -> u8 {
     let bits = (codes & 0x0101_0101_0101_0101).wrapping_mul(0x0102_0408_1020_4080);
     bits.to_le_bytes()[7]
 }

@@ -13,8 +13,6 @@ use std::ops::Range;
 /// A layer, and what it works on.
 pub(super) struct Run<'a> {
     pub(super) layer: &'a Layer,
-    /// Bits of a sum beyond those that an accumulator and a sign keep.
-    pub(super) unused: u32,
     pub(super) kernels: Kernels,
     pub(super) memory: &'a mut Memory,
     pub(super) scratch: &'a mut Scratch,
@@ -65,8 +63,6 @@ impl Run<'_> {
     fn make_line(&mut self, block: usize, y: usize, line: usize) {
         let (layer, tables) = (self.layer, &self.layer.tables);
         let (_, width) = layer.size();
-        let first = tables.at(y, block);
-        let at = first..first + width;
         let Scratch { sums, lines, .. } = &mut *self.scratch;
         let x = &sums[block * layer.pixels + line * width..][..width];
         let memory = &self.memory.stream;
@@ -74,9 +70,9 @@ impl Run<'_> {
         if let Some(source) = &layer.shortcut {
             words = source.words(memory, (block, y), width).filter(|_| self.record.is_none());
             if words.is_none() {
-                let flip = tables.flip.as_ref().map(|flip| &flip[at.clone()]);
-                let to = &mut lines.shortcut[..width];
-                self.kernels.vectorise(ReadShortcut { source, memory, block, y, flip, to });
+                let (columns, to) = (&mut *lines.columns, &mut lines.shortcut[..width]);
+                let read = ReadShortcut { source, memory, block, y, tables, columns, to };
+                self.kernels.vectorise(read);
             }
         }
         let (flags, recorded) = (&layer.d.flags, self.record.is_some());
@@ -85,10 +81,9 @@ impl Run<'_> {
             bits: flags.write_bits || recorded,
             levels: flags.write_levels,
         };
-        self.kernels.vectorise(lines.task(layer, (x, at.clone()), words, &want, self.unused));
+        lines.make(self.kernels, layer, (x, tables.at(y, block)), words, &want);
         if let Some(record) = self.record.as_deref_mut() {
-            let base = &tables.base[at];
-            record_line(layer, record, (block, y), lines, (x, base, self.unused));
+            record_line(layer, record, (block, y), lines, x);
         }
     }
 
@@ -99,14 +94,14 @@ impl Run<'_> {
         let lines = &mut self.scratch.lines;
         if let Some(map) = &layer.map {
             if flags.write_bits {
-                map.write(&mut self.memory.activation, (block, y), &lines.bits[..width]);
+                map.write_bits(&mut self.memory.activation, (block, y), &lines.bits[..width]);
             }
             if flags.write_levels {
                 let levels = lines.levels[..width].as_flattened_mut();
                 for q in levels {
                     *q >>= 8 - layer.d.level_bits;
                 }
-                map.write(&mut self.memory.activation, (block, y), &lines.levels[..width]);
+                map.write_levels(&mut self.memory.activation, (block, y), &lines.levels[..width]);
             }
         }
         let values = &lines.values(layer)[..width];
@@ -138,7 +133,7 @@ impl Run<'_> {
             }
             let codes = levels.map(|q| q >> (8 - d.level_bits));
             if let Some(map) = &layer.map {
-                map.write(&mut self.memory.activation, (block, 0), &[codes]);
+                map.write_levels(&mut self.memory.activation, (block, 0), &[codes]);
             }
         }
     }
