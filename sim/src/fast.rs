@@ -86,6 +86,8 @@ struct Scratch {
     /// `x`: pixel `p` of block `b` at `b·pixels + p`.
     sums: Vec<SumBlock>,
     pools: Vec<[i64; LANES]>,
+    /// `r` of a line.
+    stream: Vec<[i16; LANES]>,
     lines: Lines,
 }
 
@@ -197,6 +199,7 @@ impl Scratch {
             panel: Panel::new(plan.layers.iter().filter_map(products)),
             sums: vec![[0; LANES]; most(sums)],
             pools: vec![[0; LANES]; most(|layer| layer.blocks.len())],
+            stream: vec![[0; LANES]; width],
             lines: Lines::new(width),
         }
     }

@@ -14,10 +14,10 @@ pub(super) struct Copy {
     /// Index of the tap.
     pub(super) tap: u32,
     /// First byte of the first bank's word.
-    pub(super) from: u32,
+    from: u32,
     /// Pixel of the chunk.
     pub(super) pixel: u32,
-    pub(super) rows: u32,
+    rows: u32,
 }
 
 /// The copies of a layer.
@@ -27,7 +27,7 @@ pub(super) struct Copies {
     /// Those of each chunk.
     chunks: Vec<Range<usize>>,
     /// Bytes from a bank to the next.
-    pub(super) bank_bytes: usize,
+    bank_bytes: usize,
 }
 
 impl Copies {
@@ -98,6 +98,12 @@ impl Copies {
     /// The copies of a chunk.
     pub(super) fn of_chunk(&self, chunk: usize) -> &[Copy] {
         &self.list[self.chunks[chunk].clone()]
+    }
+
+    /// The words that a copy reads, and the bytes of each.
+    pub(super) fn banks<'a>(&self, copy: &Copy, activation: &'a [u8]) -> (&'a [u8], usize) {
+        let bytes = copy.rows as usize * self.bank_bytes;
+        (&activation[copy.from as usize..][..bytes], self.bank_bytes)
     }
 }
 

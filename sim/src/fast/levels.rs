@@ -153,9 +153,10 @@ impl Levels {
         let pitch = self.products.pitch();
         for copy in self.copies.of_chunk(chunk) {
             let read = &self.reads[copy.tap as usize];
-            for row in 0..copy.rows as usize {
-                let bank = &activation[copy.from as usize + row * self.copies.bank_bytes..];
-                let pixel = &mut to[(copy.pixel as usize + row) * pitch..][..pitch];
+            let first = copy.pixel as usize * pitch;
+            let (banks, bank_bytes) = self.copies.banks(copy, activation);
+            for (row, bank) in banks.chunks_exact(bank_bytes).enumerate() {
+                let pixel = &mut to[first + row * pitch..][..pitch];
                 for run in &read.runs {
                     let bits = limb(bank, run.limb) >> run.low;
                     T::add_bits(&mut pixel[run.element..][..run.lanes], bits, read.exponent);

@@ -41,7 +41,7 @@ pub(super) struct Settings {
 pub(super) struct Made<'a> {
     /// `y` modulo 2^32, if wanted.
     pub(super) logits: Option<&'a mut [SumBlock]>,
-    /// `r`.
+    /// `r`, where the shortcut was.
     pub(super) stream: &'a mut [[i16; LANES]],
     /// `v`, where something bends.
     pub(super) value: &'a mut [[i16; LANES]],
@@ -58,7 +58,8 @@ pub(super) struct Line<'a> {
     pub(super) tables: &'a Tables,
     /// Where the line's constants begin.
     pub(super) first: usize,
-    pub(super) shortcut: Option<&'a [[i16; LANES]]>,
+    /// Whether there is a shortcut.
+    pub(super) join: bool,
     pub(super) settings: Settings,
     pub(super) made: Made<'a>,
 }
@@ -138,15 +139,9 @@ impl Line<'_> {
         };
         let near =
             |x| -> SumBlock { scaled(x).map(|y| y.clamp(-i64::from(FAR), i64::from(FAR)) as i32) };
-        if let Some(words) = self.shortcut {
-            for ((r, x), word) in stream.iter_mut().zip(x).zip(&words[pixels.clone()]) {
-                let near = near(x);
-                *r = from_fn(|lane| (near[lane] + i32::from(word[lane])).clamp(-clip, clip) as i16);
-            }
-        } else {
-            for (r, x) in stream.iter_mut().zip(x) {
-                *r = near(x).map(|y| y.clamp(-clip, clip) as i16);
-            }
+        for (r, x) in stream.iter_mut().zip(x) {
+            let (near, word) = (near(x), if self.join { *r } else { [0; LANES] });
+            *r = from_fn(|lane| (near[lane] + i32::from(word[lane])).clamp(-clip, clip) as i16);
         }
         if let Some(logits) = &mut self.made.logits {
             for (y, x) in logits[pixels.clone()].iter_mut().zip(x) {

@@ -9,13 +9,12 @@ use crate::kernels::{Kernels, LANES, ScaleLine, SumBlock};
 /// A line of each of the results of a block.
 #[derive(Clone, Debug)]
 pub(super) struct Lines {
+    /// Of lines that are recorded.
     pub(super) shortcut: Vec<[i16; LANES]>,
     /// What a shortcut is made of.
     pub(super) columns: Vec<[i16; LANES]>,
     /// `y` modulo 2^32.
     pub(super) logits: Vec<SumBlock>,
-    /// `r`.
-    pub(super) stream: Vec<[i16; LANES]>,
     /// `v`, where something bends.
     value: Vec<[i16; LANES]>,
     /// The bits of a pixel, the first column lowest.
@@ -37,31 +36,33 @@ impl Lines {
             shortcut: vec![[0; LANES]; width],
             columns: vec![[0; LANES]; columns(width)],
             logits: vec![[0; LANES]; width],
-            stream: vec![[0; LANES]; width],
             value: vec![[0; LANES]; width],
             bits: vec![0; width],
             levels: vec![[0; LANES]; width],
         }
     }
 
-    /// `v` of the last line.
-    pub(super) fn values(&self, layer: &Layer) -> &[[i16; LANES]] {
-        if layer.tables.bend.is_some() { &self.value } else { &self.stream }
+    /// `v` of the last line, whose `r` is given.
+    pub(super) fn values<'a>(
+        &'a self,
+        layer: &Layer,
+        stream: &'a [[i16; LANES]],
+    ) -> &'a [[i16; LANES]] {
+        if layer.tables.bend.is_some() { &self.value } else { stream }
     }
 
-    /// Makes the results of a line whose constants begin at `first` of the tables; the shortcut is
-    /// `words`, or what was read before.
+    /// Makes the results of a line whose constants begin at `first` of the tables; `stream` holds the
+    /// shortcut, if there is one, and then `r`.
     pub(super) fn make(
         &mut self,
         kernels: Kernels,
         layer: &Layer,
         (x, first): (&[SumBlock], usize),
-        words: Option<&[[i16; LANES]]>,
+        stream: &mut [[i16; LANES]],
         want: &Want,
     ) {
         let (tables, settings, width) = (&layer.tables, layer.settings, x.len());
-        let shortcut = words.or(layer.shortcut.map(|_| &self.shortcut[..width]));
-        let (stream, bits) = (&mut self.stream[..width], &mut self.bits[..width]);
+        let (join, bits) = (layer.shortcut.is_some(), &mut self.bits[..width]);
         if let Scale::Narrow { factor, offset } = &tables.scale {
             let line = ScaleLine {
                 x,
@@ -69,7 +70,7 @@ impl Lines {
                 factor: &factor[first..],
                 offset: &offset[first..],
                 shift: settings.shift,
-                shortcut,
+                join,
                 clip: settings.clip,
             };
             kernels.scale(&line, stream, bits);
@@ -81,7 +82,7 @@ impl Lines {
             x,
             tables,
             first,
-            shortcut,
+            join,
             settings,
             made: Made {
                 logits: want.logits.then(|| &mut self.logits[..width]),

@@ -224,18 +224,16 @@ impl MapSource {
         for copy in copies.of_chunk(chunk) {
             let part = &self.parts[copy.tap as usize];
             for piece in &self.pieces[part.pieces.clone()] {
-                let mut to = copy.pixel as usize * words + piece.word;
-                let mut from = copy.from as usize;
-                // The whole word of the panel, and nothing else writes it.
-                let whole = piece.mask == u64::MAX;
-                for _ in 0..copy.rows {
-                    let bits = limb(&activation[from..], piece.limb);
-                    if whole {
-                        panel[to] = bits;
-                    } else {
-                        panel[to] |= (bits >> piece.low & piece.mask) << piece.at;
-                    }
-                    (to, from) = (to + words, from + copies.bank_bytes);
+                let first = copy.pixel as usize * words + piece.word;
+                let banks = copies.banks(copy, activation);
+                if piece.mask == u64::MAX {
+                    // The whole word of the panel, and nothing else writes it.
+                    let whole = |to: &mut u64, bits| *to = bits;
+                    each_limb(banks, piece.limb, &mut panel[first..], words, whole);
+                } else {
+                    each_limb(banks, piece.limb, &mut panel[first..], words, |to, bits| {
+                        *to |= (bits >> piece.low & piece.mask) << piece.at;
+                    });
                 }
             }
         }
@@ -313,6 +311,29 @@ impl MapSource {
         };
         // Counts have at most 32 bits, so there are at most 31 doublings.
         0..=self.parts.iter().map(ones).sum()
+    }
+}
+
+/// Works on a limb of each bank, and on a word of the panel for each, `words` behind the one before.
+#[inline]
+fn each_limb(
+    (banks, bank_bytes): (&[u8], usize),
+    index: usize,
+    panel: &mut [u64],
+    words: usize,
+    work: impl Fn(&mut u64, u64),
+) {
+    let mut to = 0;
+    if bank_bytes == 8 {
+        for bank in banks.as_chunks().0 {
+            work(&mut panel[to], u64::from_le_bytes(*bank));
+            to += words;
+        }
+        return;
+    }
+    for bank in banks.chunks_exact(bank_bytes) {
+        work(&mut panel[to], limb(bank, index));
+        to += words;
     }
 }
 

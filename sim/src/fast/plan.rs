@@ -117,6 +117,13 @@ impl Layer {
         })
     }
 
+    /// The map to which `r` goes, where it may be made: it goes nowhere else, and a shortcut is there.
+    pub(super) fn in_place(&self, block: usize) -> Option<&StreamMap> {
+        let same = |map| self.shortcut.as_ref().is_none_or(|source| source.is_at(map, block));
+        let only = self.tables.bend.is_none() && !self.d.flags.pool;
+        self.stream.as_ref().filter(|map| only && same(map))
+    }
+
     /// What is multiplied as small integers.
     pub(super) fn products(&self) -> Option<&Products> {
         match &self.source {

@@ -12,10 +12,10 @@ pub(super) fn record_line(
     record: &mut LayerOutput,
     (block, y): (usize, usize),
     lines: &Lines,
-    x: &[SumBlock],
+    (x, stream): (&[SumBlock], &[[i16; LANES]]),
 ) {
     let live = layer.blocks.live(block);
-    let values = lines.values(layer);
+    let values = lines.values(layer, stream);
     let tables = &layer.tables;
     let base = tables.stretches.iter().flat_map(|stretch| {
         let base = &tables.base[tables.at(y, block) + stretch.kind];
@@ -32,7 +32,7 @@ pub(super) fn record_line(
                 lines.shortcut[column].iter().map(|&s| s.into()),
             );
         }
-        fill(&mut record.stream[to.clone()], lines.stream[column].iter().map(|&r| r.into()));
+        fill(&mut record.stream[to.clone()], stream[column].iter().map(|&r| r.into()));
         fill(&mut record.value[to.clone()], values[column].iter().map(|&v| v.into()));
         fill(&mut record.logits[to.clone()], lines.logits[column].iter().copied());
         fill(

@@ -17,6 +17,8 @@ use std::ops::Range;
 
 /// Planes of a pixel.
 const PLANES: usize = 8;
+/// Image rows of an output row that are copied as a whole.
+const MOST_ROWS: usize = 16;
 
 /// Factors of a column: of plane `p` of element `e` of image row `r` at `(r·3k + e)·8 + p`.
 type Factors = Vec<i64>;
@@ -109,7 +111,7 @@ impl StemSource {
         (panel, pixels): (&mut Panel, usize),
     ) {
         match self.products.elements(panel, pixels) {
-            Elements::Bytes(to) if self.inputs == [(0, u8::MAX)] => {
+            Elements::Bytes(to) if self.inputs == [(0, u8::MAX)] && self.rows <= MOST_ROWS => {
                 self.copy_rows(image, lines, width, to);
             }
             Elements::Bytes(to) => self.gather_elements(image, lines, width, to),
@@ -122,17 +124,23 @@ impl StemSource {
     fn copy_rows(&self, image: &Image, lines: Range<usize>, width: usize, to: &mut [u8]) {
         let (pitch, step) = (self.products.pitch(), IMAGE_CHANNELS * self.stride);
         for (i, line) in lines.enumerate() {
+            let mut first = i * width * pitch;
+            let mut from = [0; MOST_ROWS];
+            for (row, from) in from[..self.rows].iter_mut().enumerate() {
+                *from = image.first(self.image_row(line, row));
+            }
             for x in 0..width {
-                let first = (i * width + x) * pitch;
-                for row in 0..self.rows {
-                    let from = &image.line(self.image_row(line, row))[x * step..];
-                    let to = &mut to[first + row * self.elements..];
+                let mut to = &mut to[first..];
+                for from in &from[..self.rows] {
+                    let from = &image.bytes[from + x * step..];
                     for at in (0..self.elements).step_by(SLACK) {
                         let some: &[u8; SLACK] =
                             from[at..].first_chunk().expect("bug: slack behind the image");
                         *to[at..].first_chunk_mut().expect("bug: slack behind the panel") = *some;
                     }
+                    to = &mut to[self.elements..];
                 }
+                first += pitch;
             }
         }
     }
@@ -272,6 +280,12 @@ impl Image {
     /// A line, or zeros, and what is behind it.
     #[inline]
     fn line(&self, y: Option<usize>) -> &[u8] {
-        &self.bytes[y.unwrap_or(self.height) * self.pitch..]
+        &self.bytes[self.first(y)..]
+    }
+
+    /// The first byte of a line, or of zeros.
+    #[inline]
+    fn first(&self, y: Option<usize>) -> usize {
+        y.unwrap_or(self.height) * self.pitch
     }
 }

@@ -33,10 +33,10 @@ impl StreamMemory {
         &self.values[(at.block * self.words + at.word) * WORD..]
     }
 
-    /// Writes a line of a block.
-    pub(super) fn write(&mut self, at: LineAddress, values: &[i16]) {
+    /// A line of a block, of so many pixels.
+    pub(super) fn line_mut(&mut self, at: LineAddress, width: usize) -> &mut [[i16; LANES]] {
         let first = (at.block * self.words + at.word) * WORD;
-        self.values[first..][..values.len()].copy_from_slice(values);
+        &mut self.values[first..].as_chunks_mut().0[..width]
     }
 }
 
@@ -49,7 +49,7 @@ pub(super) struct LineAddress {
 }
 
 /// Where the lines of a map lie.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct StreamMap {
     base: usize,
     plane: usize,
@@ -148,15 +148,9 @@ impl ShortcutSource {
         self.channels.saturating_sub(ct * self.blocks.cols + first).min(LANES)
     }
 
-    /// Returns the shortcut of a line of a block where it is a line of the stream as it is.
-    pub(super) fn words<'a>(
-        &self,
-        memory: &'a StreamMemory,
-        (block, y): (usize, usize),
-        width: usize,
-    ) -> Option<&'a [[i16; LANES]]> {
-        let same = self.join == Join::Add && self.stride == 1 && self.live(block) == LANES;
-        same.then(|| &memory.line(self.map.line(block, y)).as_chunks().0[..width])
+    /// Whether the shortcut of a block lies as it is where the layer writes.
+    pub(super) fn is_at(&self, map: &StreamMap, block: usize) -> bool {
+        self.join == Join::Add && self.stride == 1 && self.live(block) == LANES && self.map == *map
     }
 }
 

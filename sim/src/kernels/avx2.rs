@@ -217,21 +217,20 @@ pub(super) fn scale(line: &ScaleLine<'_>, results: &mut [[i16; LANES]], signs: &
 #[target_feature(enable = "avx2")]
 fn scale_stretch(stretch: ScaleStretch<'_>) {
     let (pairs, _) = stretch.x.as_chunks::<2>();
-    let (words, _) = stretch.shortcut.as_chunks::<2>();
     let (results, _) = stretch.results.as_chunks_mut::<2>();
     let (signs, _) = stretch.signs.as_chunks_mut::<2>();
     let (factor, offset) = (load_sums(stretch.factor), load_sums(stretch.offset));
     let shift = _mm_set_epi64x(0, stretch.shift.into());
     let most = _mm256_set1_epi16(stretch.clip);
     let least = _mm256_set1_epi16(-stretch.clip);
-    for (i, (x, (result, signs))) in pairs.iter().zip(results.iter_mut().zip(signs)).enumerate() {
+    for (x, (result, signs)) in pairs.iter().zip(results.iter_mut().zip(signs)) {
         let mut sums = [_mm256_setzero_si256(); 2];
         for p in 0..2 {
             let product = _mm256_mullo_epi32(load_sums(&x[p]), factor);
             sums[p] = _mm256_sra_epi32(_mm256_add_epi32(product, offset), shift);
         }
-        if let Some(words) = words.get(i) {
-            let words = load_words(words);
+        if stretch.join {
+            let words = load_words(result);
             let halves = [_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words)];
             for p in 0..2 {
                 sums[p] = _mm256_add_epi32(sums[p], _mm256_cvtepi16_epi32(halves[p]));
@@ -265,8 +264,8 @@ pub(super) fn scale_last(stretch: ScaleStretch<'_>) {
     let product = _mm256_mullo_epi32(load_sums(x), load_sums(stretch.factor));
     let sum = _mm256_add_epi32(product, load_sums(stretch.offset));
     let mut sum = _mm256_sra_epi32(sum, _mm_set_epi64x(0, stretch.shift.into()));
-    if let Some(word) = stretch.shortcut.last() {
-        sum = _mm256_add_epi32(sum, _mm256_cvtepi16_epi32(load_word(word)));
+    if stretch.join {
+        sum = _mm256_add_epi32(sum, _mm256_cvtepi16_epi32(load_word(result)));
     }
     let halves = (_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum));
     let short = _mm_packs_epi32(halves.0, halves.1);

@@ -189,7 +189,6 @@ pub(super) fn scale(line: &ScaleLine<'_>, results: &mut [[i16; LANES]], signs: &
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq")]
 fn scale_stretch(stretch: ScaleStretch<'_>) {
     let (pairs, _) = stretch.x.as_chunks::<2>();
-    let (words, _) = stretch.shortcut.as_chunks::<2>();
     let (results, _) = stretch.results.as_chunks_mut::<2>();
     let (signs, _) = stretch.signs.as_chunks_mut::<2>();
     let twice = |block| _mm512_broadcast_i64x4(load_sums(block));
@@ -208,14 +207,14 @@ fn scale_stretch(stretch: ScaleStretch<'_>) {
         *signs = (!_mm256_movepi16_mask(limited)).to_le_bytes();
     };
     let to = results.iter_mut().zip(signs);
-    if stretch.shortcut.is_empty() {
+    if stretch.join {
         for (x, (result, signs)) in pairs.iter().zip(to) {
-            limit(scaled(x), result, signs);
+            let words = _mm512_cvtepi16_epi32(load_words(result));
+            limit(_mm512_add_epi32(scaled(x), words), result, signs);
         }
     } else {
-        for ((x, words), (result, signs)) in pairs.iter().zip(words).zip(to) {
-            let words = _mm512_cvtepi16_epi32(load_words(words));
-            limit(_mm512_add_epi32(scaled(x), words), result, signs);
+        for (x, (result, signs)) in pairs.iter().zip(to) {
+            limit(scaled(x), result, signs);
         }
     }
     scale_last(stretch);

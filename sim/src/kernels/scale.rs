@@ -25,8 +25,8 @@ pub(crate) struct ScaleLine<'a> {
     pub(crate) offset: &'a [SumBlock],
     /// Below 32.
     pub(crate) shift: u32,
-    /// As long as the line.
-    pub(crate) shortcut: Option<&'a [[i16; LANES]]>,
+    /// Whether there is a shortcut, which lies where the results go.
+    pub(crate) join: bool,
     pub(crate) clip: i16,
 }
 
@@ -36,8 +36,7 @@ pub(super) struct ScaleStretch<'a> {
     pub(super) factor: &'a SumBlock,
     pub(super) offset: &'a SumBlock,
     pub(super) shift: u32,
-    /// Empty if there is none.
-    pub(super) shortcut: &'a [[i16; LANES]],
+    pub(super) join: bool,
     pub(super) clip: i16,
     pub(super) results: &'a mut [[i16; LANES]],
     pub(super) signs: &'a mut [u8],
@@ -59,7 +58,7 @@ impl ScaleLine<'_> {
                 factor: &self.factor[*kind],
                 offset: &self.offset[*kind],
                 shift: self.shift,
-                shortcut: self.shortcut.map_or(&[], |words| &words[pixels.clone()]),
+                join: self.join,
                 clip: self.clip,
                 results: &mut results[pixels.clone()],
                 signs: &mut signs[pixels.clone()],
@@ -72,7 +71,7 @@ impl ScaleLine<'_> {
 pub(super) fn scale(line: &ScaleLine<'_>, results: &mut [[i16; LANES]], signs: &mut [u8]) {
     line.each(results, signs, |stretch| {
         for pixel in 0..stretch.x.len() {
-            let word = stretch.shortcut.get(pixel).unwrap_or(&[0; LANES]);
+            let word = if stretch.join { stretch.results[pixel] } else { [0; LANES] };
             let mut signs = 0;
             for lane in 0..LANES {
                 let product = stretch.factor[lane].wrapping_mul(stretch.x[pixel][lane]);
