@@ -31,7 +31,8 @@ pub(super) struct MapOutput {
     blocks: Vec<std::ops::Range<usize>>,
     /// Bytes from one plane to the next.
     plane_bytes: usize,
-    planes: u32,
+    /// At most 8.
+    planes: usize,
     /// Columns of each block that exist.
     live: Vec<u8>,
 }
@@ -74,7 +75,7 @@ impl MapOutput {
             moves: Vec::new(),
             blocks: Vec::new(),
             plane_bytes: usize::from(d.out_plane_words) * word_bytes,
-            planes: u32::try_from(layer.planes).expect("bug: at most 8"),
+            planes: layer.planes,
             live: (0..blocks.len()).map(|block| low_ones(blocks.live(block))).collect(),
         };
         for block in 0..blocks.len() {
@@ -143,10 +144,10 @@ impl MapOutput {
     ) {
         let (live, moves) = (self.live[block], self.moves(block));
         for (&pixel, &levels) in self.line(y).iter().zip(levels) {
-            let levels = u64::from_le_bytes(levels);
+            let planes = transpose(u64::from_le_bytes(levels)).to_le_bytes();
             let mut first = pixel as usize;
-            for plane in 0..self.planes {
-                write(activation, first, moves, pack(levels >> plane) & live);
+            for plane in &planes[..self.planes] {
+                write(activation, first, moves, plane & live);
                 first += self.plane_bytes;
             }
         }
@@ -182,6 +183,19 @@ pub(super) fn pack(codes: u64) -> u8 {
     bits.to_le_bytes()[7]
 }
 
+/// Exchanges bit `i` of byte `j` with bit `j` of byte `i`.
+#[inline]
+fn transpose(bytes: u64) -> u64 {
+    // Exchanges the squares of bits that are `distance` apart.
+    let exchange = |bytes: u64, distance: u32, mask: u64| {
+        let differ = (bytes ^ bytes >> distance) & mask;
+        bytes ^ differ ^ differ << distance
+    };
+    let bytes = exchange(bytes, 7, 0x00aa_00aa_00aa_00aa);
+    let bytes = exchange(bytes, 14, 0x0000_cccc_0000_cccc);
+    exchange(bytes, 28, 0x0000_0000_f0f0_f0f0)
+}
+
 /// `n` ones, at most 8.
 fn low_ones(n: usize) -> u8 {
     (0..n).fold(0, |ones, _| ones << 1 | 1)
@@ -189,13 +203,18 @@ fn low_ones(n: usize) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::{low_ones, pack};
+    use super::{low_ones, pack, transpose};
 
     #[test]
     fn bytes_are_packed_in_order() {
         for byte in 0..=u8::MAX {
             let codes = std::array::from_fn(|i| byte >> i & 1 | 0xfe);
             assert_eq!(pack(u64::from_le_bytes(codes)), byte);
+        }
+        let bit = |bytes: u64, i: u32, j: u32| bytes >> (8 * j + i) & 1;
+        let bytes = 0x0123_4567_89ab_cdef;
+        for (i, j) in (0..8).flat_map(|i| (0..8).map(move |j| (i, j))) {
+            assert_eq!(bit(transpose(bytes), i, j), bit(bytes, j, i), "{i} {j}");
         }
         assert_eq!([0, 1, 3, 8].map(low_ones), [0, 1, 7, 255]);
     }

@@ -52,7 +52,7 @@ impl Run<'_> {
             }
             Source::Image(stem) => {
                 let (_, width) = layer.size();
-                stem.gather(&self.memory.image, (lines, width), (panel, pixels));
+                stem.gather(&self.memory.image, (lines, width), (panel, pixels), self.kernels);
                 stem.products.multiply(self.kernels, panel, pixels, sums);
             }
         }

@@ -9,13 +9,13 @@ use super::{
 };
 use std::arch::x86_64::{
     __m128i, __m256i, _mm_loadu_si128, _mm_max_epi16, _mm_min_epi16, _mm_movemask_epi8,
-    _mm_packs_epi16, _mm_packs_epi32, _mm_set_epi64x, _mm_set1_epi16, _mm_storeu_si128,
-    _mm256_add_epi8, _mm256_add_epi16, _mm256_add_epi32, _mm256_add_epi64, _mm256_and_si256,
-    _mm256_castps_si256, _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cvtepi16_epi32,
-    _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
-    _mm256_max_epi16, _mm256_min_epi16, _mm256_movemask_epi8, _mm256_mullo_epi32,
-    _mm256_packs_epi16, _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_sad_epu8,
-    _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_setr_epi8,
+    _mm_packs_epi16, _mm_packs_epi32, _mm_set_epi64x, _mm_storeu_si128, _mm256_add_epi8,
+    _mm256_add_epi16, _mm256_add_epi32, _mm256_add_epi64, _mm256_and_si256, _mm256_castps_si256,
+    _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cvtepi16_epi32, _mm256_extracti128_si256,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_epi16,
+    _mm256_min_epi16, _mm256_movemask_epi8, _mm256_mullo_epi32, _mm256_packs_epi16,
+    _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_sad_epu8, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_setr_epi8,
     _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_shuffle_ps, _mm256_sll_epi64,
     _mm256_sra_epi32, _mm256_srli_epi16, _mm256_storeu_si256, _mm256_xor_si256,
 };
@@ -209,20 +209,27 @@ fn multiply_run(rows: [&[[u8; 4]]; PIXELS], block: &[QuadBlock]) -> [__m256i; PI
 /// See [`super::Kernels::scale`].
 #[target_feature(enable = "avx2")]
 pub(super) fn scale(line: &ScaleLine<'_>, results: &mut [[i16; LANES]], signs: &mut [u8]) {
-    line.each(results, signs, |stretch| scale_stretch(stretch));
+    let shift = _mm_set_epi64x(0, line.shift.into());
+    let limits = [_mm256_set1_epi16(-line.clip), _mm256_set1_epi16(line.clip)];
+    line.each(results, signs, |mut stretch| {
+        let pixels = stretch.x.len();
+        if pixels > 1 {
+            scale_pairs(&mut stretch, shift, limits);
+        }
+        if pixels % 2 == 1 {
+            scale_last(stretch, shift, limits);
+        }
+    });
 }
 
-/// Two pixels at once.
+/// Two pixels at once, but for the last one of an odd number.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn scale_stretch(stretch: ScaleStretch<'_>) {
+fn scale_pairs(stretch: &mut ScaleStretch<'_>, shift: __m128i, [least, most]: [__m256i; 2]) {
     let (pairs, _) = stretch.x.as_chunks::<2>();
     let (results, _) = stretch.results.as_chunks_mut::<2>();
     let (signs, _) = stretch.signs.as_chunks_mut::<2>();
     let (factor, offset) = (load_sums(stretch.factor), load_sums(stretch.offset));
-    let shift = _mm_set_epi64x(0, stretch.shift.into());
-    let most = _mm256_set1_epi16(stretch.clip);
-    let least = _mm256_set1_epi16(-stretch.clip);
     for (x, (result, signs)) in pairs.iter().zip(results.iter_mut().zip(signs)) {
         let mut sums = [_mm256_setzero_si256(); 2];
         for p in 0..2 {
@@ -246,16 +253,12 @@ fn scale_stretch(stretch: ScaleStretch<'_>) {
         let [first, _, second, _] = (!negative).to_le_bytes();
         *signs = [first, second];
     }
-    scale_last(stretch);
 }
 
-/// The last pixel, if their number is odd.
+/// The last pixel alone.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn scale_last(stretch: ScaleStretch<'_>) {
-    if stretch.x.len().is_multiple_of(2) {
-        return;
-    }
+pub(super) fn scale_last(stretch: ScaleStretch<'_>, shift: __m128i, [least, most]: [__m256i; 2]) {
     let (Some(x), Some(result), Some(signs)) =
         (stretch.x.last(), stretch.results.last_mut(), stretch.signs.last_mut())
     else {
@@ -263,14 +266,14 @@ pub(super) fn scale_last(stretch: ScaleStretch<'_>) {
     };
     let product = _mm256_mullo_epi32(load_sums(x), load_sums(stretch.factor));
     let sum = _mm256_add_epi32(product, load_sums(stretch.offset));
-    let mut sum = _mm256_sra_epi32(sum, _mm_set_epi64x(0, stretch.shift.into()));
+    let mut sum = _mm256_sra_epi32(sum, shift);
     if stretch.join {
         sum = _mm256_add_epi32(sum, _mm256_cvtepi16_epi32(load_word(result)));
     }
     let halves = (_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum));
     let short = _mm_packs_epi32(halves.0, halves.1);
-    let limited = _mm_max_epi16(short, _mm_set1_epi16(-stretch.clip));
-    let limited = _mm_min_epi16(limited, _mm_set1_epi16(stretch.clip));
+    let limited = _mm_max_epi16(short, _mm256_castsi256_si128(least));
+    let limited = _mm_min_epi16(limited, _mm256_castsi256_si128(most));
     store_word(result, limited);
     let negative = _mm_movemask_epi8(_mm_packs_epi16(limited, limited));
     [*signs, ..] = (!negative).to_le_bytes();

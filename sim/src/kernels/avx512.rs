@@ -11,12 +11,12 @@ use super::{
     LANES, PIXELS, PairBlock, QuadBlock, Segment, SumBlock, Task, WordBlock, ranges, rows,
 };
 use std::arch::x86_64::{
-    __m512i, _mm_set_epi64x, _mm256_dpbusd_epi32, _mm256_max_epi16, _mm256_min_epi16,
-    _mm256_movepi16_mask, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setzero_si256,
-    _mm512_add_epi32, _mm512_add_epi64, _mm512_broadcast_i64x4, _mm512_cvtepi16_epi32,
-    _mm512_cvtepi64_epi32, _mm512_cvtsepi32_epi16, _mm512_loadu_si512, _mm512_mullo_epi32,
-    _mm512_popcnt_epi64, _mm512_set1_epi64, _mm512_setzero_si512, _mm512_sll_epi64,
-    _mm512_sra_epi32, _mm512_xor_si512,
+    __m128i, __m256i, __m512i, _mm_set_epi64x, _mm256_dpbusd_epi32, _mm256_max_epi16,
+    _mm256_min_epi16, _mm256_movepi16_mask, _mm256_set1_epi16, _mm256_set1_epi32,
+    _mm256_setzero_si256, _mm512_add_epi32, _mm512_add_epi64, _mm512_broadcast_i64x4,
+    _mm512_cvtepi16_epi32, _mm512_cvtepi64_epi32, _mm512_cvtsepi32_epi16, _mm512_loadu_si512,
+    _mm512_mullo_epi32, _mm512_popcnt_epi64, _mm512_set1_epi64, _mm512_setzero_si512,
+    _mm512_sll_epi64, _mm512_sra_epi32, _mm512_xor_si512,
 };
 
 /// See [`super::Kernels::count`].
@@ -181,21 +181,28 @@ fn multiply_byte_blocks<const B: usize>(
 /// See [`super::Kernels::scale`].
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq")]
 pub(super) fn scale(line: &ScaleLine<'_>, results: &mut [[i16; LANES]], signs: &mut [u8]) {
-    line.each(results, signs, |stretch| scale_stretch(stretch));
+    let shift = _mm_set_epi64x(0, line.shift.into());
+    let limits = [_mm256_set1_epi16(-line.clip), _mm256_set1_epi16(line.clip)];
+    line.each(results, signs, |mut stretch| {
+        let pixels = stretch.x.len();
+        if pixels > 1 {
+            scale_pairs(&mut stretch, shift, limits);
+        }
+        if pixels % 2 == 1 {
+            scale_last(stretch, shift, limits);
+        }
+    });
 }
 
-/// Two pixels at once.
+/// Two pixels at once, but for the last one of an odd number.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq")]
-fn scale_stretch(stretch: ScaleStretch<'_>) {
+fn scale_pairs(stretch: &mut ScaleStretch<'_>, shift: __m128i, [least, most]: [__m256i; 2]) {
     let (pairs, _) = stretch.x.as_chunks::<2>();
     let (results, _) = stretch.results.as_chunks_mut::<2>();
     let (signs, _) = stretch.signs.as_chunks_mut::<2>();
     let twice = |block| _mm512_broadcast_i64x4(load_sums(block));
     let (factor, offset) = (twice(stretch.factor), twice(stretch.offset));
-    let shift = _mm_set_epi64x(0, stretch.shift.into());
-    let most = _mm256_set1_epi16(stretch.clip);
-    let least = _mm256_set1_epi16(-stretch.clip);
     let scaled = |x| {
         let product = _mm512_mullo_epi32(load_two_sums(x), factor);
         _mm512_sra_epi32(_mm512_add_epi32(product, offset), shift)
@@ -217,7 +224,6 @@ fn scale_stretch(stretch: ScaleStretch<'_>) {
             limit(scaled(x), result, signs);
         }
     }
-    scale_last(stretch);
 }
 
 /// Blocks that are computed together, of so many that are left.
