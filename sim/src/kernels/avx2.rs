@@ -217,7 +217,7 @@ pub(super) fn scale(line: &ScaleLine<'_>, results: &mut [[i16; LANES]], signs: &
             scale_pairs(&mut stretch, shift, limits);
         }
         if pixels % 2 == 1 {
-            scale_last(stretch, shift, limits);
+            scale_last(&mut stretch, shift, limits);
         }
     });
 }
@@ -258,7 +258,11 @@ fn scale_pairs(stretch: &mut ScaleStretch<'_>, shift: __m128i, [least, most]: [_
 /// The last pixel alone.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn scale_last(stretch: ScaleStretch<'_>, shift: __m128i, [least, most]: [__m256i; 2]) {
+pub(super) fn scale_last(
+    stretch: &mut ScaleStretch<'_>,
+    shift: __m128i,
+    [least, most]: [__m256i; 2],
+) {
     let (Some(x), Some(result), Some(signs)) =
         (stretch.x.last(), stretch.results.last_mut(), stretch.signs.last_mut())
     else {

@@ -189,7 +189,7 @@ pub(super) fn scale(line: &ScaleLine<'_>, results: &mut [[i16; LANES]], signs: &
             scale_pairs(&mut stretch, shift, limits);
         }
         if pixels % 2 == 1 {
-            scale_last(stretch, shift, limits);
+            scale_last(&mut stretch, shift, limits);
         }
     });
 }

@@ -70,18 +70,18 @@ impl ScaleLine<'_> {
 /// See [`super::Kernels::scale`].
 pub(super) fn scale(line: &ScaleLine<'_>, results: &mut [[i16; LANES]], signs: &mut [u8]) {
     line.each(results, signs, |stretch| {
-        for pixel in 0..stretch.x.len() {
+        let clip = i32::from(stretch.clip);
+        for (pixel, x) in stretch.x.iter().enumerate() {
             let word = if stretch.join { stretch.results[pixel] } else { [0; LANES] };
-            let mut signs = 0;
-            for lane in 0..LANES {
-                let product = stretch.factor[lane].wrapping_mul(stretch.x[pixel][lane]);
+            let result: [i16; LANES] = std::array::from_fn(|lane| {
+                let product = stretch.factor[lane].wrapping_mul(x[lane]);
                 let y = product.wrapping_add(stretch.offset[lane]) >> stretch.shift;
-                let clip = i32::from(stretch.clip);
-                let result = (y + i32::from(word[lane])).clamp(-clip, clip);
-                stretch.results[pixel][lane] = result as i16;
-                signs |= u8::from(result >= 0) << lane;
-            }
-            stretch.signs[pixel] = signs;
+                let limited = (y + i32::from(word[lane])).clamp(-clip, clip);
+                i16::try_from(limited).expect("bug: the limit has 16 bits")
+            });
+            let sign = |(lane, &result): (usize, &i16)| u8::from(result >= 0) << lane;
+            stretch.results[pixel] = result;
+            stretch.signs[pixel] = result.iter().enumerate().map(sign).sum();
         }
     });
 }
