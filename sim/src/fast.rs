@@ -9,8 +9,9 @@
 //!   packed for [`crate::kernels`]; what border classes and invalid taps change becomes `tables`;
 //!   written slices become lists of moves (`output`). The sequencer is run without data for the
 //!   cycles and the check below.
-//! * For an image, chunks of a layer's lines are gathered into panels and multiplied; then `line`
-//!   makes results of them, 8 columns of a line at a time, and `stream` and `output` write them.
+//! * For an image, chunks of a layer's lines are gathered into panels and multiplied; then a kernel
+//!   or `line` makes results of them, 8 columns of a line at a time, and `stream` and `output` write
+//!   them. A shortcut lies where its results go, mostly in the stream memory itself.
 //!   Nothing is allocated unless results are recorded.
 //!
 //! **What it assumes.** All results of a layer are written before the next one reads, a chunk of

@@ -13,7 +13,8 @@
 //! | [`Isa::Avx512`] | `vpopcntq` | `vpmaddwd`, four blocks at once | `vpdpbusd`, four blocks at once |
 //! | [`Isa::Neon`] | `cnt`, summed up to 31 words | that of `Portable` | that of `Portable` |
 //!
-//! `Kernels::vectorise` compiles plain loops for the instruction set.
+//! `Kernels::scale` makes results of the sums of a line (`scale`), two pixels at once with AVX2 and
+//! AVX-512. `Kernels::vectorise` compiles plain loops for the instruction set.
 //! This module and those below it are the only ones of the crate with unsafe code: calls of
 //! functions that need an instruction set, which a value of [`Kernels`] proves to be there, and
 //! loads and stores of whole arrays.
@@ -234,7 +235,7 @@ impl Kernels {
         match self.0 {
             // SAFETY: a value of `Kernels` exists only where the instruction set does.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { avx2::scale(line, results, signs) },
+            Isa::Avx2 => unsafe { avx2::scale::scale(line, results, signs) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => unsafe { avx512::scale(line, results, signs) },

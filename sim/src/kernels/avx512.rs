@@ -3,9 +3,8 @@
 //! `PIXELS` times up to four blocks are computed in registers; a count takes three instructions for
 //! 512 bits.
 
-use super::avx2::{
-    load_quads, load_sums, load_words, multiply_blocks, scale_last, store, store_words,
-};
+use super::avx2::scale::{load_sums, load_words, scale_last, store_words};
+use super::avx2::{load_quads, multiply_blocks, store};
 use super::scale::{ScaleLine, ScaleStretch};
 use super::{
     LANES, PIXELS, PairBlock, QuadBlock, Segment, SumBlock, Task, WordBlock, ranges, rows,
