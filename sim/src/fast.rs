@@ -9,8 +9,9 @@
 //!   packed for [`crate::kernels`]; what border classes and invalid taps change becomes `tables`;
 //!   written slices become lists of moves (`output`). The sequencer is run without data for the
 //!   cycles and the check below.
-//! * For an image, chunks of a layer's lines are gathered into panels and multiplied; then `line`
-//!   makes results of them, 8 columns of a line at a time, and `stream` and `output` write them.
+//! * For an image, chunks of a layer's lines are gathered into panels and multiplied; then a kernel
+//!   or `line` makes results of them, 8 columns of a line at a time, and `stream` and `output` write
+//!   them. A shortcut lies where its results go, mostly in the stream memory itself.
 //!   Nothing is allocated unless results are recorded.
 //!
 //! **What it assumes.** All results of a layer are written before the next one reads, a chunk of
@@ -86,6 +87,8 @@ struct Scratch {
     /// `x`: pixel `p` of block `b` at `b·pixels + p`.
     sums: Vec<SumBlock>,
     pools: Vec<[i64; LANES]>,
+    /// `r` of a line.
+    stream: Vec<[i16; LANES]>,
     lines: Lines,
 }
 
@@ -158,7 +161,6 @@ impl Engine {
             let record = records.as_deref_mut().map(|records| &mut records[index]);
             let run = Run {
                 layer,
-                unused: 31 - self.plan.array.acc_bits,
                 kernels: self.kernels,
                 memory: &mut self.memory,
                 scratch: &mut self.scratch,
@@ -198,6 +200,7 @@ impl Scratch {
             panel: Panel::new(plan.layers.iter().filter_map(products)),
             sums: vec![[0; LANES]; most(sums)],
             pools: vec![[0; LANES]; most(|layer| layer.blocks.len())],
+            stream: vec![[0; LANES]; width],
             lines: Lines::new(width),
         }
     }

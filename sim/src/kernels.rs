@@ -13,7 +13,8 @@
 //! | [`Isa::Avx512`] | `vpopcntq` | `vpmaddwd`, four blocks at once | `vpdpbusd`, four blocks at once |
 //! | [`Isa::Neon`] | `cnt`, summed up to 31 words | that of `Portable` | that of `Portable` |
 //!
-//! `Kernels::vectorise` compiles plain loops for the instruction set.
+//! `Kernels::scale` makes results of the sums of a line (`scale`), two pixels at once with AVX2 and
+//! AVX-512. `Kernels::vectorise` compiles plain loops for the instruction set.
 //! This module and those below it are the only ones of the crate with unsafe code: calls of
 //! functions that need an instruction set, which a value of [`Kernels`] proves to be there, and
 //! loads and stores of whole arrays.
@@ -29,11 +30,13 @@ mod clock;
 mod neon;
 mod portable;
 mod quads;
+mod scale;
 #[cfg(test)]
 mod tests;
 
 pub use clock::time_stamp;
 pub use quads::{QuadBlock, Quads};
+pub(crate) use scale::{ScaleLine, Stretch};
 use std::fmt;
 use std::ops::Range;
 
@@ -216,6 +219,27 @@ impl Kernels {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => unsafe { avx512::multiply_bytes(panel, weights.blocks(), quads, out) },
             _ => portable::multiply_bytes(panel, weights.blocks(), quads, out),
+        }
+    }
+
+    /// Scales a line of sums: its results, and a bit for each that is not negative.
+    ///
+    /// # Panics
+    /// If the slices have different lengths.
+    pub(crate) fn scale(
+        self,
+        line: &ScaleLine<'_>,
+        results: &mut [[i16; LANES]],
+        signs: &mut [u8],
+    ) {
+        match self.0 {
+            // SAFETY: a value of `Kernels` exists only where the instruction set does.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { avx2::scale::scale(line, results, signs) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => unsafe { avx512::scale(line, results, signs) },
+            _ => scale::scale(line, results, signs),
         }
     }
 

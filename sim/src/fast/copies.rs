@@ -8,7 +8,7 @@ use std::ops::Range;
 /// Most copies of a layer: those of an image that takes a minute.
 pub(super) const MAX_COPIES: usize = 1 << 26;
 
-/// Neighbouring rows that read neighbouring banks.
+/// Neighbouring pixels that read neighbouring banks, of one tile or more.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Copy {
     /// Index of the tap.
@@ -27,7 +27,7 @@ pub(super) struct Copies {
     /// Those of each chunk.
     chunks: Vec<Range<usize>>,
     /// Bytes from a bank to the next.
-    pub(super) bank_bytes: usize,
+    bank_bytes: usize,
 }
 
 impl Copies {
@@ -70,7 +70,7 @@ impl Copies {
                     let bank = run.bank + rows.start - run.rows.start;
                     let line = (t - first) * layer.lines + rows.start / layer.pitch;
                     let pixel = line * width + xt * plan.rows + rows.start % layer.pitch;
-                    self.list.push(Copy {
+                    self.push(Copy {
                         tap: small(index),
                         from: small((address * plan.rows + bank) * self.bank_bytes),
                         pixel: small(pixel),
@@ -81,17 +81,29 @@ impl Copies {
         }
     }
 
-    /// The copies of a chunk, and the words that each one reads.
-    pub(super) fn of_chunk<'a>(
-        &'a self,
-        chunk: usize,
-        activation: &'a [u8],
-    ) -> impl Iterator<Item = (Copy, std::slice::ChunksExact<'a, u8>)> {
-        self.list[self.chunks[chunk].clone()].iter().map(|copy| {
-            let bytes = copy.rows as usize * self.bank_bytes;
-            let words = &activation[copy.from as usize..][..bytes];
-            (*copy, words.chunks_exact(self.bank_bytes))
-        })
+    /// Appends a copy, or extends the one before where it goes on.
+    fn push(&mut self, copy: Copy) {
+        let begun = self.chunks.last().map_or(0, |chunk| chunk.end);
+        if let Some(last) = self.list[begun..].last_mut() {
+            let end = last.from as usize + last.rows as usize * self.bank_bytes;
+            let follows = last.pixel + last.rows == copy.pixel && end == copy.from as usize;
+            if last.tap == copy.tap && follows {
+                last.rows += copy.rows;
+                return;
+            }
+        }
+        self.list.push(copy);
+    }
+
+    /// The copies of a chunk.
+    pub(super) fn of_chunk(&self, chunk: usize) -> &[Copy] {
+        &self.list[self.chunks[chunk].clone()]
+    }
+
+    /// The words that a copy reads, and the bytes of each.
+    pub(super) fn banks<'a>(&self, copy: &Copy, activation: &'a [u8]) -> (&'a [u8], usize) {
+        let bytes = copy.rows as usize * self.bank_bytes;
+        (&activation[copy.from as usize..][..bytes], self.bank_bytes)
     }
 }
 

@@ -151,10 +151,11 @@ impl Levels {
     fn add_levels<T: Element>(&self, chunk: usize, activation: &[u8], to: &mut [T]) {
         to.fill(T::default());
         let pitch = self.products.pitch();
-        for (copy, banks) in self.copies.of_chunk(chunk, activation) {
+        for copy in self.copies.of_chunk(chunk) {
             let read = &self.reads[copy.tap as usize];
             let first = copy.pixel as usize * pitch;
-            for (row, bank) in banks.enumerate() {
+            let (banks, bank_bytes) = self.copies.banks(copy, activation);
+            for (row, bank) in banks.chunks_exact(bank_bytes).enumerate() {
                 let pixel = &mut to[first + row * pitch..][..pitch];
                 for run in &read.runs {
                     let bits = limb(bank, run.limb) >> run.low;

@@ -1,7 +1,8 @@
 //! A line of results of one block of columns: from `x` to `y`, `r`, `v`, bits and levels.
 //!
 //! Cycles D2 to D6+N of section 5.3 of microarchitecture.md in plain loops, which the instruction
-//! set vectorises. Every loop takes the columns of a pixel at once, so that none has a rest.
+//! set vectorises: constants are the same in each stretch of a line, and every loop takes the columns
+//! of a pixel at once, so that none has a rest. `r` and the signs of most lines come from a kernel.
 
 #![expect(clippy::inline_always, reason = "inlined into functions for an instruction set")]
 #![expect(
@@ -10,221 +11,195 @@
     reason = "values are limited to the narrower type first, or kept modulo its size"
 )]
 
+use super::output::pack;
+use super::tables::{Bend, Scale, Tables};
 use crate::kernels::{LANES, SumBlock, Task};
+use std::array::from_fn;
+use std::ops::Range;
 
 /// Beyond any shortcut and limit: a larger `y` has the same result.
 const FAR: i32 = 1 << 20;
 
-/// How `x` becomes `y`.
-pub(super) enum LineScale<'a> {
-    Narrow {
-        factor: &'a [SumBlock],
-        offset: &'a [SumBlock],
-    },
-    Wide {
-        base: &'a [SumBlock],
-        mul: &'a [SumBlock],
-        bias: &'a [[i64; LANES]],
-        /// Bits of a sum beyond those that are kept.
-        unused: u32,
-    },
-}
-
-/// What is added to a line.
-pub(super) enum LineShortcut<'a> {
-    None,
-    /// A line of the stream.
-    Words(&'a [[i16; LANES]]),
-    /// What was made of several words.
-    Sums(&'a [SumBlock]),
-}
-
-/// The nonlinearity of a line.
-pub(super) struct LineBend<'a> {
-    pub(super) before: &'a [SumBlock],
-    pub(super) slope: &'a [SumBlock],
-    pub(super) after: &'a [SumBlock],
-    pub(super) sign: &'a [SumBlock],
-    pub(super) limit: &'a [SumBlock],
+/// What the program says of a layer's results.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    /// Right shift of the product.
     pub(super) shift: u32,
-    pub(super) clip: i32,
-    pub(super) narrow: bool,
+    /// Largest magnitude of `r`.
+    pub(super) clip: i16,
+    /// Bits of a sum beyond those that an accumulator and a sign keep.
+    pub(super) unused: u32,
+    /// Right shift of the product with the slope.
+    pub(super) value_shift: u32,
+    /// Largest magnitude of `v`.
+    pub(super) value_clip: i16,
+    /// Right shift of a level.
+    pub(super) level_shift: u32,
 }
 
 /// What is made of a line.
 pub(super) struct Made<'a> {
     /// `y` modulo 2^32, if wanted.
     pub(super) logits: Option<&'a mut [SumBlock]>,
-    /// `r`.
+    /// `r`, where the shortcut was.
     pub(super) stream: &'a mut [[i16; LANES]],
     /// `v`, where something bends.
     pub(super) value: &'a mut [[i16; LANES]],
-    /// The result bit of each column, if wanted.
-    pub(super) bits: Option<&'a mut [[u8; LANES]]>,
-    /// `q` of each column and its shift, if wanted.
-    pub(super) levels: Option<(&'a mut [[u8; LANES]], u32)>,
+    /// The result bits of each pixel, if wanted.
+    pub(super) bits: Option<&'a mut [u8]>,
+    /// `q` of each column, if wanted.
+    pub(super) levels: Option<&'a mut [[u8; LANES]]>,
 }
 
-/// A line of results; all slices are of one length.
+/// A line of results; all slices are of one length. Where 32 bits are enough, the kernel has made `r`
+/// and the signs.
 pub(super) struct Line<'a> {
     pub(super) x: &'a [SumBlock],
-    pub(super) scale: LineScale<'a>,
-    pub(super) shift: u32,
-    pub(super) shortcut: LineShortcut<'a>,
-    pub(super) clip: i32,
-    pub(super) bend: Option<LineBend<'a>>,
+    pub(super) tables: &'a Tables,
+    /// Where the line's constants begin.
+    pub(super) first: usize,
+    /// Whether there is a shortcut.
+    pub(super) join: bool,
+    pub(super) settings: Settings,
     pub(super) made: Made<'a>,
 }
-
-/// `y` of a pixel: modulo 2^32, and limited to what matters for `r`.
-type Scaled = (SumBlock, SumBlock);
 
 impl Task for Line<'_> {
     #[inline(always)]
     fn run(mut self) {
-        self.scale();
+        let tables = self.tables;
+        for stretch in &tables.stretches {
+            self.scale(&stretch.pixels, self.first + stretch.kind);
+        }
         let Made { stream, value, bits, levels, .. } = self.made;
-        let values = if let Some(bend) = &self.bend {
-            bend.run(stream, value);
-            if let Some(bits) = bits {
-                bend.compare(value, bits);
+        let mut values = &*stream;
+        if let Some(bend) = &tables.bend {
+            for stretch in &tables.stretches {
+                let (pixels, kind) = (stretch.pixels.clone(), self.first + stretch.kind);
+                let to = &mut value[pixels.clone()];
+                bend_values(bend, kind, &self.settings, &stream[pixels], to);
             }
-            &*value
-        } else {
-            if let Some(bits) = bits {
-                for (bits, values) in bits.iter_mut().zip(&*stream) {
-                    for lane in 0..LANES {
-                        bits[lane] = (!values[lane].cast_unsigned() >> 15) as u8;
-                    }
+            values = &*value;
+        }
+        match (bits, &tables.bend, &tables.scale) {
+            (Some(bits), None, Scale::Wide { .. }) => signs(values, bits),
+            (Some(bits), Some(bend), _) => {
+                for stretch in &tables.stretches {
+                    let (pixels, kind) = (stretch.pixels.clone(), self.first + stretch.kind);
+                    compare(bend, kind, &values[pixels.clone()], &mut bits[pixels]);
                 }
             }
-            &*stream
-        };
-        if let Some((levels, shift)) = levels {
-            quantize(values, shift, levels);
+            _ => {}
+        }
+        if let Some(levels) = levels {
+            quantize(values, self.settings.level_shift, levels);
         }
     }
 }
 
 impl Line<'_> {
-    /// Cycles D2 to D6: `r`.
+    /// Cycles D2 to D6 of a stretch: `r`.
     #[inline(always)]
-    fn scale(&mut self) {
-        let shift = self.shift;
-        match self.scale {
-            LineScale::Narrow { factor, offset } => {
-                let pixels = self.x.iter().zip(factor).zip(offset);
-                self.join(pixels.map(|((x, factor), offset)| {
-                    let (mut y, mut near) = ([0; LANES], [0; LANES]);
+    fn scale(&mut self, pixels: &Range<usize>, kind: usize) {
+        match &self.tables.scale {
+            Scale::Narrow { factor, offset } => {
+                let Some(logits) = &mut self.made.logits else { return };
+                let (factor, offset) = (factor[kind], offset[kind]);
+                for pixel in pixels.clone() {
                     for lane in 0..LANES {
-                        let sum = factor[lane].wrapping_mul(x[lane]).wrapping_add(offset[lane]);
-                        y[lane] = sum >> shift;
-                        near[lane] = y[lane].clamp(-FAR, FAR);
+                        let product = factor[lane].wrapping_mul(self.x[pixel][lane]);
+                        let sum = product.wrapping_add(offset[lane]);
+                        logits[pixel][lane] = sum >> self.settings.shift;
                     }
-                    (y, near)
-                }));
-            }
-            LineScale::Wide { base, mul, bias, unused } => {
-                let pixels = self.x.iter().zip(base).zip(mul).zip(bias);
-                self.join(pixels.map(|(((x, base), mul), bias)| {
-                    let (mut y, mut near) = ([0; LANES], [0; LANES]);
-                    for lane in 0..LANES {
-                        let z = wrap_sum(base[lane], x[lane], unused);
-                        let wide = (i64::from(mul[lane]) * i64::from(z) + bias[lane]) >> shift;
-                        y[lane] = wide as i32;
-                        near[lane] = wide.clamp(-i64::from(FAR), FAR.into()) as i32;
-                    }
-                    (y, near)
-                }));
-            }
-        }
-    }
-
-    /// Cycles D5 and D6, of pixels whose `y` is there.
-    #[inline(always)]
-    fn join(&mut self, pixels: impl Iterator<Item = Scaled>) {
-        match self.shortcut {
-            LineShortcut::Sums(sums) => self.store(pixels.zip(sums), |&sum| sum),
-            LineShortcut::Words(words) => self.store(pixels.zip(words), |word| {
-                let mut sums = [0; LANES];
-                for lane in 0..LANES {
-                    sums[lane] = word[lane].into();
                 }
-                sums
-            }),
-            LineShortcut::None => self.store(pixels.map(|y| (y, ())), |()| [0; LANES]),
+            }
+            Scale::Wide { mul, bias } => {
+                self.wide(pixels, &self.tables.base[kind], &mul[kind], &bias[kind]);
+            }
         }
     }
 
-    /// Adds shortcuts and limits the sums.
+    /// `y` and `r` of a stretch with 64 bits.
     #[inline(always)]
-    fn store<S>(
+    fn wide(
         &mut self,
-        pixels: impl Iterator<Item = (Scaled, S)>,
-        shortcut: impl Fn(S) -> SumBlock,
+        pixels: &Range<usize>,
+        base: &SumBlock,
+        mul: &SumBlock,
+        bias: &[i64; LANES],
     ) {
-        let (clip, Made { stream, logits, .. }) = (self.clip, &mut self.made);
-        let limited = |near: SumBlock, sum: SumBlock| {
-            let mut r = [0; LANES];
-            for lane in 0..LANES {
-                r[lane] = (near[lane] + sum[lane]).clamp(-clip, clip) as i16;
-            }
-            r
+        let (x, stream) = (&self.x[pixels.clone()], &mut self.made.stream[pixels.clone()]);
+        let Settings { shift, clip, unused, .. } = self.settings;
+        let clip = i32::from(clip);
+        let scaled = |x: &SumBlock| -> [i64; LANES] {
+            from_fn(|lane| {
+                let z = wrap_sum(base[lane], x[lane], unused);
+                (i64::from(mul[lane]) * i64::from(z) + bias[lane]) >> shift
+            })
         };
-        match logits {
-            Some(logits) => {
-                for ((((y, near), s), r), logit) in pixels.zip(&mut **stream).zip(&mut **logits) {
-                    *r = limited(near, shortcut(s));
-                    *logit = y;
-                }
-            }
-            None => {
-                for (((_, near), s), r) in pixels.zip(&mut **stream) {
-                    *r = limited(near, shortcut(s));
-                }
+        let near =
+            |x| -> SumBlock { scaled(x).map(|y| y.clamp(-i64::from(FAR), i64::from(FAR)) as i32) };
+        for (r, x) in stream.iter_mut().zip(x) {
+            let (near, word) = (near(x), if self.join { *r } else { [0; LANES] });
+            *r = from_fn(|lane| (near[lane] + i32::from(word[lane])).clamp(-clip, clip) as i16);
+        }
+        if let Some(logits) = &mut self.made.logits {
+            for (y, x) in logits[pixels.clone()].iter_mut().zip(x) {
+                *y = scaled(x).map(|y| y as i32);
             }
         }
     }
 }
 
-impl LineBend<'_> {
-    /// Cycles D6+1 to D6+6: `v`.
-    #[inline(always)]
-    fn run(&self, stream: &[[i16; LANES]], value: &mut [[i16; LANES]]) {
-        let (shift, half) = (self.shift, 1 << self.shift >> 1);
-        let constants = self.before.iter().zip(self.slope).zip(self.after);
-        let pixels = value.iter_mut().zip(stream).zip(constants);
-        if self.narrow {
-            let clip = self.clip;
-            for ((v, r), ((before, slope), after)) in pixels {
-                for lane in 0..LANES {
-                    let u = i32::from(r[lane]) + before[lane];
-                    let bent = if u >= 0 { u } else { (u * slope[lane] + half) >> shift };
-                    v[lane] = (bent + after[lane]).clamp(-clip, clip) as i16;
-                }
+/// Cycles D6+1 to D6+6: `v` of a stretch.
+#[inline(always)]
+fn bend_values(
+    bend: &Bend,
+    kind: usize,
+    settings: &Settings,
+    stream: &[[i16; LANES]],
+    value: &mut [[i16; LANES]],
+) {
+    let (shift, half) = (settings.value_shift, 1 << settings.value_shift >> 1);
+    let (before, slope, after) = (bend.before[kind], bend.slope[kind], bend.after[kind]);
+    let clip = i32::from(settings.value_clip);
+    if bend.narrow {
+        for (v, r) in value.iter_mut().zip(stream) {
+            for lane in 0..LANES {
+                let u = i32::from(r[lane]) + before[lane];
+                let bent = if u >= 0 { u } else { (u * slope[lane] + half) >> shift };
+                v[lane] = (bent + after[lane]).clamp(-clip, clip) as i16;
             }
-        } else {
-            let (clip, half) = (i64::from(self.clip), i64::from(half));
-            for ((v, r), ((before, slope), after)) in pixels {
-                for lane in 0..LANES {
-                    let u = i64::from(i32::from(r[lane]) + before[lane]);
-                    let slope = i64::from(slope[lane]);
-                    let bent = if u >= 0 { u } else { (u * slope + half) >> shift };
-                    v[lane] = (bent + i64::from(after[lane])).clamp(-clip, clip) as i16;
-                }
+        }
+    } else {
+        let (clip, half) = (i64::from(clip), i64::from(half));
+        for (v, r) in value.iter_mut().zip(stream) {
+            for lane in 0..LANES {
+                let u = i64::from(i32::from(r[lane]) + before[lane]);
+                let slope = i64::from(slope[lane]);
+                let bent = if u >= 0 { u } else { (u * slope + half) >> shift };
+                v[lane] = (bent + i64::from(after[lane])).clamp(-clip, clip) as i16;
             }
         }
     }
+}
 
-    /// The result bits.
-    #[inline(always)]
-    fn compare(&self, value: &[[i16; LANES]], bits: &mut [[u8; LANES]]) {
-        let constants = self.sign.iter().zip(self.limit);
-        for ((bits, v), (sign, limit)) in bits.iter_mut().zip(value).zip(constants) {
-            for lane in 0..LANES {
-                bits[lane] = (sign[lane] * i32::from(v[lane]) >= limit[lane]).into();
-            }
-        }
+/// The result bits of a stretch: comparisons with thresholds.
+#[inline(always)]
+fn compare(bend: &Bend, kind: usize, value: &[[i16; LANES]], bits: &mut [u8]) {
+    let (sign, limit) = (bend.sign[kind], bend.limit[kind]);
+    for (bits, v) in bits.iter_mut().zip(value) {
+        let codes = from_fn(|lane| (sign[lane] * i32::from(v[lane]) >= limit[lane]).into());
+        *bits = pack(u64::from_le_bytes(codes));
+    }
+}
+
+/// The result bits: 1 where a value is not negative.
+#[inline(always)]
+fn signs(values: &[[i16; LANES]], bits: &mut [u8]) {
+    for (bits, values) in bits.iter_mut().zip(values) {
+        let codes = from_fn(|lane| (!values[lane].cast_unsigned() >> 15) as u8);
+        *bits = pack(u64::from_le_bytes(codes));
     }
 }
 

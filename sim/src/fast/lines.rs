@@ -1,22 +1,24 @@
-//! The buffers of a line of results, and what the stages of `line` do with them.
+//! The buffers of a line of results, which a kernel and `line` fill.
 
-use super::line::{Line, LineBend, LineScale, LineShortcut, Made};
+use super::line::{Line, Made};
 use super::plan::Layer;
+use super::stream::columns;
 use super::tables::Scale;
-use crate::kernels::{LANES, SumBlock};
-use std::ops::Range;
+use crate::kernels::{Kernels, LANES, ScaleLine, SumBlock};
 
 /// A line of each of the results of a block.
 #[derive(Clone, Debug)]
 pub(super) struct Lines {
-    pub(super) shortcut: Vec<SumBlock>,
+    /// Of lines that are recorded.
+    pub(super) shortcut: Vec<[i16; LANES]>,
+    /// What a shortcut is made of.
+    pub(super) columns: Vec<[i16; LANES]>,
     /// `y` modulo 2^32.
     pub(super) logits: Vec<SumBlock>,
-    /// `r`.
-    pub(super) stream: Vec<[i16; LANES]>,
     /// `v`, where something bends.
     value: Vec<[i16; LANES]>,
-    pub(super) bits: Vec<[u8; LANES]>,
+    /// The bits of a pixel, the first column lowest.
+    pub(super) bits: Vec<u8>,
     pub(super) levels: Vec<[u8; LANES]>,
 }
 
@@ -32,71 +34,63 @@ impl Lines {
     pub(super) fn new(width: usize) -> Self {
         Self {
             shortcut: vec![[0; LANES]; width],
+            columns: vec![[0; LANES]; columns(width)],
             logits: vec![[0; LANES]; width],
-            stream: vec![[0; LANES]; width],
             value: vec![[0; LANES]; width],
-            bits: vec![[0; LANES]; width],
+            bits: vec![0; width],
             levels: vec![[0; LANES]; width],
         }
     }
 
-    /// `v` of the last line.
-    pub(super) fn values(&self, layer: &Layer) -> &[[i16; LANES]] {
-        if layer.tables.bend.is_some() { &self.value } else { &self.stream }
+    /// `v` of the last line, whose `r` is given.
+    pub(super) fn values<'a>(
+        &'a self,
+        layer: &Layer,
+        stream: &'a [[i16; LANES]],
+    ) -> &'a [[i16; LANES]] {
+        if layer.tables.bend.is_some() { &self.value } else { stream }
     }
 
-    /// The stages of a line whose constants are at `at` of the tables; the shortcut is `words`, or
-    /// what was read before.
-    pub(super) fn task<'a>(
-        &'a mut self,
-        layer: &'a Layer,
-        (x, at): (&'a [SumBlock], Range<usize>),
-        words: Option<&'a [[i16; LANES]]>,
+    /// Makes the results of a line whose constants begin at `first` of the tables; `stream` holds the
+    /// shortcut, if there is one, and then `r`.
+    pub(super) fn make(
+        &mut self,
+        kernels: Kernels,
+        layer: &Layer,
+        (x, first): (&[SumBlock], usize),
+        stream: &mut [[i16; LANES]],
         want: &Want,
-        unused: u32,
-    ) -> Line<'a> {
-        let (d, tables, width) = (&layer.d, &layer.tables, x.len());
-        let part = |table: &'a [SumBlock]| &table[at.clone()];
-        let scale = match &tables.scale {
-            Scale::Narrow { factor, offset } => {
-                LineScale::Narrow { factor: part(factor), offset: part(offset) }
+    ) {
+        let (tables, settings, width) = (&layer.tables, layer.settings, x.len());
+        let (join, bits) = (layer.shortcut.is_some(), &mut self.bits[..width]);
+        if let Scale::Narrow { factor, offset } = &tables.scale {
+            let line = ScaleLine {
+                x,
+                stretches: &tables.stretches,
+                factor: &factor[first..],
+                offset: &offset[first..],
+                shift: settings.shift,
+                join,
+                clip: settings.clip,
+            };
+            kernels.scale(&line, stream, bits);
+            if tables.bend.is_none() && !want.logits && !want.levels {
+                return;
             }
-            Scale::Wide { mul, bias } => LineScale::Wide {
-                base: part(&tables.base),
-                mul: part(mul),
-                bias: &bias[at.clone()],
-                unused,
-            },
-        };
-        let bend = tables.bend.as_ref().map(|bend| LineBend {
-            before: part(&bend.before),
-            slope: part(&bend.slope),
-            after: part(&bend.after),
-            sign: part(&bend.sign),
-            limit: part(&bend.limit),
-            shift: d.value_shift,
-            clip: d.value_clip.into(),
-            narrow: bend.narrow,
-        });
-        let shortcut = match (words, layer.shortcut) {
-            (Some(words), _) => LineShortcut::Words(words),
-            (None, Some(_)) => LineShortcut::Sums(&self.shortcut[..width]),
-            (None, None) => LineShortcut::None,
-        };
-        Line {
+        }
+        kernels.vectorise(Line {
             x,
-            scale,
-            shift: d.shift,
-            shortcut,
-            clip: d.clip.into(),
-            bend,
+            tables,
+            first,
+            join,
+            settings,
             made: Made {
                 logits: want.logits.then(|| &mut self.logits[..width]),
-                stream: &mut self.stream[..width],
+                stream,
                 value: &mut self.value[..width],
-                bits: want.bits.then(|| &mut self.bits[..width]),
-                levels: want.levels.then(|| (&mut self.levels[..width], d.level_shift)),
+                bits: want.bits.then_some(bits),
+                levels: want.levels.then(|| &mut self.levels[..width]),
             },
-        }
+        });
     }
 }

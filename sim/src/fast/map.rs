@@ -6,7 +6,7 @@
 //! (`levels`).
 
 use super::blocks::Blocks;
-use super::copies::{Copies, Copy, MAX_COPIES, limb};
+use super::copies::{Copies, MAX_COPIES, limb};
 use super::levels::Levels;
 use super::products::{Panel, Products};
 use super::weights::Weights;
@@ -15,7 +15,6 @@ use crate::kernels::{Kernels, LANES, PIXELS, Segment, SumBlock, WordBlock};
 use crate::plan::{LayerPlan, Plan};
 use crate::step::{Op, Source, Tap};
 use std::ops::{Range, RangeInclusive};
-use std::slice::ChunksExact;
 
 /// Lanes of a word that go to bits of a panel's word.
 #[derive(Clone, Copy, Debug)]
@@ -214,30 +213,27 @@ impl MapSource {
         panel: &mut Panel,
     ) {
         match &self.how {
-            How::Bits(copies) => self.gather_bits(copies.of_chunk(chunk, activation), words),
+            How::Bits(copies) => self.gather_bits(copies, chunk, activation, words),
             How::Levels(levels) => levels.gather(chunk, activation, (panel, pixels)),
         }
     }
 
-    fn gather_bits<'a>(
-        &self,
-        copies: impl Iterator<Item = (Copy, ChunksExact<'a, u8>)>,
-        panel: &mut [u64],
-    ) {
+    fn gather_bits(&self, copies: &Copies, chunk: usize, activation: &[u8], panel: &mut [u64]) {
         panel.fill(0);
         let words = self.words();
-        for (copy, banks) in copies {
+        for copy in copies.of_chunk(chunk) {
             let part = &self.parts[copy.tap as usize];
             for piece in &self.pieces[part.pieces.clone()] {
-                let to = copy.pixel as usize * words + piece.word;
-                let to = panel[to..].iter_mut().step_by(words);
+                let first = copy.pixel as usize * words + piece.word;
+                let banks = copies.banks(copy, activation);
                 if piece.mask == u64::MAX {
                     // The whole word of the panel, and nothing else writes it.
-                    to.zip(banks.clone()).for_each(|(word, bank)| *word = limb(bank, piece.limb));
-                    continue;
-                }
-                for (word, bank) in to.zip(banks.clone()) {
-                    *word |= (limb(bank, piece.limb) >> piece.low & piece.mask) << piece.at;
+                    let whole = |to: &mut u64, bits| *to = bits;
+                    each_limb(banks, piece.limb, &mut panel[first..], words, whole);
+                } else {
+                    each_limb(banks, piece.limb, &mut panel[first..], words, |to, bits| {
+                        *to |= (bits >> piece.low & piece.mask) << piece.at;
+                    });
                 }
             }
         }
@@ -315,6 +311,29 @@ impl MapSource {
         };
         // Counts have at most 32 bits, so there are at most 31 doublings.
         0..=self.parts.iter().map(ones).sum()
+    }
+}
+
+/// Works on a limb of each bank, and on a word of the panel for each, `words` behind the one before.
+#[inline]
+fn each_limb(
+    (banks, bank_bytes): (&[u8], usize),
+    index: usize,
+    panel: &mut [u64],
+    words: usize,
+    work: impl Fn(&mut u64, u64),
+) {
+    let mut to = 0;
+    if bank_bytes == 8 {
+        for bank in banks.as_chunks().0 {
+            work(&mut panel[to], u64::from_le_bytes(*bank));
+            to += words;
+        }
+        return;
+    }
+    for bank in banks.chunks_exact(bank_bytes) {
+        work(&mut panel[to], limb(bank, index));
+        to += words;
     }
 }
 

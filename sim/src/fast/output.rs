@@ -31,7 +31,8 @@ pub(super) struct MapOutput {
     blocks: Vec<std::ops::Range<usize>>,
     /// Bytes from one plane to the next.
     plane_bytes: usize,
-    planes: u32,
+    /// At most 8.
+    planes: usize,
     /// Columns of each block that exist.
     live: Vec<u8>,
 }
@@ -74,7 +75,7 @@ impl MapOutput {
             moves: Vec::new(),
             blocks: Vec::new(),
             plane_bytes: usize::from(d.out_plane_words) * word_bytes,
-            planes: u32::try_from(layer.planes).expect("bug: at most 8"),
+            planes: layer.planes,
             live: (0..blocks.len()).map(|block| low_ones(blocks.live(block))).collect(),
         };
         for block in 0..blocks.len() {
@@ -114,46 +115,85 @@ impl MapOutput {
         }
     }
 
-    /// Writes the codes of a line of a block: bits, or levels of as many bits as there are planes.
-    pub(super) fn write(
+    /// Writes the bits of a line of a block, a byte for each pixel.
+    pub(super) fn write_bits(
         &self,
         activation: &mut [u8],
         (block, y): (usize, usize),
-        codes: &[[u8; LANES]],
+        bits: &[u8],
     ) {
-        let live = self.live[block];
-        let pixels = &self.pixels[y * self.width..][..self.width];
-        let moves = &self.moves[self.blocks[block].clone()];
-        if let ([Move { mask: u8::MAX, byte, .. }], 1) = (moves, self.planes) {
-            for (&pixel, &codes) in pixels.iter().zip(codes) {
-                activation[pixel as usize + byte] = pack(u64::from_le_bytes(codes)) & live;
+        let (live, moves) = (self.live[block], self.moves(block));
+        let pixels = self.line(y).iter().zip(bits);
+        if let [Move { mask: u8::MAX, byte, .. }] = moves {
+            for (&pixel, &bits) in pixels {
+                activation[pixel as usize + byte] = bits & live;
             }
-            return;
+        } else {
+            for (&pixel, &bits) in pixels {
+                write(activation, pixel as usize, moves, bits & live);
+            }
         }
-        for (&pixel, &codes) in pixels.iter().zip(codes) {
-            let codes = u64::from_le_bytes(codes);
+    }
+
+    /// Writes the levels of a line of a block, of as many bits as there are planes.
+    pub(super) fn write_levels(
+        &self,
+        activation: &mut [u8],
+        (block, y): (usize, usize),
+        levels: &[[u8; LANES]],
+    ) {
+        let (live, moves) = (self.live[block], self.moves(block));
+        for (&pixel, &levels) in self.line(y).iter().zip(levels) {
+            let planes = transpose(u64::from_le_bytes(levels)).to_le_bytes();
             let mut first = pixel as usize;
-            for plane in 0..self.planes {
-                let byte = pack(codes >> plane) & live;
-                for at in moves {
-                    let to = &mut activation[first + at.byte];
-                    if at.mask == u8::MAX {
-                        *to = byte;
-                    } else {
-                        *to = *to & !(at.mask << at.bit) | (byte >> at.low & at.mask) << at.bit;
-                    }
-                }
+            for plane in &planes[..self.planes] {
+                write(activation, first, moves, plane & live);
                 first += self.plane_bytes;
             }
+        }
+    }
+
+    fn line(&self, y: usize) -> &[u32] {
+        &self.pixels[y * self.width..][..self.width]
+    }
+
+    fn moves(&self, block: usize) -> &[Move] {
+        &self.moves[self.blocks[block].clone()]
+    }
+}
+
+/// Moves a byte of a block to a word.
+#[inline]
+fn write(activation: &mut [u8], first: usize, moves: &[Move], byte: u8) {
+    for at in moves {
+        let to = &mut activation[first + at.byte];
+        if at.mask == u8::MAX {
+            *to = byte;
+        } else {
+            *to = *to & !(at.mask << at.bit) | (byte >> at.low & at.mask) << at.bit;
         }
     }
 }
 
 /// Returns the lowest bit of each byte, the first one lowest.
-#[inline]
-fn pack(codes: u64) -> u8 {
+#[expect(clippy::inline_always, reason = "inlined into functions for an instruction set")]
+#[inline(always)]
+pub(super) fn pack(codes: u64) -> u8 {
     let bits = (codes & 0x0101_0101_0101_0101).wrapping_mul(0x0102_0408_1020_4080);
     bits.to_le_bytes()[7]
+}
+
+/// Exchanges bit `i` of byte `j` with bit `j` of byte `i`.
+#[inline]
+fn transpose(bytes: u64) -> u64 {
+    // Exchanges the squares of bits that are `distance` apart.
+    let exchange = |bytes: u64, distance: u32, mask: u64| {
+        let differ = (bytes ^ bytes >> distance) & mask;
+        bytes ^ differ ^ differ << distance
+    };
+    let bytes = exchange(bytes, 7, 0x00aa_00aa_00aa_00aa);
+    let bytes = exchange(bytes, 14, 0x0000_cccc_0000_cccc);
+    exchange(bytes, 28, 0x0000_0000_f0f0_f0f0)
 }
 
 /// `n` ones, at most 8.
@@ -163,13 +203,18 @@ fn low_ones(n: usize) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::{low_ones, pack};
+    use super::{low_ones, pack, transpose};
 
     #[test]
     fn bytes_are_packed_in_order() {
         for byte in 0..=u8::MAX {
             let codes = std::array::from_fn(|i| byte >> i & 1 | 0xfe);
             assert_eq!(pack(u64::from_le_bytes(codes)), byte);
+        }
+        let bit = |bytes: u64, i: u32, j: u32| bytes >> (8 * j + i) & 1;
+        let bytes = 0x0123_4567_89ab_cdef;
+        for (i, j) in (0..8).flat_map(|i| (0..8).map(move |j| (i, j))) {
+            assert_eq!(bit(transpose(bytes), i, j), bit(bytes, j, i), "{i} {j}");
         }
         assert_eq!([0, 1, 3, 8].map(low_ones), [0, 1, 7, 255]);
     }

@@ -1,6 +1,7 @@
 //! A program, made ready for the fast engine: everything that no image changes.
 
 use super::blocks::Blocks;
+use super::line::Settings;
 use super::map::{MapSource, padded};
 use super::order::{self, Cycles};
 use super::output::MapOutput;
@@ -37,6 +38,7 @@ pub(super) struct Layer {
     pub(super) pixels: usize,
     pub(super) source: Source,
     pub(super) tables: Tables,
+    pub(super) settings: Settings,
     pub(super) shortcut: Option<ShortcutSource>,
     pub(super) map: Option<MapOutput>,
     pub(super) stream: Option<StreamMap>,
@@ -106,12 +108,20 @@ impl Layer {
                 (usize::from(d.row_tiles) - 1) * plan.rows,
             ),
             pixels: padded(lines * width),
+            settings: settings(&d, plan.array.acc_bits),
             d,
             blocks,
             lines,
             source,
             stream,
         })
+    }
+
+    /// The map to which `r` goes, where it may be made: it goes nowhere else, and a shortcut is there.
+    pub(super) fn in_place(&self, block: usize) -> Option<&StreamMap> {
+        let same = |map| self.shortcut.as_ref().is_none_or(|source| source.is_at(map, block));
+        let only = self.tables.bend.is_none() && !self.d.flags.pool;
+        self.stream.as_ref().filter(|map| only && same(map))
     }
 
     /// What is multiplied as small integers.
@@ -125,6 +135,18 @@ impl Layer {
     /// Output lines and columns.
     pub(super) fn size(&self) -> (usize, usize) {
         (self.d.out_height.into(), self.d.out_width.into())
+    }
+}
+
+fn settings(d: &LayerDescriptor, acc_bits: u32) -> Settings {
+    let clip = |clip: u16| i16::try_from(clip).expect("bug: at most 32767");
+    Settings {
+        shift: d.shift,
+        clip: clip(d.clip),
+        unused: 31 - acc_bits,
+        value_shift: d.value_shift,
+        value_clip: clip(d.value_clip),
+        level_shift: d.level_shift,
     }
 }
 

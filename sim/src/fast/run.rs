@@ -13,8 +13,6 @@ use std::ops::Range;
 /// A layer, and what it works on.
 pub(super) struct Run<'a> {
     pub(super) layer: &'a Layer,
-    /// Bits of a sum beyond those that an accumulator and a sign keep.
-    pub(super) unused: u32,
     pub(super) kernels: Kernels,
     pub(super) memory: &'a mut Memory,
     pub(super) scratch: &'a mut Scratch,
@@ -32,7 +30,6 @@ impl Run<'_> {
             for block in 0..self.layer.blocks.len() {
                 for y in lines.clone() {
                     self.make_line(block, y, y - first);
-                    self.write_line(block, y);
                 }
             }
         }
@@ -55,74 +52,87 @@ impl Run<'_> {
             }
             Source::Image(stem) => {
                 let (_, width) = layer.size();
-                stem.gather(&self.memory.image, (lines, width), (panel, pixels));
+                stem.gather(&self.memory.image, (lines, width), (panel, pixels), self.kernels);
                 stem.products.multiply(self.kernels, panel, pixels, sums);
             }
         }
     }
 
-    /// Makes the results of line `y` of a block, the `line`-th of its chunk.
+    /// Makes and writes the results of line `y` of a block, the `line`-th of its chunk.
     fn make_line(&mut self, block: usize, y: usize, line: usize) {
-        let (layer, tables) = (self.layer, &self.layer.tables);
+        let (layer, tables, flags) = (self.layer, &self.layer.tables, &self.layer.d.flags);
         let (_, width) = layer.size();
-        let first = tables.at(y, block);
-        let at = first..first + width;
-        let Scratch { sums, lines, .. } = &mut *self.scratch;
+        let Scratch { sums, lines, stream, .. } = &mut *self.scratch;
         let x = &sums[block * layer.pixels + line * width..][..width];
-        let memory = &self.memory.stream;
-        let mut words = None;
-        if let Some(source) = &layer.shortcut {
-            words = source.words(memory, (block, y), width).filter(|_| self.record.is_none());
-            if words.is_none() {
-                let flip = tables.flip.as_ref().map(|flip| &flip[at.clone()]);
-                let to = &mut lines.shortcut[..width];
-                self.kernels.vectorise(ReadShortcut { source, memory, block, y, flip, to });
-            }
-        }
-        let (flags, recorded) = (&layer.d.flags, self.record.is_some());
+        let first = tables.at(y, block);
+        let recorded = self.record.is_some();
         let want = Want {
             logits: flags.logits || recorded,
             bits: flags.write_bits || recorded,
             levels: flags.write_levels,
         };
-        self.kernels.vectorise(lines.task(layer, (x, at.clone()), words, &want, self.unused));
-        if let Some(record) = self.record.as_deref_mut() {
-            let base = &tables.base[at];
-            record_line(layer, record, (block, y), lines, (x, base, self.unused));
+        if let Some(map) = layer.in_place(block).filter(|_| !recorded) {
+            let stream = self.memory.stream.line_mut(map.line(block, y), width);
+            lines.make(self.kernels, layer, (x, first), stream, &want);
+        } else {
+            let stream = &mut stream[..width];
+            if let Some(source) = &layer.shortcut {
+                let (memory, columns) = (&self.memory.stream, &mut *lines.columns);
+                let to = &mut *stream;
+                let read = ReadShortcut { source, memory, block, y, tables, columns, to };
+                self.kernels.vectorise(read);
+            }
+            if recorded {
+                lines.shortcut[..width].copy_from_slice(stream);
+            }
+            lines.make(self.kernels, layer, (x, first), stream, &want);
+            self.write_values(block, y);
         }
+        if let Some(record) = self.record.as_deref_mut() {
+            let Scratch { sums, lines, stream, .. } = &*self.scratch;
+            let x = &sums[block * layer.pixels + line * width..][..width];
+            record_line(layer, record, (block, y), lines, (x, stream));
+        }
+        self.write_line(block, y);
     }
 
-    /// Writes the results of a line of a block.
+    /// Writes what is made of line `y` of a block, but not its stream.
     fn write_line(&mut self, block: usize, y: usize) {
         let (layer, flags) = (self.layer, &self.layer.d.flags);
         let (_, width) = layer.size();
         let lines = &mut self.scratch.lines;
         if let Some(map) = &layer.map {
             if flags.write_bits {
-                map.write(&mut self.memory.activation, (block, y), &lines.bits[..width]);
+                map.write_bits(&mut self.memory.activation, (block, y), &lines.bits[..width]);
             }
             if flags.write_levels {
                 let levels = lines.levels[..width].as_flattened_mut();
                 for q in levels {
                     *q >>= 8 - layer.d.level_bits;
                 }
-                map.write(&mut self.memory.activation, (block, y), &lines.levels[..width]);
-            }
-        }
-        let values = &lines.values(layer)[..width];
-        if let Some(stream) = &layer.stream {
-            self.memory.stream.write(stream.line(block, y), values.as_flattened());
-        }
-        if flags.pool {
-            let pool = &mut self.scratch.pools[block];
-            for value in values {
-                pool.iter_mut().zip(value).for_each(|(sum, &v)| *sum += i64::from(v));
+                map.write_levels(&mut self.memory.activation, (block, y), &lines.levels[..width]);
             }
         }
         if flags.logits && y == layer.last_pixel.0 {
             let live = layer.blocks.live(block);
             let logits = &mut self.memory.logit[layer.blocks.channel(block)..][..live];
             logits.copy_from_slice(&lines.logits[layer.last_pixel.1][..live]);
+        }
+    }
+
+    /// Writes the stream of line `y` of a block, or adds it to the sums.
+    fn write_values(&mut self, block: usize, y: usize) {
+        let layer = self.layer;
+        let (_, width) = layer.size();
+        let Scratch { stream, lines, pools, .. } = &mut *self.scratch;
+        let values = &lines.values(layer, stream)[..width];
+        if let Some(map) = &layer.stream {
+            self.memory.stream.line_mut(map.line(block, y), width).copy_from_slice(values);
+        }
+        if layer.d.flags.pool {
+            for value in values {
+                pools[block].iter_mut().zip(value).for_each(|(sum, &v)| *sum += i64::from(v));
+            }
         }
     }
 
@@ -138,7 +148,7 @@ impl Run<'_> {
             }
             let codes = levels.map(|q| q >> (8 - d.level_bits));
             if let Some(map) = &layer.map {
-                map.write(&mut self.memory.activation, (block, 0), &[codes]);
+                map.write_levels(&mut self.memory.activation, (block, 0), &[codes]);
             }
         }
     }

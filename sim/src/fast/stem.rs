@@ -10,6 +10,7 @@ use super::map::Constants;
 use super::products::{Element, Elements, Panel, Products, SLACK};
 use super::weights::Weights;
 use crate::error::Error;
+use crate::kernels::{Kernels, Task};
 use crate::plan::LayerPlan;
 use crate::step::{Op, Source, stride};
 use heartbit_ir::program::{Header, IMAGE_CHANNELS};
@@ -17,6 +18,8 @@ use std::ops::Range;
 
 /// Planes of a pixel.
 const PLANES: usize = 8;
+/// Image rows of an output row that are copied as a whole.
+const MOST_ROWS: usize = 16;
 
 /// Factors of a column: of plane `p` of element `e` of image row `r` at `(r·3k + e)·8 + p`.
 type Factors = Vec<i64>;
@@ -107,33 +110,14 @@ impl StemSource {
         image: &Image,
         (lines, width): (Range<usize>, usize),
         (panel, pixels): (&mut Panel, usize),
+        kernels: Kernels,
     ) {
         match self.products.elements(panel, pixels) {
-            Elements::Bytes(to) if self.inputs == [(0, u8::MAX)] => {
-                self.copy_rows(image, lines, width, to);
+            Elements::Bytes(to) if self.inputs == [(0, u8::MAX)] && self.rows <= MOST_ROWS => {
+                kernels.vectorise(CopyRows { source: self, image, lines, width, to });
             }
             Elements::Bytes(to) => self.gather_elements(image, lines, width, to),
             Elements::Words(to) => self.gather_elements(image, lines, width, to),
-        }
-    }
-
-    /// Copies whole rows, [`SLACK`] bytes at once: what is too much is written over, by the next
-    /// row or pixel, or meets zeros.
-    fn copy_rows(&self, image: &Image, lines: Range<usize>, width: usize, to: &mut [u8]) {
-        let (pitch, step) = (self.products.pitch(), IMAGE_CHANNELS * self.stride);
-        for (i, line) in lines.enumerate() {
-            for x in 0..width {
-                let first = (i * width + x) * pitch;
-                for row in 0..self.rows {
-                    let from = &image.line(self.image_row(line, row))[x * step..];
-                    let to = &mut to[first + row * self.elements..];
-                    for at in (0..self.elements).step_by(SLACK) {
-                        let some: &[u8; SLACK] =
-                            from[at..].first_chunk().expect("bug: slack behind the image");
-                        *to[at..].first_chunk_mut().expect("bug: slack behind the panel") = *some;
-                    }
-                }
-            }
         }
     }
 
@@ -173,6 +157,43 @@ impl StemSource {
     /// Constants of a column of all column tiles.
     pub(super) fn constants(&self, channel: usize) -> Constants {
         self.constants[channel]
+    }
+}
+
+/// Copies whole rows, [`SLACK`] bytes at once: what is too much is written over, by the next row or
+/// pixel, or meets zeros.
+struct CopyRows<'a> {
+    source: &'a StemSource,
+    image: &'a Image,
+    lines: Range<usize>,
+    width: usize,
+    to: &'a mut [u8],
+}
+
+impl Task for CopyRows<'_> {
+    #[expect(clippy::inline_always, reason = "inlined into functions for an instruction set")]
+    #[inline(always)]
+    fn run(self) {
+        let Self { source, image, lines, width, to } = self;
+        let (pitch, step) = (source.products.pitch(), IMAGE_CHANNELS * source.stride);
+        for (i, line) in lines.enumerate() {
+            let mut from = [0; MOST_ROWS];
+            for (row, from) in from[..source.rows].iter_mut().enumerate() {
+                *from = image.first(source.image_row(line, row));
+            }
+            for x in 0..width {
+                let mut to = &mut to[(i * width + x) * pitch..];
+                for from in &from[..source.rows] {
+                    let from = &image.bytes[from + x * step..];
+                    for at in (0..source.elements).step_by(SLACK) {
+                        let some: &[u8; SLACK] =
+                            from[at..].first_chunk().expect("bug: slack behind the image");
+                        *to[at..].first_chunk_mut().expect("bug: slack behind the panel") = *some;
+                    }
+                    to = &mut to[source.elements..];
+                }
+            }
+        }
     }
 }
 
@@ -272,6 +293,12 @@ impl Image {
     /// A line, or zeros, and what is behind it.
     #[inline]
     fn line(&self, y: Option<usize>) -> &[u8] {
-        &self.bytes[y.unwrap_or(self.height) * self.pitch..]
+        &self.bytes[self.first(y)..]
+    }
+
+    /// The first byte of a line, or of zeros.
+    #[inline]
+    fn first(&self, y: Option<usize>) -> usize {
+        y.unwrap_or(self.height) * self.pitch
     }
 }

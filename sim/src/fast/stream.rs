@@ -6,9 +6,11 @@
 #![expect(clippy::inline_always, reason = "inlined into functions for an instruction set")]
 
 use super::blocks::Blocks;
+use super::tables::Tables;
 use crate::error::Error;
 use crate::kernels::{LANES, Task};
 use heartbit_ir::program::{Join, LayerDescriptor};
+use std::ops::Range;
 
 /// Largest side of a window.
 const MAX_WINDOW: usize = 3;
@@ -31,10 +33,10 @@ impl StreamMemory {
         &self.values[(at.block * self.words + at.word) * WORD..]
     }
 
-    /// Writes a line of a block.
-    pub(super) fn write(&mut self, at: LineAddress, values: &[i16]) {
+    /// A line of a block, of so many pixels.
+    pub(super) fn line_mut(&mut self, at: LineAddress, width: usize) -> &mut [[i16; LANES]] {
         let first = (at.block * self.words + at.word) * WORD;
-        self.values[first..][..values.len()].copy_from_slice(values);
+        &mut self.values[first..].as_chunks_mut().0[..width]
     }
 }
 
@@ -47,7 +49,7 @@ pub(super) struct LineAddress {
 }
 
 /// Where the lines of a map lie.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct StreamMap {
     base: usize,
     plane: usize,
@@ -146,15 +148,9 @@ impl ShortcutSource {
         self.channels.saturating_sub(ct * self.blocks.cols + first).min(LANES)
     }
 
-    /// Returns the shortcut of a line of a block where it is a line of the stream as it is.
-    pub(super) fn words<'a>(
-        &self,
-        memory: &'a StreamMemory,
-        (block, y): (usize, usize),
-        width: usize,
-    ) -> Option<&'a [[i16; LANES]]> {
-        let same = self.join == Join::Add && self.stride == 1 && self.live(block) == LANES;
-        same.then(|| &memory.line(self.map.line(block, y)).as_chunks().0[..width])
+    /// Whether the shortcut of a block lies as it is where the layer writes.
+    pub(super) fn is_at(&self, map: &StreamMap, block: usize) -> bool {
+        self.join == Join::Add && self.stride == 1 && self.live(block) == LANES && self.map == *map
     }
 }
 
@@ -164,15 +160,21 @@ pub(super) struct ReadShortcut<'a> {
     pub(super) memory: &'a StreamMemory,
     pub(super) block: usize,
     pub(super) y: usize,
-    /// -1 in columns that take the smallest element of a window.
-    pub(super) flip: Option<&'a [[i16; LANES]]>,
-    pub(super) to: &'a mut [[i32; LANES]],
+    pub(super) tables: &'a Tables,
+    /// Room for the extremes of columns.
+    pub(super) columns: &'a mut [[i16; LANES]],
+    pub(super) to: &'a mut [[i16; LANES]],
+}
+
+/// Elements of [`ReadShortcut::columns`] for lines of so many pixels.
+pub(super) fn columns(width: usize) -> usize {
+    2 * width + MAX_WINDOW
 }
 
 impl Task for ReadShortcut<'_> {
     #[inline(always)]
     fn run(self) {
-        let Self { source, memory, block, y, flip, to } = self;
+        let Self { source, memory, block, y, tables, columns, to } = self;
         let line = |y: usize| memory.line(source.map.line(block, y));
         let live = source.live(block);
         match source.join {
@@ -180,10 +182,16 @@ impl Task for ReadShortcut<'_> {
             Join::None => {}
             Join::Add => {
                 let from = line(source.stride * y).as_chunks().0.iter().step_by(source.stride);
-                to.iter_mut().zip(from).for_each(|(to, from)| *to = from.map(i32::from));
+                to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
             }
             Join::Average => average(line(2 * y), line(2 * y + 1), to),
-            Join::Extreme => source.extreme(line, y, flip, to),
+            Join::Extreme => {
+                let first = tables.at(y, block);
+                for stretch in &tables.stretches {
+                    let flip = tables.flip.as_ref().map(|flip| flip[first + stretch.kind]);
+                    source.extreme(line, y, (&stretch.pixels, flip), columns, to);
+                }
+            }
         }
         if live < LANES {
             for to in to {
@@ -194,49 +202,74 @@ impl Task for ReadShortcut<'_> {
 }
 
 impl ShortcutSource {
+    /// The extremes of the windows of some pixels: first those of their columns.
     #[inline(always)]
     fn extreme<'a>(
         &self,
         line: impl Fn(usize) -> &'a [i16],
         y: usize,
-        flip: Option<&[[i16; LANES]]>,
-        to: &mut [[i32; LANES]],
+        (pixels, flip): (&Range<usize>, Option<[i16; LANES]>),
+        columns: &mut [[i16; LANES]],
+        to: &mut [[i16; LANES]],
     ) {
-        // Rows outside of the map are empty.
-        let mut rows: [&[[i16; LANES]]; MAX_WINDOW] = [&[]; MAX_WINDOW];
-        for (dy, row) in rows.iter_mut().enumerate().take(self.window) {
+        let flip = flip.unwrap_or([0; LANES]);
+        // Positions of the first column, and of the first one that is inside the map.
+        let begin = self.stride * pixels.start;
+        let columns = &mut columns[..self.stride * (pixels.len() - 1) + self.window];
+        columns.fill([i16::MIN; LANES]);
+        let outside = self.paddings[1].saturating_sub(begin).min(columns.len());
+        let inside = &mut columns[outside..];
+        let first = (begin + outside).saturating_sub(self.paddings[1]);
+        for dy in 0..self.window {
             let y = (self.stride * y + dy).checked_sub(self.paddings[0]);
-            if let Some(y) = y.filter(|&y| y < self.height) {
-                // What no window reaches may lie beyond the memory.
-                let words: &[[i16; LANES]] = line(y).as_chunks().0;
-                *row = &words[..self.width.min(words.len())];
-            }
-        }
-        for (x, to) in to.iter_mut().enumerate() {
-            let flip = flip.map_or([0; LANES], |flip| flip[x]);
-            let mut best = [i16::MIN; LANES];
-            let begin = (self.stride * x).saturating_sub(self.paddings[1]);
-            let end = (self.stride * x + self.window).saturating_sub(self.paddings[1]);
-            for row in rows {
-                for word in row.get(begin..end.min(row.len())).unwrap_or_default() {
-                    for lane in 0..LANES {
-                        best[lane] = best[lane].max(word[lane] ^ flip[lane]);
-                    }
+            let Some(y) = y.filter(|&y| y < self.height) else { continue };
+            // What no window reaches may lie beyond the memory.
+            let words: &[[i16; LANES]] = line(y).as_chunks().0;
+            let words = words[..self.width.min(words.len())].get(first..).unwrap_or_default();
+            for (column, word) in inside.iter_mut().zip(words) {
+                for lane in 0..LANES {
+                    column[lane] = column[lane].max(word[lane] ^ flip[lane]);
                 }
             }
-            *to = std::array::from_fn(|lane| (best[lane] ^ flip[lane]).into());
         }
+        let to = &mut to[pixels.clone()];
+        match self.window {
+            3 => extremes::<3>(columns, self.stride, flip, to),
+            2 => extremes::<2>(columns, self.stride, flip, to),
+            _ => extremes::<1>(columns, self.stride, flip, to),
+        }
+    }
+}
+
+/// The extremes of windows of `W` columns.
+#[inline(always)]
+fn extremes<const W: usize>(
+    columns: &[[i16; LANES]],
+    stride: usize,
+    flip: [i16; LANES],
+    to: &mut [[i16; LANES]],
+) {
+    let windows = columns.windows(W).step_by(stride);
+    for (to, window) in to.iter_mut().zip(windows) {
+        let mut best = window[0];
+        for word in &window[1..W] {
+            for lane in 0..LANES {
+                best[lane] = best[lane].max(word[lane]);
+            }
+        }
+        *to = std::array::from_fn(|lane| best[lane] ^ flip[lane]);
     }
 }
 
 /// Averages 2x2 positions.
 #[inline(always)]
-fn average(upper: &[i16], lower: &[i16], to: &mut [[i32; LANES]]) {
+#[expect(clippy::cast_possible_truncation, reason = "an average is not larger than all")]
+fn average(upper: &[i16], lower: &[i16], to: &mut [[i16; LANES]]) {
     let pairs = upper.as_chunks::<WORD>().0.iter().zip(lower.as_chunks::<WORD>().0);
     for (to, (upper, lower)) in to.iter_mut().zip(pairs) {
         for (lane, to) in to.iter_mut().enumerate() {
             let sum = |pair: &[i16; WORD]| i32::from(pair[lane]) + i32::from(pair[LANES + lane]);
-            *to = (sum(upper) + sum(lower) + 2) >> 2;
+            *to = ((sum(upper) + sum(lower) + 2) >> 2) as i16;
         }
     }
 }

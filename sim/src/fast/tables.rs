@@ -1,14 +1,14 @@
 //! The constants of a layer's results, for every column and output pixel.
 //!
 //! Where taps leave the map and at the borders of section 5.3 of microarchitecture.md the constants
-//! differ, so output lines are sorted into classes, and the table of a class holds every pixel of a
-//! line: a line of results is one loop.
+//! differ, so output lines are sorted into classes and the pixels of a line into kinds. A line is
+//! some stretches of one kind, in each of which constants stay in registers.
 //! With `x` from a kernel, `z = base - 2·x`, and `y = (mul·z + bias) >> shift` becomes
 //! `(factor·x + offset) >> shift` where that cannot leave 32 bits and no accumulator can wrap.
 
 use super::blocks::Blocks;
 use super::map::Constants;
-use crate::kernels::{LANES, SumBlock};
+use crate::kernels::{LANES, Stretch, SumBlock};
 use crate::plan::{LayerPlan, Plan};
 use heartbit_ir::program::Parameter;
 use std::ops::RangeInclusive;
@@ -23,10 +23,10 @@ pub(super) struct Sums<'a> {
     pub(super) range: &'a dyn Fn((usize, usize)) -> RangeInclusive<i64>,
 }
 
-/// How `x` becomes `y`; element `(class·blocks + block)·width + x` of each.
+/// How `x` becomes `y`; element `(class·blocks + block)·kinds + kind` of each.
 #[derive(Debug)]
 pub(super) enum Scale {
-    /// With 32 bits.
+    /// With 32 bits, which hold `y` and a shortcut, too.
     Narrow {
         /// Multiplies `x`.
         factor: Vec<SumBlock>,
@@ -59,8 +59,11 @@ pub(super) struct Bend {
 /// Constants of all pixels and columns of a layer.
 #[derive(Debug)]
 pub(super) struct Tables {
-    width: usize,
+    /// Kinds of the pixels of a line.
+    kinds: usize,
     blocks: usize,
+    /// A whole line.
+    pub(super) stretches: Vec<Stretch>,
     /// Class of each output line.
     classes: Vec<usize>,
     /// What `z` is where `x` is 0.
@@ -89,20 +92,18 @@ impl Tables {
             sort(height, |y| (interval(&sums.cuts[0], y), layer.parameter_word(0, y, 0)));
         let (columns, column_of) =
             sort(width, |x| (interval(&sums.cuts[1], x), layer.parameter_word(0, 0, x)));
-        let mut entries = Vec::with_capacity(rows.len() * blocks.len() * width);
+        let mut entries = Vec::with_capacity(rows.len() * blocks.len() * columns.len());
         for &y in &rows {
             for block in 0..blocks.len() {
-                let kinds: Vec<[Option<Entry>; LANES]> = columns
-                    .iter()
-                    .map(|&x| entry_block(plan, layer, (blocks, block), sums, (y, x)))
-                    .collect();
-                entries.extend(column_of.iter().map(|&kind| kinds[kind]));
+                let entry = |&x| entry_block(plan, layer, (blocks, block), sums, (y, x));
+                entries.extend(columns.iter().map(entry));
             }
         }
         let flips = entries.iter().flatten().flatten().any(|entry| entry.parameter.minimum);
         Self {
-            width,
+            kinds: columns.len(),
             blocks: blocks.len(),
+            stretches: stretches(&column_of),
             classes: row_of,
             base: column(&entries, |entry| entry.base),
             scale: scale(&entries),
@@ -111,10 +112,23 @@ impl Tables {
         }
     }
 
-    /// Where the elements of a line begin.
+    /// Where the elements of a line begin, one for each kind of pixels.
     pub(super) fn at(&self, y: usize, block: usize) -> usize {
-        (self.classes[y] * self.blocks + block) * self.width
+        (self.classes[y] * self.blocks + block) * self.kinds
     }
+}
+
+/// Joins neighbours of one kind.
+fn stretches(kinds: &[usize]) -> Vec<Stretch> {
+    let mut first = 0;
+    kinds
+        .chunk_by(|a, b| a == b)
+        .map(|same| {
+            let pixels = first..first + same.len();
+            first = pixels.end;
+            Stretch { pixels, kind: same[0] }
+        })
+        .collect()
 }
 
 /// Returns the first position of each kind, and the kind of each position.
@@ -147,7 +161,7 @@ fn entry_block(
         (lane < live).then(|| {
             let constants = (sums.constants)(column, (y, x));
             let range = (sums.range)(column);
-            entry(constants, &range, parameters[column.1], plan.array.acc_bits)
+            entry(constants, &range, parameters[column.1], (plan.array.acc_bits, layer.d.shift))
         })
     })
 }
@@ -156,7 +170,7 @@ fn entry(
     constants: Constants,
     range: &RangeInclusive<i64>,
     parameter: Parameter,
-    acc_bits: u32,
+    (acc_bits, shift): (u32, u32),
 ) -> Entry {
     let acc_mask = u32::MAX >> (32 - acc_bits);
     let doubled = constants.matches.wrapping_mul(2);
@@ -166,8 +180,10 @@ fn entry(
     let mul = i128::from(parameter.mul);
     let z = 2 * i128::from(constants.matches) - i128::from(constants.products);
     let offset = mul * z + i128::from(parameter.bias);
-    let end = |x: i64| i32::try_from(offset - 2 * mul * i128::from(x)).is_ok();
-    let fits = end(*range.start()) && end(*range.end()) && !wraps;
+    let end = |x: &i64| i32::try_from(offset - 2 * mul * i128::from(*x)).ok();
+    let ends = [end(range.start()), end(range.end())];
+    let joins = |sum: i32| (sum >> shift).unsigned_abs() < i32::MAX.unsigned_abs() - (1 << 15);
+    let fits = !wraps && ends.into_iter().all(|end| end.is_some_and(joins));
     // What is between the ends fits, and so does the sum modulo 2^32.
     #[expect(clippy::cast_possible_truncation, reason = "the offset is used modulo 2^32")]
     let offset = offset as i32;

@@ -3,6 +3,8 @@
 //! Ones are counted nibble by nibble from a table. The counts of up to [`RUN`] words fit the bytes
 //! of a register; then they are summed into 64-bit lanes.
 
+pub(super) mod scale;
+
 use super::{
     LANES, PIXELS, PairBlock, QuadBlock, Quads, Segment, SumBlock, Task, WordBlock, ranges, rows,
 };

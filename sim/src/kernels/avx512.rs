@@ -3,12 +3,19 @@
 //! `PIXELS` times up to four blocks are computed in registers; a count takes three instructions for
 //! 512 bits.
 
+use super::avx2::scale::{load_sums, load_words, scale_last, store_words};
 use super::avx2::{load_quads, multiply_blocks, store};
-use super::{PIXELS, PairBlock, QuadBlock, Segment, SumBlock, Task, WordBlock, ranges, rows};
+use super::scale::{ScaleLine, ScaleStretch};
+use super::{
+    LANES, PIXELS, PairBlock, QuadBlock, Segment, SumBlock, Task, WordBlock, ranges, rows,
+};
 use std::arch::x86_64::{
-    __m512i, _mm_set_epi64x, _mm256_dpbusd_epi32, _mm256_set1_epi32, _mm256_setzero_si256,
-    _mm512_add_epi64, _mm512_cvtepi64_epi32, _mm512_loadu_si512, _mm512_popcnt_epi64,
-    _mm512_set1_epi64, _mm512_setzero_si512, _mm512_sll_epi64, _mm512_xor_si512,
+    __m128i, __m256i, __m512i, _mm_set_epi64x, _mm256_dpbusd_epi32, _mm256_max_epi16,
+    _mm256_min_epi16, _mm256_movepi16_mask, _mm256_set1_epi16, _mm256_set1_epi32,
+    _mm256_setzero_si256, _mm512_add_epi32, _mm512_add_epi64, _mm512_broadcast_i64x4,
+    _mm512_cvtepi16_epi32, _mm512_cvtepi64_epi32, _mm512_cvtsepi32_epi16, _mm512_loadu_si512,
+    _mm512_mullo_epi32, _mm512_popcnt_epi64, _mm512_set1_epi64, _mm512_setzero_si512,
+    _mm512_sll_epi64, _mm512_sra_epi32, _mm512_xor_si512,
 };
 
 /// See [`super::Kernels::count`].
@@ -170,6 +177,54 @@ fn multiply_byte_blocks<const B: usize>(
     }
 }
 
+/// See [`super::Kernels::scale`].
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq")]
+pub(super) fn scale(line: &ScaleLine<'_>, results: &mut [[i16; LANES]], signs: &mut [u8]) {
+    let shift = _mm_set_epi64x(0, line.shift.into());
+    let limits = [_mm256_set1_epi16(-line.clip), _mm256_set1_epi16(line.clip)];
+    line.each(results, signs, |mut stretch| {
+        let pixels = stretch.x.len();
+        if pixels > 1 {
+            scale_pairs(&mut stretch, shift, limits);
+        }
+        if pixels % 2 == 1 {
+            scale_last(&mut stretch, shift, limits);
+        }
+    });
+}
+
+/// Two pixels at once, but for the last one of an odd number.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq")]
+fn scale_pairs(stretch: &mut ScaleStretch<'_>, shift: __m128i, [least, most]: [__m256i; 2]) {
+    let (pairs, _) = stretch.x.as_chunks::<2>();
+    let (results, _) = stretch.results.as_chunks_mut::<2>();
+    let (signs, _) = stretch.signs.as_chunks_mut::<2>();
+    let twice = |block| _mm512_broadcast_i64x4(load_sums(block));
+    let (factor, offset) = (twice(stretch.factor), twice(stretch.offset));
+    let scaled = |x| {
+        let product = _mm512_mullo_epi32(load_two_sums(x), factor);
+        _mm512_sra_epi32(_mm512_add_epi32(product, offset), shift)
+    };
+    let limit = |sum, result: &mut [[i16; LANES]; 2], signs: &mut [u8; 2]| {
+        let short = _mm512_cvtsepi32_epi16(sum);
+        let limited = _mm256_min_epi16(_mm256_max_epi16(short, least), most);
+        store_words(result, limited);
+        *signs = (!_mm256_movepi16_mask(limited)).to_le_bytes();
+    };
+    let to = results.iter_mut().zip(signs);
+    if stretch.join {
+        for (x, (result, signs)) in pairs.iter().zip(to) {
+            let words = _mm512_cvtepi16_epi32(load_words(result));
+            limit(_mm512_add_epi32(scaled(x), words), result, signs);
+        }
+    } else {
+        for (x, (result, signs)) in pairs.iter().zip(to) {
+            limit(scaled(x), result, signs);
+        }
+    }
+}
+
 /// Blocks that are computed together, of so many that are left.
 fn blocks_at_once(left: usize) -> usize {
     match left {
@@ -184,6 +239,13 @@ fn blocks_at_once(left: usize) -> usize {
 fn load(words: &WordBlock) -> __m512i {
     // SAFETY: the array has the 64 bytes that are read, at any alignment.
     unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load_two_sums(sums: &[SumBlock; 2]) -> __m512i {
+    // SAFETY: the array has the 64 bytes that are read, at any alignment.
+    unsafe { _mm512_loadu_si512(sums.as_ptr().cast()) }
 }
 
 /// See [`super::Kernels::vectorise`].

@@ -1,7 +1,8 @@
 //! Every kernel against a naive loop, for all odd sizes.
 
 use super::{
-    Isa, Kernels, LANES, PIXELS, PairBlock, QuadBlock, Quads, Segment, SumBlock, Task, WordBlock,
+    Isa, Kernels, LANES, PIXELS, PairBlock, QuadBlock, Quads, ScaleLine, Segment, Stretch,
+    SumBlock, Task, WordBlock,
 };
 use proptest::prelude::*;
 
@@ -124,6 +125,51 @@ fn check_multiply_bytes(pixels: usize, blocks: usize, quads: usize, largest: i8,
     }
 }
 
+/// A line of `widths` stretches of pixels; sums are below 2^30.
+fn check_scale(widths: &[usize], shift: u32, clip: i16, join: bool, seed: u64) {
+    let mut numbers = Numbers(seed);
+    let mut block = |limit: i32| -> SumBlock {
+        std::array::from_fn(|_| {
+            let random =
+                i32::from_le_bytes(*numbers.word().to_le_bytes().first_chunk().expect("8"));
+            random % limit
+        })
+    };
+    let pixels: usize = widths.iter().sum();
+    let x: Vec<SumBlock> = (0..pixels).map(|_| block(1 << 14)).collect();
+    let factor: Vec<SumBlock> = widths.iter().map(|_| block(1 << 15)).collect();
+    let offset: Vec<SumBlock> = widths.iter().map(|_| block(1 << 29)).collect();
+    let shortcut = (0..pixels).map(|_| std::array::from_fn(|_| numbers.factor()));
+    let shortcut: Vec<[i16; LANES]> = shortcut.collect();
+    let mut first = 0;
+    let stretch = |(kind, width)| {
+        first += width;
+        Stretch { pixels: first - width..first, kind }
+    };
+    // Kinds in another order than stretches.
+    let kinds = (0..widths.len()).rev();
+    let stretches: Vec<Stretch> = kinds.zip(widths.iter().copied()).map(stretch).collect();
+    let constants = (&*factor, &*offset);
+    let (x, stretches) = (&*x, &*stretches);
+    let line =
+        ScaleLine { x, stretches, factor: constants.0, offset: constants.1, shift, join, clip };
+    for kernels in kernels() {
+        let (mut results, mut signs) = (shortcut.clone(), vec![0; pixels]);
+        kernels.scale(&line, &mut results, &mut signs);
+        for Stretch { pixels, kind } in stretches {
+            for (pixel, lane) in pixels.clone().flat_map(|p| (0..LANES).map(move |l| (p, l))) {
+                let sum = i64::from(factor[*kind][lane]) * i64::from(x[pixel][lane])
+                    + i64::from(offset[*kind][lane]);
+                let word = if join { i64::from(shortcut[pixel][lane]) } else { 0 };
+                let expected = ((sum >> shift) + word).clamp((-clip).into(), clip.into());
+                let found = (i64::from(results[pixel][lane]), signs[pixel] >> lane & 1 == 1);
+                let place = format!("{}: {pixel} {lane}", kernels.isa());
+                assert_eq!(found, (expected, expected >= 0), "{place}");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -139,6 +185,14 @@ proptest! {
         check_count(PIXELS * groups, blocks, &segments.chain([one]).collect::<Vec<_>>(), seed);
         check_multiply(PIXELS * groups, blocks, steps, seed);
         check_multiply_bytes(PIXELS * groups, blocks, steps, largest, seed);
+    }
+
+    #[test]
+    fn scaled_lines_agree_with_a_naive_loop(
+        widths in proptest::collection::vec(1usize..9, 0..5), shift in 0u32..32,
+        clip in 0..=i16::MAX, join: bool, seed: u64,
+    ) {
+        check_scale(&widths, shift, clip, join, seed);
     }
 }
 
