@@ -219,9 +219,10 @@ impl<'a> Bench<'a> {
                 Err(heartbit_cosim::Error::Hang { cycles, .. }) => {
                     return caught((Check::Hang, format!("no result after {cycles} cycles")));
                 }
-                Err(error @ heartbit_cosim::Error::PoolCycle { .. }) => {
-                    return caught((Check::Cycles, error.to_string()));
-                }
+                Err(
+                    error @ (heartbit_cosim::Error::PoolCycle { .. }
+                    | heartbit_cosim::Error::PixelCycle { .. }),
+                ) => return caught((Check::Cycles, error.to_string())),
                 Err(heartbit_cosim::Error::Halted { layer }) => {
                     return caught((Check::Status, format!("halted before layer {layer}")));
                 }
