@@ -25,11 +25,13 @@ mod shadow;
 
 pub use catalog::{instances, mutations};
 pub use cone::Cone;
-pub use miter::{Literal, Miter};
+pub use miter::{Exchange, Literal, Miter};
 pub use observed::Observed;
 pub use schemata::{CLEAR, ESCAPED, INFECTED, MUTANT, MUTANT_BITS, Schemata};
 
+use crate::build::Module;
 use crate::build::node::NodeId;
+use crate::text;
 
 /// What a mutation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,6 +102,12 @@ impl Mutation {
     pub fn in_instance(self, instance: InstanceName) -> Self {
         Self { instance: Some(instance), ..self }
     }
+}
+
+/// The module of a design that a mutation is of, by itself; `None` if the design has no such module.
+pub fn module_of(top: &Module, mutation: &Mutation) -> Option<Module> {
+    let mut modules = text::modules(top).into_iter();
+    modules.find(|(name, _)| *name == mutation.module).map(|(_, module)| module)
 }
 
 /// An instance of a module.

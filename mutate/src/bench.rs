@@ -3,9 +3,11 @@
 use crate::fate::{Catch, Check, Fate, Outcome};
 use crate::fields::Memory;
 use crate::judge::{Expected, Judge};
+use crate::logits;
 use crate::memory::MemoryMutant;
 use crate::plan::{Mutant, Plan};
 use crate::proof::{self, Reach};
+use crate::rare;
 use crate::trials;
 use heartbit_compiler::predict::predict;
 use heartbit_cosim::{Accelerator, Compiled as Model, Initial};
@@ -185,13 +187,17 @@ impl<'a> Bench<'a> {
         Ok(Seen { catch, reach })
     }
 
-    /// Tries layers that must not begin, on an accelerator whose images pass.
+    /// Tries logits that decide every bit of the class, and layers that must not begin, on an
+    /// accelerator whose images pass.
     fn first_trial(&self, accelerator: &mut Accelerator) -> Result<Option<Catch>, Error> {
         let program = &self.judge.compiled().program;
         let Some(expected) = self.rtl.first() else { return Ok(None) };
+        let caught = |check, detail| Catch { check, engine: "rtl".to_owned(), image: 0, detail };
+        if let Some(detail) = logits::run(accelerator, program, expected.image)? {
+            return Ok(Some(caught(Check::Tensors, detail)));
+        }
         let wrong = trials::run(accelerator, program, expected.image)?;
-        let engine = "rtl".to_owned();
-        Ok(wrong.map(|detail| Catch { check: Check::Status, engine, image: 0, detail }))
+        Ok(wrong.map(|detail| caught(Check::Status, detail)))
     }
 
     /// Runs the images until a check fails.
@@ -269,6 +275,20 @@ impl<'a> Bench<'a> {
                 true
             });
         }
+        for (at, simulator) in left {
+            let Mutant::Memory(mutant) = &plan.mutants[which[at]] else { continue };
+            if let Some(catch) = self.rare(mutant, &simulator) {
+                outcomes[at].fate = Fate::Caught(catch);
+            }
+        }
+    }
+
+    /// Runs a mutant of a parameter on the simulator with an image that is made for it.
+    fn rare(&self, mutant: &MemoryMutant, simulator: &Simulator) -> Option<Catch> {
+        let (image, tried) = rare::image(self.judge.compiled(), mutant, self.sim)?;
+        let (check, detail) = self.simulated(simulator, &self.judge.expected(&image))?;
+        let detail = format!("{detail}, on the image that a search found in {tried} tries");
+        Some(Catch { check, engine: "sim".to_owned(), image: self.sim.len(), detail })
     }
 
     fn simulated(&self, simulator: &Simulator, expected: &Expected<'_>) -> Option<(Check, String)> {

@@ -23,9 +23,11 @@ mod bench;
 mod fate;
 pub mod fields;
 mod judge;
+mod logits;
 mod memory;
 mod plan;
 pub mod proof;
+mod rare;
 pub mod stress;
 mod trials;
 

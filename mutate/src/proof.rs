@@ -4,10 +4,14 @@
 //! build; none rests on what was observed of images, but for [`Proof::SameControl`] and
 //! [`Proof::StaysInside`]: [`hardware`] says why one observation is enough.
 
+mod chain;
 mod data;
 mod field;
 mod function;
+mod pair;
 mod sums;
+
+pub(crate) use data::{Differing, differing};
 
 use crate::fate::Proof;
 use crate::fields::Memory;
@@ -100,5 +104,11 @@ pub fn hardware(
             Reach::Beyond => {}
         }
     }
-    function::is_same(compiled, &hardware.top, mutation).then_some(Proof::SameFunction)
+    if function::is_same(compiled, &hardware.top, mutation) {
+        return Some(Proof::SameFunction);
+    }
+    if pair::is_exchanged(compiled, &hardware.top, mutation) {
+        return Some(Proof::SameSum);
+    }
+    chain::stands(compiled, &hardware.top, mutation).then_some(Proof::PassesThrough)
 }

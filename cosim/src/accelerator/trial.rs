@@ -1,9 +1,11 @@
-//! Whether layers begin: words of a program that make no sense, and what becomes of them.
+//! Other words than those of the loaded program: layers that make no sense, of which only the
+//! beginning is watched, and layers whose logits are sent.
 //!
-//! Not here: which words make none (microarchitecture.md, section 5.4).
+//! Not here: which words make no sense (microarchitecture.md, section 5.4).
 
 use super::{Accelerator, LoadWord, RUN};
 use crate::Error;
+use heartbit_ir::program::Execution;
 use std::sync::Arc;
 
 /// Cycles from the last pixel of an image to the first step, at most: `Idle` and `Fetch`.
@@ -32,12 +34,7 @@ impl Accelerator {
     /// image that is not accepted is [`Beginning::Neither`].
     pub fn try_layer(&mut self, words: &[LoadWord], image: &[u8]) -> Result<Beginning, Error> {
         let program = Arc::clone(self.program.as_ref().ok_or(Error::NoProgram)?);
-        self.model.set_source(None);
-        self.reset()?;
-        for word in words {
-            self.load_word(word.target, word.index, word.address, &word.limbs)?;
-        }
-        self.model.set(self.ports.load[0], 0);
+        self.rewrite(words)?;
         match self.send_image(image, &program, &mut || false) {
             Err(Error::Hang { .. } | Error::Halted { .. }) => return Ok(Beginning::Neither),
             result => result?,
@@ -55,6 +52,28 @@ impl Accelerator {
             self.model.tick()?;
         }
         Ok(Beginning::Neither)
+    }
+
+    /// Resets, writes words behind the loaded program, none of whose weights are streamed any more,
+    /// runs an image, and looks at the output port only. The words stay, as after
+    /// [`Accelerator::try_layer`].
+    ///
+    /// # Errors
+    /// As [`Accelerator::run_logits`].
+    pub fn run_words(&mut self, words: &[LoadWord], image: &[u8]) -> Result<Execution, Error> {
+        self.rewrite(words)?;
+        self.run_logits(image)
+    }
+
+    /// Resets and writes words.
+    fn rewrite(&mut self, words: &[LoadWord]) -> Result<(), Error> {
+        self.model.set_source(None);
+        self.reset()?;
+        for word in words {
+            self.load_word(word.target, word.index, word.address, &word.limbs)?;
+        }
+        self.model.set(self.ports.load[0], 0);
+        Ok(())
     }
 
     fn stays_refused(&mut self) -> Result<Beginning, Error> {

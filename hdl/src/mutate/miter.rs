@@ -35,10 +35,41 @@ pub struct Miter {
     products: HashMap<[Vec<Literal>; 2], Vec<Literal>>,
 }
 
+/// A register that is to become, with the mutation, what it becomes without it for the other value
+/// of an input of one bit.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange<'a> {
+    /// The input.
+    pub input: &'a str,
+    /// The register.
+    pub register: &'a str,
+}
+
 impl Miter {
     /// Compares a module of a design with itself with a mutation, with some inputs, by their names
     /// and low bits, known; `None` if the mutation is of a register or an enable.
     pub fn new(top: &Module, mutation: &Mutation, inputs: &[(&str, i64)]) -> Option<Self> {
+        Self::compare(top, mutation, inputs, None)
+    }
+
+    /// The same, but for the next value of a register, which is compared with that for the other
+    /// value of an input; `None` also if there is no such register, or if what it becomes is used
+    /// for anything else.
+    pub fn exchanged(
+        top: &Module,
+        mutation: &Mutation,
+        inputs: &[(&str, i64)],
+        exchange: Exchange<'_>,
+    ) -> Option<Self> {
+        Self::compare(top, mutation, inputs, Some(exchange))
+    }
+
+    fn compare(
+        top: &Module,
+        mutation: &Mutation,
+        inputs: &[(&str, i64)],
+        exchange: Option<Exchange<'_>>,
+    ) -> Option<Self> {
         let modules = text::modules(top);
         let (_, module) = modules.iter().find(|(name, _)| *name == mutation.module)?;
         if !matches!(mutation.target, Target::Bit(..) | Target::Operand(..) | Target::Node(_)) {
@@ -50,11 +81,30 @@ impl Miter {
         let draft = rewriter.draft;
         let mut miter = Self { gates: vec![None], ..Self::default() };
         let shared = miter.shared(&draft, inputs);
-        let points = points(original);
+        let mut points = points(original);
+        let mut other = None;
+        if let Some(exchange) = exchange {
+            let (at, input) = exchange.nodes(original)?;
+            if points.iter().filter(|id| **id == at).count() > 1 {
+                return None;
+            }
+            points.retain(|id| *id != at);
+            let mut inverted = shared.clone();
+            inverted.get_mut(&input)?.iter_mut().for_each(|bit| *bit ^= 1);
+            other = Some((at, inverted));
+        }
+        points.sort_unstable();
+        points.dedup();
         let [intact, broken] = [0, 1].map(|active| {
             let mut logic = Logic { draft: &draft, active, shared: &shared, known: HashMap::new() };
             let bits = points.iter().map(|id| logic.bits(&mut miter, *id));
-            bits.collect::<Vec<_>>()
+            let mut bits = bits.collect::<Vec<_>>();
+            if let Some((at, inverted)) = &other {
+                let shared = if active == 0 { inverted } else { &shared };
+                let mut logic = Logic { draft: &draft, active, shared, known: HashMap::new() };
+                bits.push(logic.bits(&mut miter, *at));
+            }
+            bits
         });
         let pairs = intact.into_iter().zip(broken).flat_map(|(a, b)| a.into_iter().zip(b));
         let pairs: Vec<_> = pairs.filter(|(a, b)| a != b).map(<[_; 2]>::from).collect();
@@ -188,7 +238,7 @@ fn positive(gate: usize) -> Literal {
     2 * Literal::try_from(gate).expect("bug: fewer gates than that")
 }
 
-/// What a module does in a cycle, as the nodes that say it.
+/// What a module does in a cycle, as the nodes that say it; what does two things is there twice.
 fn points(draft: &Draft) -> Vec<NodeId> {
     let mut points: Vec<NodeId> = draft.outputs.iter().map(|output| output.source).collect();
     points.extend(draft.regs.iter().flat_map(|reg| reg.next.into_iter().chain(reg.enable)));
@@ -200,9 +250,16 @@ fn points(draft: &Draft) -> Vec<NodeId> {
     points.extend(
         draft.insts.iter().flat_map(|inst| inst.inputs.iter().flatten().chain(&inst.reset)),
     );
-    points.sort_unstable();
-    points.dedup();
     points
+}
+
+impl Exchange<'_> {
+    /// What the register becomes, and the input.
+    fn nodes(&self, draft: &Draft) -> Option<(NodeId, NodeId)> {
+        let register = draft.regs.iter().find(|reg| reg.name == self.register)?;
+        let input = draft.inputs.iter().find(|input| input.name == self.input)?;
+        Some((register.next?, input.node))
+    }
 }
 
 /// One side: the module with the mutation active or not.

@@ -6,6 +6,7 @@ use crate::fields::Memory;
 use crate::memory::{MemoryMutant, parameter_range, weight_range};
 use heartbit_compiler::schedule::Compiled;
 use heartbit_ir::program::{LayerDescriptor, Parameter, Program, Step};
+use std::collections::BTreeSet;
 
 /// A weight is read by the steps of the layers whose weights it is among; where every such step has
 /// no valid tap in the weight's lane group, or the column computes no logit, it does not count.
@@ -90,13 +91,10 @@ pub(super) fn parameter(compiled: &Compiled, mutant: &MemoryMutant) -> Option<Pr
     let new = &mutant.applied(program)?.parameters[mutant.index][mutant.address];
     let mut proof = Proof::UnreadWord;
     for layer in &program.layers {
-        let range = parameter_range(layer);
-        if !range.contains(&mutant.address) {
+        if !parameter_range(layer).contains(&mutant.address) {
             continue;
         }
-        let classes = layer.borders.classes();
-        let (ct, class) =
-            ((mutant.address - range.start) / classes, (mutant.address - range.start) % classes);
+        let (ct, class) = place(layer, mutant.address);
         if !has_pixel(layer, class) {
             continue;
         }
@@ -139,7 +137,67 @@ fn same_results(
     old: &Parameter,
     new: &Parameter,
 ) -> bool {
+    other_results(program, layer, class, [old, new]).is_some_and(|sums| sums.is_empty())
+}
+
+/// The sums that can occur in a border class and for which two parameters give another `y`; `None`
+/// if other fields than the two that make `y` differ.
+fn other_results(
+    program: &Program,
+    layer: &LayerDescriptor,
+    class: usize,
+    [old, new]: [&Parameter; 2],
+) -> Option<BTreeSet<i64>> {
     let only = Parameter { mul: old.mul, bias: old.bias, ..*new } == *old;
-    let same = |z| sums::result(layer, old, z) == sums::result(layer, new, z);
-    only && sums::by_class(program, layer)[class].iter().all(|sums| sums.all().all(same))
+    let differs = |z: &i64| sums::result(layer, old, *z) != sums::result(layer, new, *z);
+    let all = sums::by_class(program, layer).swap_remove(class);
+    only.then(|| all.into_iter().flat_map(|sums| sums.all().filter(differs)).collect())
+}
+
+/// Sums of a column for which a mutant of a parameter gives another result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Differing {
+    /// Index of the layer in the program.
+    pub(crate) layer: usize,
+    /// Border class.
+    pub(crate) class: usize,
+    /// Channel in the physical order of the array.
+    pub(crate) column: usize,
+    sums: BTreeSet<i64>,
+}
+
+impl Differing {
+    /// How far a sum is away from the closest one.
+    pub(crate) fn distance(&self, sum: i64) -> Option<u64> {
+        let below = self.sums.range(..=sum).next_back();
+        let above = self.sums.range(sum..).next();
+        below.into_iter().chain(above).map(|other| other.abs_diff(sum)).min()
+    }
+}
+
+/// For which sums a mutant of `mul` or `bias` gives another result, by layer; of other mutants none.
+pub(crate) fn differing(compiled: &Compiled, mutant: &MemoryMutant) -> Vec<Differing> {
+    let program = &compiled.program;
+    let new = match mutant.memory {
+        Memory::Parameters => mutant.applied(program),
+        _ => None,
+    };
+    let Some(new) = new else { return Vec::new() };
+    let pair = [program, &new].map(|program| &program.parameters[mutant.index][mutant.address]);
+    let layers = program.layers.iter().enumerate();
+    layers
+        .filter(|(_, layer)| parameter_range(layer).contains(&mutant.address))
+        .filter_map(|(index, layer)| {
+            let (ct, class) = place(layer, mutant.address);
+            let sums = other_results(program, layer, class, pair)?;
+            let column = ct * program.array.cols + mutant.index;
+            Some(Differing { layer: index, class, column, sums })
+        })
+        .collect()
+}
+
+/// Column tile and border class of a word of the parameters.
+fn place(layer: &LayerDescriptor, address: usize) -> (usize, usize) {
+    let (at, classes) = (address - parameter_range(layer).start, layer.borders.classes());
+    (at / classes, at % classes)
 }

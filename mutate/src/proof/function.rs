@@ -28,9 +28,14 @@ pub(super) fn is_same(compiled: &Compiled, top: &Module, mutation: &Mutation) ->
     limits.into_iter().all(|clip| agrees(top, mutation, &[("clip", clip), ("floor", -clip)]))
 }
 
-fn agrees(top: &Module, mutation: &Mutation, inputs: &[(&str, i64)]) -> bool {
-    let Some(miter) = Miter::new(top, mutation, inputs) else { return false };
-    miter.gates.len() <= MOST_GATES && !can_differ(&miter)
+/// Whether the two agree for all values, with some inputs known.
+pub(super) fn agrees(top: &Module, mutation: &Mutation, inputs: &[(&str, i64)]) -> bool {
+    Miter::new(top, mutation, inputs).is_some_and(|miter| is_the_same(&miter))
+}
+
+/// Whether no pair of a miter can differ, as far as that is tried.
+pub(super) fn is_the_same(miter: &Miter) -> bool {
+    miter.gates.len() <= MOST_GATES && !can_differ(miter)
 }
 
 /// Whether there are values for which some pair differs.
