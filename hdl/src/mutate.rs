@@ -9,12 +9,13 @@
 //! text, native simulation and `RustHDL` block. A mutation is active in all instances of its module,
 //! or in one of them.
 //!
-//! Also here: [`Cone`], what depends on an input at all, [`Observed`], what an output depends on, and
-//! [`Miter`], a module beside itself with a mutation.
+//! Also here: [`Cone`], what depends on an input at all, [`Observed`], what an output depends on,
+//! [`Miter`], a module beside itself with a mutation, and [`Bypass`], what a dropped register shows.
 //!
 //! Not here: which mutants are run and what becomes of them; the reset values of registers and the
 //! contents of memories, which are no part of the graph.
 
+mod bypass;
 mod catalog;
 mod cone;
 mod miter;
@@ -23,9 +24,10 @@ mod rewrite;
 mod schemata;
 mod shadow;
 
+pub use bypass::{Bypass, is_driven_by};
 pub use catalog::{instances, mutations};
 pub use cone::Cone;
-pub use miter::{Exchange, Literal, Miter};
+pub use miter::{Conditions, Exchange, Literal, Miter};
 pub use observed::Observed;
 pub use schemata::{CLEAR, ESCAPED, INFECTED, MUTANT, MUTANT_BITS, Schemata};
 

@@ -2,7 +2,8 @@
 
 use crate::fate::{Catch, Check, Fate, Outcome};
 use crate::fields::Memory;
-use crate::judge::{Expected, Judge};
+use crate::judge::{Expected, Judge, Scope};
+use crate::layers::{self, Layer};
 use crate::logits;
 use crate::memory::MemoryMutant;
 use crate::plan::{Mutant, Plan};
@@ -54,6 +55,8 @@ pub struct Bench<'a> {
     rtl: Vec<Expected<'a>>,
     sim: &'a [Vec<u8>],
     hardware: proof::Hardware,
+    /// Random layers for the hardware.
+    layers: Vec<Layer>,
     /// Most cycles of an image.
     limit: u64,
 }
@@ -73,8 +76,11 @@ impl<'a> Bench<'a> {
         rtl: &'a [Vec<u8>],
         sim: &'a [Vec<u8>],
     ) -> Self {
-        let cycles = predict(&judge.compiled().program).total().0;
+        let program = &judge.compiled().program;
+        let cycles = predict(program).total().0;
+        let layers = rtl.first().map_or_else(Vec::new, |image| layers::layers(program, image));
         Self {
+            layers,
             judge,
             engines,
             rtl: rtl.iter().map(|image| judge.expected(image)).collect(),
@@ -187,12 +193,22 @@ impl<'a> Bench<'a> {
         Ok(Seen { catch, reach })
     }
 
-    /// Tries logits that decide every bit of the class, and layers that must not begin, on an
-    /// accelerator whose images pass.
+    /// Tries what images do not show, on an accelerator whose images pass: when the results go on to
+    /// another layer, random layers, logits that decide every bit of the class, and layers that must
+    /// not begin.
     fn first_trial(&self, accelerator: &mut Accelerator) -> Result<Option<Catch>, Error> {
         let program = &self.judge.compiled().program;
         let Some(expected) = self.rtl.first() else { return Ok(None) };
+        if self.judge.scope() == Scope::Logits {
+            return Ok(None);
+        }
         let caught = |check, detail| Catch { check, engine: "rtl".to_owned(), image: 0, detail };
+        if let Some(detail) = trials::result_layers(accelerator, program, expected.image)? {
+            return Ok(Some(caught(Check::Cycles, detail)));
+        }
+        if let Some(detail) = layers::run(accelerator, &self.layers, expected.image)? {
+            return Ok(Some(caught(Check::Tensors, detail)));
+        }
         if let Some(detail) = logits::run(accelerator, program, expected.image)? {
             return Ok(Some(caught(Check::Tensors, detail)));
         }
@@ -209,13 +225,17 @@ impl<'a> Bench<'a> {
                 Ok(Some(Catch { check, engine: "rtl".to_owned(), image, detail }))
             };
             let (mut judged, mut differs) = (0, None);
-            let result = accelerator.run_while(expected.image, |so_far, complete| {
-                while judged < complete && differs.is_none() {
-                    differs = self.judge.layer(expected, judged, so_far);
-                    judged += 1;
-                }
-                differs.is_none()
-            });
+            let result = if self.judge.scope() == Scope::Logits {
+                accelerator.run_logits(expected.image).map(Some)
+            } else {
+                accelerator.run_while(expected.image, |so_far, complete| {
+                    while judged < complete && differs.is_none() {
+                        differs = self.judge.layer(expected, judged, so_far);
+                        judged += 1;
+                    }
+                    differs.is_none()
+                })
+            };
             let execution = match result {
                 Ok(Some(execution)) => execution,
                 Ok(None) => {

@@ -76,6 +76,10 @@ pub enum Proof {
     StaysInside,
     /// The two reads of an average come in the other order, and their sum is the same.
     SameSum,
+    /// It changes what happens between tiles only, when no sum is kept and none is shown.
+    BetweenTiles,
+    /// The register that is dropped is looked at only when its value has stood for a cycle.
+    StandsAnyway,
     /// What it changes is on its way to another register: the fields of all descriptors stand as
     /// they should.
     PassesThrough,
@@ -102,6 +106,8 @@ impl Proof {
             Self::SameFunction => "same-function",
             Self::StaysInside => "stays-inside",
             Self::SameSum => "same-sum",
+            Self::BetweenTiles => "between-tiles",
+            Self::StandsAnyway => "stands-anyway",
             Self::PassesThrough => "passes-through",
             Self::Overwritten => "overwritten",
             Self::Unobserved => "unobserved",

@@ -23,6 +23,7 @@ mod bench;
 mod fate;
 pub mod fields;
 mod judge;
+mod layers;
 mod logits;
 mod memory;
 mod plan;

@@ -4,11 +4,13 @@
 //! build; none rests on what was observed of images, but for [`Proof::SameControl`] and
 //! [`Proof::StaysInside`]: [`hardware`] says why one observation is enough.
 
+mod between;
 mod chain;
 mod data;
 mod field;
 mod function;
 mod pair;
+mod standing;
 mod sums;
 
 pub(crate) use data::{Differing, differing};
@@ -109,6 +111,12 @@ pub fn hardware(
     }
     if pair::is_exchanged(compiled, &hardware.top, mutation) {
         return Some(Proof::SameSum);
+    }
+    if between::is_between_tiles(compiled, &hardware.top, mutation) {
+        return Some(Proof::BetweenTiles);
+    }
+    if standing::stands(compiled, &hardware.top, mutation) {
+        return Some(Proof::StandsAnyway);
     }
     chain::stands(compiled, &hardware.top, mutation).then_some(Proof::PassesThrough)
 }

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 /// Mutants of a test.
 const MUTANTS: usize = 320;
-/// Mutants more of each of two proofs.
+/// Most mutants more of each of two proofs.
 const PROVED: usize = 3;
 
 /// A network with a shortcut, a pooled shortcut and a classifier, on an array of four elements.
@@ -67,7 +67,8 @@ impl Fixture {
         let mut plan = Plan::new(&self.compiled.program, &self.hardware, MUTANTS, 1);
         let chosen = plan.schemata.take().expect("mutants of the hardware").mutants;
         let more = self.proved(&chosen);
-        assert_eq!(more.len(), 2 * PROVED);
+        // There is one way to exchange two reads, and many bits that words pass through.
+        assert_eq!(more.len(), 1 + PROVED);
         let schemata = Schemata::new(&self.hardware, &[chosen, more].concat());
         plan.mutants.retain(|mutant| matches!(mutant, Mutant::Memory(_)));
         let numbered = (1..).zip(&schemata.mutants);

@@ -45,31 +45,24 @@ pub struct Exchange<'a> {
     pub register: &'a str,
 }
 
+/// For which values two sides are compared, and what of them is not.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Conditions<'a> {
+    /// Inputs that are known, by their names and low bits.
+    pub inputs: &'a [(&'a str, i64)],
+    /// Registers that are known.
+    pub registers: &'a [(&'a str, i64)],
+    /// A register that is compared for the other value of an input.
+    pub exchange: Option<Exchange<'a>>,
+    /// A bit of an output that may differ.
+    pub ignored: Option<(&'a str, u32)>,
+}
+
 impl Miter {
-    /// Compares a module of a design with itself with a mutation, with some inputs, by their names
-    /// and low bits, known; `None` if the mutation is of a register or an enable.
-    pub fn new(top: &Module, mutation: &Mutation, inputs: &[(&str, i64)]) -> Option<Self> {
-        Self::compare(top, mutation, inputs, None)
-    }
-
-    /// The same, but for the next value of a register, which is compared with that for the other
-    /// value of an input; `None` also if there is no such register, or if what it becomes is used
-    /// for anything else.
-    pub fn exchanged(
-        top: &Module,
-        mutation: &Mutation,
-        inputs: &[(&str, i64)],
-        exchange: Exchange<'_>,
-    ) -> Option<Self> {
-        Self::compare(top, mutation, inputs, Some(exchange))
-    }
-
-    fn compare(
-        top: &Module,
-        mutation: &Mutation,
-        inputs: &[(&str, i64)],
-        exchange: Option<Exchange<'_>>,
-    ) -> Option<Self> {
+    /// Compares a module of a design with itself with a mutation; `None` if the mutation is of a
+    /// register or an enable, if what is compared otherwise does not exist, or if something else is
+    /// the same node.
+    pub fn new(top: &Module, mutation: &Mutation, conditions: &Conditions<'_>) -> Option<Self> {
         let modules = text::modules(top);
         let (_, module) = modules.iter().find(|(name, _)| *name == mutation.module)?;
         if !matches!(mutation.target, Target::Bit(..) | Target::Operand(..) | Target::Node(_)) {
@@ -80,18 +73,21 @@ impl Miter {
         rewriter.apply(1, mutation);
         let draft = rewriter.draft;
         let mut miter = Self { gates: vec![None], ..Self::default() };
-        let shared = miter.shared(&draft, inputs);
+        let shared = miter.shared(&draft, conditions);
         let mut points = points(original);
         let mut other = None;
-        if let Some(exchange) = exchange {
+        if let Some(exchange) = conditions.exchange {
             let (at, input) = exchange.nodes(original)?;
-            if points.iter().filter(|id| **id == at).count() > 1 {
-                return None;
-            }
-            points.retain(|id| *id != at);
+            take(&mut points, at)?;
             let mut inverted = shared.clone();
             inverted.get_mut(&input)?.iter_mut().for_each(|bit| *bit ^= 1);
             other = Some((at, inverted));
+        }
+        let mut ignored = None;
+        if let Some((name, bit)) = conditions.ignored {
+            let at = original.outputs.iter().find(|output| output.name == name)?.source;
+            take(&mut points, at)?;
+            ignored = Some((at, bit as usize));
         }
         points.sort_unstable();
         points.dedup();
@@ -99,6 +95,11 @@ impl Miter {
             let mut logic = Logic { draft: &draft, active, shared: &shared, known: HashMap::new() };
             let bits = points.iter().map(|id| logic.bits(&mut miter, *id));
             let mut bits = bits.collect::<Vec<_>>();
+            if let Some((at, bit)) = ignored {
+                let mut others = logic.bits(&mut miter, at);
+                others.remove(bit);
+                bits.push(others);
+            }
             if let Some((at, inverted)) = &other {
                 let shared = if active == 0 { inverted } else { &shared };
                 let mut logic = Logic { draft: &draft, active, shared, known: HashMap::new() };
@@ -111,17 +112,25 @@ impl Miter {
         Some(Self { pairs, ..miter })
     }
 
-    /// Variables for what the two sides share; constants for inputs that are known.
-    fn shared(&mut self, draft: &Draft, inputs: &[(&str, i64)]) -> BTreeMap<NodeId, Vec<Literal>> {
+    /// Variables for what the two sides share; constants for what is known.
+    fn shared(
+        &mut self,
+        draft: &Draft,
+        conditions: &Conditions<'_>,
+    ) -> BTreeMap<NodeId, Vec<Literal>> {
         let mut shared = BTreeMap::new();
         for (id, node) in draft.nodes.iter().enumerate() {
+            let of = |known: &[(&str, i64)], name: &str| {
+                known.iter().find(|known| known.0 == name).map(|known| known.1)
+            };
             let known = match &node.op {
-                Op::Input(i) => inputs.iter().find(|input| input.0 == draft.inputs[*i].name),
-                Op::Reg(_) | Op::MemRead(_) | Op::InstOut(..) => None,
+                Op::Input(i) => of(conditions.inputs, &draft.inputs[*i].name),
+                Op::Reg(i) => of(conditions.registers, &draft.regs[*i].name),
+                Op::MemRead(_) | Op::InstOut(..) => None,
                 _ => continue,
             };
             let bits = match known {
-                Some((_, value)) => {
+                Some(value) => {
                     let bit = |bit: u32| Literal::from(value >> bit.min(63) & 1 == 1);
                     (0..node.width).map(bit).collect()
                 }
@@ -251,6 +260,13 @@ fn points(draft: &Draft) -> Vec<NodeId> {
         draft.insts.iter().flat_map(|inst| inst.inputs.iter().flatten().chain(&inst.reset)),
     );
     points
+}
+
+/// Takes a node out of the points; `None` if it is there twice.
+fn take(points: &mut Vec<NodeId>, at: NodeId) -> Option<()> {
+    let before = points.len();
+    points.retain(|id| *id != at);
+    (points.len() + 1 == before).then_some(())
 }
 
 impl Exchange<'_> {

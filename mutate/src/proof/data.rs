@@ -201,3 +201,65 @@ fn place(layer: &LayerDescriptor, address: usize) -> (usize, usize) {
     let (at, classes) = (address - parameter_range(layer).start, layer.borders.classes());
     (at / classes, at % classes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Differing, other_results, sums};
+    use heartbit_ir::program::{
+        ArrayConfig, Header, LayerDescriptor, MemoryDepths, Parameter, Program, Step,
+    };
+
+    /// One pixel of one step whose tap has three products.
+    fn program() -> (Program, LayerDescriptor) {
+        let shape = ArrayConfig {
+            rows: 1,
+            cols: 1,
+            lanes: 4,
+            taps: 1,
+            lines: 1,
+            acc_bits: 14,
+            extended: false,
+        };
+        let sizes = LayerDescriptor { in_height: 1, in_width: 1, fan_in: 3, ..Default::default() };
+        let layer = LayerDescriptor { steps: 1, out_height: 1, out_width: 1, shift: 4, ..sizes };
+        let step = Step { tap_first: true, ..Step::default() };
+        let program = Program {
+            array: shape,
+            depths: MemoryDepths::uniform(16),
+            header: Header::decode([0; 2]),
+            layers: vec![layer],
+            steps: vec![vec![step.encode()]],
+            weights: Vec::new(),
+            weight_stream: None,
+            parameters: Vec::new(),
+        };
+        (program, layer)
+    }
+
+    #[test]
+    fn sums_that_differ_are_those_at_a_step_of_the_shift() {
+        let (program, layer) = program();
+        let old = Parameter { mul: 3, bias: 5, ..Parameter::default() };
+        let of = |new: &Parameter| other_results(&program, &layer, 0, [&old, new]);
+        // The sums are -3, -1, 1 and 3: 3z + 5 is -4, 2, 8 and 14, of which one more or two make
+        // only the last one reach 16.
+        let more = Parameter { bias: 7, ..old };
+        assert_eq!(of(&more).expect("a bias").into_iter().collect::<Vec<_>>(), [3]);
+        assert_eq!(sums::result(&layer, &old, 3) + 1, sums::result(&layer, &more, 3));
+        assert_eq!(of(&Parameter { bias: 6, ..old }).map(|sums| sums.len()), Some(0));
+        assert_eq!(of(&Parameter { minimum: true, ..old }), None);
+    }
+
+    #[test]
+    fn distance_is_that_of_the_closest_sum() {
+        let of = |sums: &[i64]| Differing {
+            layer: 0,
+            class: 0,
+            column: 0,
+            sums: sums.iter().copied().collect(),
+        };
+        let some = of(&[-8, 3, 9]);
+        assert_eq!([-20, -8, 5, 7, 11].map(|sum| some.distance(sum)), [12, 0, 2, 2, 2].map(Some));
+        assert_eq!(of(&[]).distance(0), None);
+    }
+}

@@ -8,10 +8,10 @@
 //!
 //! Not here: extended hardware, whose windows count their positions.
 
-use super::function::{agrees, is_the_same};
+use super::function::agrees_if;
 use heartbit_compiler::schedule::Compiled;
 use heartbit_hdl::Module;
-use heartbit_hdl::mutate::{Exchange, Miter, Mutation};
+use heartbit_hdl::mutate::{Conditions, Exchange, Mutation};
 use heartbit_ir::program::Join;
 
 /// The input that is 1 in the first beat, and the register of the address that depends on it.
@@ -24,14 +24,14 @@ pub(super) fn is_exchanged(compiled: &Compiled, top: &Module, mutation: &Mutatio
         return false;
     }
     program.layers.iter().all(|layer| {
-        let same = |join: i64| agrees(top, mutation, &[("shortcut", join)]);
+        let same = |join: i64, exchange: Option<Exchange<'_>>| {
+            let inputs = [("shortcut", join)];
+            agrees_if(top, mutation, &Conditions { inputs: &inputs, exchange, ..Default::default() })
+        };
         match layer.shortcut.join {
-            Join::None => same(0),
-            Join::Add => same(1),
-            Join::Average => {
-                let miter = Miter::exchanged(top, mutation, &[("shortcut", 2)], BEATS);
-                same(2) || miter.is_some_and(|miter| is_the_same(&miter))
-            }
+            Join::None => same(0, None),
+            Join::Add => same(1, None),
+            Join::Average => same(2, None) || same(2, Some(BEATS)),
             Join::Extreme => false,
         }
     })
