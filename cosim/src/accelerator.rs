@@ -22,10 +22,10 @@ use crate::{
 use heartbit_hdl::Module;
 use heartbit_hdl::axi::AxiConfig;
 use heartbit_hdl::uart::UartConfig;
-use pixels::{Late, Pixels};
 use heartbit_ir::program::{
     ArrayConfig, Execution, IMAGE_CHANNELS, LayerOutput, MemoryDepths, Program, WeightStream,
 };
+use pixels::{Late, Pixels};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -582,7 +582,8 @@ impl<'a> Collector<'a> {
                 self.execution.start = cycle - self.loaded;
             }
             if state == RUN {
-                self.pixels.run(layer, cycle);
+                self.check_layer(layer);
+                self.pixels.run(self.execution.layer_cycles.len(), cycle);
             }
             self.state = state;
         }
@@ -645,6 +646,14 @@ impl<'a> Collector<'a> {
         let (expected, actual) = (u64::from(descriptor.level_shift) + 2, cycle - self.pixel_cycle);
         if actual != expected && self.late.is_none() {
             self.late = Some(Error::PoolCycle { layer, expected, actual });
+        }
+    }
+
+    /// Layers run in order.
+    fn check_layer(&mut self, shown: usize) {
+        let expected = self.execution.layer_cycles.len();
+        if shown != expected && self.late.is_none() {
+            self.late = Some(Error::LayerNumber { expected, shown });
         }
     }
 

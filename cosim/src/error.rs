@@ -211,6 +211,14 @@ pub enum Error {
         /// Cycles that it were.
         actual: u64,
     },
+    /// The monitor names another layer than the one whose steps begin.
+    #[error("layer {expected} begins, and the monitor calls it layer {shown}")]
+    LayerNumber {
+        /// Layers that were run before.
+        expected: usize,
+        /// What the monitor shows.
+        shown: usize,
+    },
     /// The model was built without waveform support.
     #[error("the model is built without waveforms")]
     TraceNotBuilt,
@@ -304,7 +312,8 @@ impl Error {
             Self::Stopped { .. }
             | Self::Hang { .. }
             | Self::PoolCycle { .. }
-            | Self::PixelCycle { .. } => {
+            | Self::PixelCycle { .. }
+            | Self::LayerNumber { .. } => {
                 "write a waveform of the run (`--trace FILE.fst`) and look at its end".to_owned()
             }
             Self::Unknown { .. } => {
@@ -347,6 +356,7 @@ impl Error {
             | Self::Hang { .. }
             | Self::PoolCycle { .. }
             | Self::PixelCycle { .. }
+            | Self::LayerNumber { .. }
             | Self::Halted { .. } => 1,
             Self::InvalidDesign { .. }
             | Self::Program(_)

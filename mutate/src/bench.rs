@@ -8,7 +8,6 @@ use crate::logits;
 use crate::memory::MemoryMutant;
 use crate::plan::{Mutant, Plan};
 use crate::proof::{self, Reach};
-use crate::rare;
 use crate::trials;
 use heartbit_compiler::predict::predict;
 use heartbit_cosim::{Accelerator, Compiled as Model, Initial};
@@ -109,12 +108,16 @@ impl<'a> Bench<'a> {
                 let mutant = &plan.mutants[index];
                 let seen = self.run_rtl(mutant)?;
                 done();
+                let mut fate = self.fate(mutant, seen);
+                if let (Mutant::Memory(mutant), Fate::Survived { .. }) = (mutant, &fate) {
+                    fate = self.shown(mutant)?.map_or(fate, Fate::Caught);
+                }
                 Ok(Outcome {
                     number: index + 1,
                     family: mutant.family().name().to_owned(),
                     kind: mutant.kind(),
                     place: mutant.place(self.judge.compiled()),
-                    fate: self.fate(mutant, seen),
+                    fate,
                 })
             })
             .collect::<Result<_, Error>>()?;
@@ -216,6 +219,25 @@ impl<'a> Bench<'a> {
         Ok(wrong.map(|detail| caught(Check::Status, detail)))
     }
 
+    /// Shows a mutant of a parameter by a layer that computes with it.
+    fn shown(&self, mutant: &MemoryMutant) -> Result<Option<Catch>, Error> {
+        let program = &self.judge.compiled().program;
+        let Some(expected) = self.rtl.first().filter(|_| self.judge.scope() != Scope::Logits)
+        else {
+            return Ok(None);
+        };
+        if mutant.memory != Memory::Parameters {
+            return Ok(None);
+        }
+        let mut accelerator =
+            Accelerator::new(self.engines.intact.instantiate(Initial::Random(1))?)?;
+        load(&mut accelerator, program, mutant)?;
+        let layers = layers::with_parameters(program, mutant.address, expected.image);
+        let wrong = layers::run(&mut accelerator, &layers, expected.image)?;
+        let (check, engine) = (Check::Tensors, "rtl".to_owned());
+        Ok(wrong.map(|detail| Catch { check, engine, image: 0, detail }))
+    }
+
     /// Runs the images until a check fails.
     fn first_catch(&self, accelerator: &mut Accelerator) -> Result<Option<Catch>, Error> {
         accelerator.set_cycle_limit(self.limit);
@@ -247,7 +269,8 @@ impl<'a> Bench<'a> {
                 }
                 Err(
                     error @ (heartbit_cosim::Error::PoolCycle { .. }
-                    | heartbit_cosim::Error::PixelCycle { .. }),
+                    | heartbit_cosim::Error::PixelCycle { .. }
+                    | heartbit_cosim::Error::LayerNumber { .. }),
                 ) => return caught((Check::Cycles, error.to_string())),
                 Err(heartbit_cosim::Error::Halted { layer }) => {
                     return caught((Check::Status, format!("halted before layer {layer}")));
@@ -295,20 +318,6 @@ impl<'a> Bench<'a> {
                 true
             });
         }
-        for (at, simulator) in left {
-            let Mutant::Memory(mutant) = &plan.mutants[which[at]] else { continue };
-            if let Some(catch) = self.rare(mutant, &simulator) {
-                outcomes[at].fate = Fate::Caught(catch);
-            }
-        }
-    }
-
-    /// Runs a mutant of a parameter on the simulator with an image that is made for it.
-    fn rare(&self, mutant: &MemoryMutant, simulator: &Simulator) -> Option<Catch> {
-        let (image, tried) = rare::image(self.judge.compiled(), mutant, self.sim)?;
-        let (check, detail) = self.simulated(simulator, &self.judge.expected(&image))?;
-        let detail = format!("{detail}, on the image that a search found in {tried} tries");
-        Some(Catch { check, engine: "sim".to_owned(), image: self.sim.len(), detail })
     }
 
     fn simulated(&self, simulator: &Simulator, expected: &Expected<'_>) -> Option<(Check, String)> {

@@ -1,5 +1,5 @@
 //! A layer as no network has it: the one that reads the image, with random parameters, border
-//! classes and limits.
+//! classes, limits, image rows and pools.
 //!
 //! Images of a network leave the ends of its thresholds, clamps and border classes alone. Here the
 //! first layer is the only one of a program, so that all it reads is the image, and everything that
@@ -7,8 +7,9 @@
 //!
 //! Not here: layers that read maps or streams, and those that must not begin (`trials`).
 
+use crate::memory::step_range;
 use heartbit_cosim::{Accelerator, Error, LoadTarget, LoadWord};
-use heartbit_ir::program::{Borders, Execution, HEADER_WORDS, LayerDescriptor, Parameter, Program};
+use heartbit_ir::program::{Borders, Execution, ImageStep, LayerDescriptor, Parameter, Program};
 use heartbit_sim::Simulator;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -23,6 +24,15 @@ const LINES: u16 = 8;
 const BORDER: u8 = 3;
 /// Most bits of the shift, a multiple of four.
 const MOST_SHIFT: u32 = 12;
+/// Most shifts of a pooled sum, and the planes of its level.
+const MOST_LEVEL_SHIFT: u32 = 16;
+const LEVEL_BITS: u32 = 8;
+/// Lines of the image by which a step is away from the pixel's, at most.
+const STEP_LINES: i8 = 4;
+/// Cycles from the sums of a tile to its last write, beside those of rows, columns and stages.
+const WRITE_TAIL: usize = 12;
+/// The least `drain_wait`.
+const LEAST_WAIT: usize = 12;
 
 /// A program of one layer, the words that differ from those that are loaded, and what the simulator makes of
 /// an image.
@@ -44,26 +54,58 @@ pub(crate) fn layers(program: &Program, image: &[u8]) -> Vec<Layer> {
     drawn.filter_map(of).take(LAYERS).collect()
 }
 
-/// The first layer alone; `None` if it is not one, or if its parameters have no place.
-fn random(program: &Program, rng: &mut ChaCha8Rng) -> Option<Program> {
+/// Layers that show what the parameters of an address are: `mul·z + bias` without a shift, and its upper bits.
+/// The words that differ from those that are loaded are none of these.
+pub(crate) fn with_parameters(program: &Program, address: usize, image: &[u8]) -> Vec<Layer> {
+    let of = |shift: u32| {
+        let mut alone = alone(program)?;
+        let layer = &mut alone.layers[0];
+        (layer.shift, layer.col_tiles, layer.borders) = (shift, 1, Borders::default());
+        layer.param_base = u16::try_from(address).ok()?;
+        let (classes, cols) = (usize::from(program.header.classes), program.array.cols);
+        alone.header.classes = u16::try_from(classes.min(cols)).ok()?;
+        let expected = Simulator::new(&alone).ok()?.run(image).ok()?;
+        Some(Layer { words: words_of_program(&alone), program: alone, expected })
+    };
+    [0, 8].into_iter().filter_map(of).collect()
+}
+
+/// The first layer as the only one of its program, with logits; `None` if it does not read the image, or
+/// streams its weights.
+fn alone(program: &Program) -> Option<Program> {
     let first = program.layers.first().filter(|layer| layer.flags.source_image)?;
     if first.flags.stream_weights {
         return None;
     }
+    let mut layer = *first;
+    (layer.flags.last_layer, layer.flags.logits, layer.flags.keep_image) = (true, true, false);
+    layer.out_height = layer.out_height.min(LINES);
+    gaps(program, &mut layer);
+    Some(Program { layers: vec![layer], ..program.clone() })
+}
+
+/// That layer with random fields; `None` also if its parameters have no place.
+fn random(program: &Program, rng: &mut ChaCha8Rng) -> Option<Program> {
+    let first = alone(program)?.layers[0];
     let mut flags = first.flags;
-    (flags.last_layer, flags.logits, flags.keep_image) = (true, true, false);
     let mut border = || rng.random_range(0..=BORDER);
     let borders = Borders { top: border(), bottom: border(), left: border(), right: border() };
-    let layer = LayerDescriptor {
+    // Every other one is pooled.
+    flags.pool = rng.random();
+    if flags.pool {
+        (flags.write_bits, flags.write_levels) = (false, false);
+    }
+    let mut layer = LayerDescriptor {
         flags,
         borders,
         param_base: 0,
-        out_height: first.out_height.min(LINES),
-        layer_gap: first.drain_wait,
+        level_shift: rng.random_range(0..=MOST_LEVEL_SHIFT),
+        level_bits: LEVEL_BITS,
         clip: rng.random_range(1..=32_767),
         shift: 4 * rng.random_range(0..=MOST_SHIFT / 4),
-        ..*first
+        ..first
     };
+    gaps(program, &mut layer);
     let words = borders.classes() * usize::from(layer.col_tiles);
     if words > program.depths.parameter {
         return None;
@@ -81,19 +123,47 @@ fn random(program: &Program, rng: &mut ChaCha8Rng) -> Option<Program> {
     let classes = usize::from(program.header.classes).min(columns);
     let mut header = program.header;
     header.classes = u16::try_from(classes).expect("bug: not more than there were");
-    Some(Program { header, layers: vec![layer], parameters, ..program.clone() })
+    let mut steps = program.steps.clone();
+    // Of the image the words of group 0 count.
+    for word in &mut steps[0][step_range(&layer)] {
+        let step = ImageStep::decode(*word);
+        *word = ImageStep { dy: rng.random_range(-STEP_LINES..=STEP_LINES), ..step }.encode();
+    }
+    Some(Program { header, layers: vec![layer], parameters, steps, ..program.clone() })
 }
 
-/// Header, descriptor and parameters.
-fn words(program: &Program) -> Vec<LoadWord> {
-    let bits = program.array.parameter_bits();
+/// The cycles after column tiles and after the layer, which are longer with a pool (sections 5.2 to
+/// 5.4).
+fn gaps(program: &Program, layer: &mut LayerDescriptor) {
+    let array = &program.array;
+    let beats = array.write_beats();
+    let drain = array.rows * beats;
+    let pooled = layer.level_shift as usize + 1 + layer.level_bits as usize * beats;
+    let pooled = if layer.flags.pool { pooled } else { 0 };
+    let steps = usize::from(layer.steps) + usize::from(layer.tile_gap);
+    let gap = if layer.flags.pool { (pooled + drain).saturating_sub(steps) } else { 0 };
+    let pipeline = array.popcount_latency() + array.nonlinear_stages() + WRITE_TAIL;
+    let written = drain + array.rows + array.cols + pipeline + pooled;
+    let wait = written.saturating_sub(usize::from(layer.tile_gap) + gap).max(LEAST_WAIT);
+    let half = |cycles: usize| u16::try_from(cycles).expect("bug: few cycles");
+    (layer.col_gap, layer.drain_wait, layer.layer_gap) = (half(gap), half(wait), half(wait));
+}
+
+/// Header and descriptor.
+fn words_of_program(program: &Program) -> Vec<LoadWord> {
     let encoded = program.encode().into_iter().enumerate();
-    let of_program = encoded.map(|(address, word)| LoadWord {
+    let load = |(address, word): (usize, u32)| LoadWord {
         target: LoadTarget::Program,
         index: 0,
         address,
         limbs: vec![word.into()],
-    });
+    };
+    encoded.map(load).collect()
+}
+
+/// Header, descriptor, parameters and steps.
+fn words(program: &Program) -> Vec<LoadWord> {
+    let bits = program.array.parameter_bits();
     let columns = program.parameters.iter().enumerate();
     let of_columns = columns.flat_map(|(index, column)| {
         column.iter().enumerate().map(move |(address, parameter)| LoadWord {
@@ -103,8 +173,16 @@ fn words(program: &Program) -> Vec<LoadWord> {
             limbs: parameter.encode_bits(bits).to_vec(),
         })
     });
-    debug_assert!(program.encode().len() > HEADER_WORDS, "bug: a layer");
-    of_program.chain(of_columns).collect()
+    let groups = program.steps.iter().enumerate();
+    let of_steps = groups.flat_map(|(index, words)| {
+        step_range(&program.layers[0]).map(move |address| LoadWord {
+            target: LoadTarget::Steps,
+            index,
+            address,
+            limbs: vec![words[address].into()],
+        })
+    });
+    words_of_program(program).into_iter().chain(of_columns).chain(of_steps).collect()
 }
 
 /// Runs all layers; what is shown wrongly first, in words. The accelerator is then of no use until a
@@ -121,12 +199,13 @@ pub(crate) fn run(
                 error @ (Error::Hang { .. }
                 | Error::Halted { .. }
                 | Error::PixelCycle { .. }
-                | Error::PoolCycle { .. }),
+                | Error::PoolCycle { .. }
+                | Error::LayerNumber { .. }),
             ) => Some(error.to_string()),
             Err(error) => return Err(error),
         };
         if let Some(wrong) = wrong {
-            return Ok(Some(format!("random layer {number}: {wrong}")));
+            return Ok(Some(format!("layer {number} of those that no network has: {wrong}")));
         }
     }
     Ok(None)
@@ -143,6 +222,7 @@ fn difference(expected: &Execution, seen: &Execution) -> Option<&'static str> {
         ("value", a.value == b.value),
         ("bits", a.bits == b.bits),
         ("y", a.logits == b.logits),
+        ("pooled levels", a.pooled == b.pooled),
         ("logits", expected.logits == seen.logits),
         ("class", expected.class == seen.class),
         ("cycles", expected.layer_cycles == seen.layer_cycles),

@@ -9,7 +9,7 @@
 //! Not here: the sums and thresholds of the layer, which the images compare.
 
 use heartbit_cosim::{Accelerator, Error, LoadTarget, LoadWord};
-use heartbit_ir::program::{DESCRIPTOR_WORDS, HEADER_WORDS, LayerDescriptor, Parameter, Program};
+use heartbit_ir::program::{LayerDescriptor, Parameter, Program};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -62,7 +62,7 @@ pub(crate) fn run(
         return Ok(None);
     };
     let classes = usize::from(program.header.classes);
-    let alone = alone(layer);
+    let alone = alone(program, layer);
     for logits in sets(classes) {
         let words: Vec<_> =
             alone.iter().cloned().chain(parameters(program, layer, &logits)).collect();
@@ -87,20 +87,20 @@ fn first_largest(logits: &[i32]) -> usize {
     logits.iter().position(|logit| logit == largest).expect("bug: it is one of them")
 }
 
-/// The descriptor of a layer that is the only one of its program, with resident weights, whose
+/// Header and descriptor of a layer that is the only one of its program, with resident weights, whose
 /// values do not matter.
-fn alone(layer: &LayerDescriptor) -> Vec<LoadWord> {
+fn alone(program: &Program, layer: &LayerDescriptor) -> Vec<LoadWord> {
     let mut layer = *layer;
     layer.flags.stream_weights = false;
     layer.shift = SHIFT;
-    let words: [u32; DESCRIPTOR_WORDS] = layer.encode();
+    let words = program.header.encode().into_iter().chain(layer.encode());
     let load = |(at, word): (usize, u32)| LoadWord {
         target: LoadTarget::Program,
         index: 0,
-        address: HEADER_WORDS + at,
+        address: at,
         limbs: vec![word.into()],
     };
-    words.into_iter().enumerate().map(load).collect()
+    words.enumerate().map(load).collect()
 }
 
 /// The parameters with which the columns of a layer compute some logits.
@@ -148,8 +148,7 @@ mod tests {
             assert!(sets.iter().all(|logits| logits.len() == classes));
             for bit in 0..BITS {
                 for at in [false, true] {
-                    let changes =
-                        |l: &&Vec<i32>| class_with_stuck(l, bit, at) != first_largest(l);
+                    let changes = |l: &&Vec<i32>| class_with_stuck(l, bit, at) != first_largest(l);
                     assert!(sets.iter().any(|l| changes(&l)), "{classes}: bit {bit} at {at}");
                 }
             }

@@ -13,8 +13,6 @@ mod pair;
 mod standing;
 mod sums;
 
-pub(crate) use data::{Differing, differing};
-
 use crate::fate::Proof;
 use crate::fields::Memory;
 use crate::memory::MemoryMutant;

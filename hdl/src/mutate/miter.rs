@@ -56,6 +56,9 @@ pub struct Conditions<'a> {
     pub exchange: Option<Exchange<'a>>,
     /// A bit of an output that may differ.
     pub ignored: Option<(&'a str, u32)>,
+    /// Registers without enable and reset hold what the module makes of some cycle before, not just
+    /// anything: as long as nothing has differed yet, both sides have come there without the mutation.
+    pub after_a_cycle: bool,
 }
 
 impl Miter {
@@ -73,7 +76,20 @@ impl Miter {
         rewriter.apply(1, mutation);
         let draft = rewriter.draft;
         let mut miter = Self { gates: vec![None], ..Self::default() };
-        let shared = miter.shared(&draft, conditions);
+        let mut shared = miter.shared(&draft, conditions);
+        if conditions.after_a_cycle {
+            let before = std::mem::take(&mut shared);
+            shared = miter.shared(&draft, conditions);
+            let mut logic =
+                Logic { draft: &draft, active: 0, shared: &before, known: HashMap::new() };
+            for (id, node) in draft.nodes.iter().enumerate() {
+                let Op::Reg(i) = node.op else { continue };
+                let reg = &draft.regs[i];
+                if let (None, None, Some(next)) = (&reg.enable, &reg.reset, reg.next) {
+                    shared.insert(id, logic.bits(&mut miter, next));
+                }
+            }
+        }
         let mut points = points(original);
         let mut other = None;
         if let Some(exchange) = conditions.exchange {

@@ -20,9 +20,7 @@ const MOST_ROWS: usize = 62;
 pub(super) fn is_between_tiles(compiled: &Compiled, top: &Module, mutation: &Mutation) -> bool {
     let program = &compiled.program;
     match mutation.module.as_str() {
-        "feeder" => {
-            program.depths.ring.is_none() && agrees(top, mutation, ("issue_d4", 1), None)
-        }
+        "feeder" => program.depths.ring.is_none() && agrees(top, mutation, ("issue_d4", 1), None),
         "drain" => {
             let rows = program.array.rows;
             let bottom = u32::try_from(rows - 1).expect("bug: at most 256 rows");

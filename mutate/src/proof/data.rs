@@ -5,7 +5,7 @@ use crate::fate::Proof;
 use crate::fields::Memory;
 use crate::memory::{MemoryMutant, parameter_range, weight_range};
 use heartbit_compiler::schedule::Compiled;
-use heartbit_ir::program::{LayerDescriptor, Parameter, Program, Step};
+use heartbit_ir::program::{Join, LayerDescriptor, Parameter, Program, Step};
 use std::collections::BTreeSet;
 
 /// A weight is read by the steps of the layers whose weights it is among; where every such step has
@@ -118,7 +118,6 @@ fn has_pixel(layer: &LayerDescriptor, class: usize) -> bool {
 
 /// Fields of a parameter that a layer does not use.
 fn is_unused_field(compiled: &Compiled, layer: &LayerDescriptor, field: &str) -> bool {
-    use heartbit_ir::program::Join;
     // Signs are compared although they are written as a stream.
     let signs = compiled.plan.layers.iter().any(|layer| layer.signs.is_some());
     match field {
@@ -128,8 +127,8 @@ fn is_unused_field(compiled: &Compiled, layer: &LayerDescriptor, field: &str) ->
     }
 }
 
-/// Whether two parameters give the same `y` for every sum that can occur in a border class
-/// (section 5.3); only the two fields that make `y` may differ.
+/// Whether two parameters give the same result for every sum that can occur in a border class
+/// (section 5.3); only the two fields that make it may differ.
 fn same_results(
     program: &Program,
     layer: &LayerDescriptor,
@@ -140,8 +139,8 @@ fn same_results(
     other_results(program, layer, class, [old, new]).is_some_and(|sums| sums.is_empty())
 }
 
-/// The sums that can occur in a border class and for which two parameters give another `y`; `None`
-/// if other fields than the two that make `y` differ.
+/// The sums that can occur in a border class and for which two parameters give another result;
+/// `None` if other fields than the two that make it differ.
 fn other_results(
     program: &Program,
     layer: &LayerDescriptor,
@@ -149,51 +148,16 @@ fn other_results(
     [old, new]: [&Parameter; 2],
 ) -> Option<BTreeSet<i64>> {
     let only = Parameter { mul: old.mul, bias: old.bias, ..*new } == *old;
-    let differs = |z: &i64| sums::result(layer, old, *z) != sums::result(layer, new, *z);
+    // Without logits and a shortcut nothing sees more of it than the clamp leaves.
+    let clip = i64::from(layer.clip);
+    let is_clamped = !layer.flags.logits && layer.shortcut.join == Join::None;
+    let shown = |parameter: &Parameter, z: i64| {
+        let y = sums::result(layer, parameter, z);
+        if is_clamped { y.clamp(-clip, clip) } else { y }
+    };
+    let differs = |z: &i64| shown(old, *z) != shown(new, *z);
     let all = sums::by_class(program, layer).swap_remove(class);
     only.then(|| all.into_iter().flat_map(|sums| sums.all().filter(differs)).collect())
-}
-
-/// Sums of a column for which a mutant of a parameter gives another result.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Differing {
-    /// Index of the layer in the program.
-    pub(crate) layer: usize,
-    /// Border class.
-    pub(crate) class: usize,
-    /// Channel in the physical order of the array.
-    pub(crate) column: usize,
-    sums: BTreeSet<i64>,
-}
-
-impl Differing {
-    /// How far a sum is away from the closest one.
-    pub(crate) fn distance(&self, sum: i64) -> Option<u64> {
-        let below = self.sums.range(..=sum).next_back();
-        let above = self.sums.range(sum..).next();
-        below.into_iter().chain(above).map(|other| other.abs_diff(sum)).min()
-    }
-}
-
-/// For which sums a mutant of `mul` or `bias` gives another result, by layer; of other mutants none.
-pub(crate) fn differing(compiled: &Compiled, mutant: &MemoryMutant) -> Vec<Differing> {
-    let program = &compiled.program;
-    let new = match mutant.memory {
-        Memory::Parameters => mutant.applied(program),
-        _ => None,
-    };
-    let Some(new) = new else { return Vec::new() };
-    let pair = [program, &new].map(|program| &program.parameters[mutant.index][mutant.address]);
-    let layers = program.layers.iter().enumerate();
-    layers
-        .filter(|(_, layer)| parameter_range(layer).contains(&mutant.address))
-        .filter_map(|(index, layer)| {
-            let (ct, class) = place(layer, mutant.address);
-            let sums = other_results(program, layer, class, pair)?;
-            let column = ct * program.array.cols + mutant.index;
-            Some(Differing { layer: index, class, column, sums })
-        })
-        .collect()
 }
 
 /// Column tile and border class of a word of the parameters.
@@ -204,7 +168,7 @@ fn place(layer: &LayerDescriptor, address: usize) -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Differing, other_results, sums};
+    use super::{other_results, sums};
     use heartbit_ir::program::{
         ArrayConfig, Header, LayerDescriptor, MemoryDepths, Parameter, Program, Step,
     };
@@ -221,7 +185,8 @@ mod tests {
             extended: false,
         };
         let sizes = LayerDescriptor { in_height: 1, in_width: 1, fan_in: 3, ..Default::default() };
-        let layer = LayerDescriptor { steps: 1, out_height: 1, out_width: 1, shift: 4, ..sizes };
+        let layer =
+            LayerDescriptor { steps: 1, out_height: 1, out_width: 1, shift: 4, clip: 100, ..sizes };
         let step = Step { tap_first: true, ..Step::default() };
         let program = Program {
             array: shape,
@@ -248,18 +213,11 @@ mod tests {
         assert_eq!(sums::result(&layer, &old, 3) + 1, sums::result(&layer, &more, 3));
         assert_eq!(of(&Parameter { bias: 6, ..old }).map(|sums| sums.len()), Some(0));
         assert_eq!(of(&Parameter { minimum: true, ..old }), None);
-    }
-
-    #[test]
-    fn distance_is_that_of_the_closest_sum() {
-        let of = |sums: &[i64]| Differing {
-            layer: 0,
-            class: 0,
-            column: 0,
-            sums: sums.iter().copied().collect(),
-        };
-        let some = of(&[-8, 3, 9]);
-        assert_eq!([-20, -8, 5, 7, 11].map(|sum| some.distance(sum)), [12, 0, 2, 2, 2].map(Some));
-        assert_eq!(of(&[]).distance(0), None);
+        // Where all is clamped to 0 it cannot be seen.
+        let layer = LayerDescriptor { clip: 0, ..layer };
+        assert_eq!(
+            other_results(&program, &layer, 0, [&old, &more]).map(|sums| sums.len()),
+            Some(0)
+        );
     }
 }

@@ -26,7 +26,11 @@ pub(super) fn is_exchanged(compiled: &Compiled, top: &Module, mutation: &Mutatio
     program.layers.iter().all(|layer| {
         let same = |join: i64, exchange: Option<Exchange<'_>>| {
             let inputs = [("shortcut", join)];
-            agrees_if(top, mutation, &Conditions { inputs: &inputs, exchange, ..Default::default() })
+            agrees_if(
+                top,
+                mutation,
+                &Conditions { inputs: &inputs, exchange, ..Default::default() },
+            )
         };
         match layer.shortcut.join {
             Join::None => same(0, None),
