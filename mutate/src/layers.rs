@@ -46,7 +46,7 @@ pub(crate) struct Layer {
 /// Layers for the hardware of a program, with its weights; none if its first layer streams them.
 pub(crate) fn layers(program: &Program, image: &[u8]) -> Vec<Layer> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let drawn = (0..DRAWN).filter_map(|_| random(program, &mut rng));
+    let drawn = (0..DRAWN).filter_map(|number| random(program, number, &mut rng));
     let of = |program: Program| {
         let expected = Simulator::new(&program).ok()?.run(image).ok()?;
         Some(Layer { words: words(&program), program, expected })
@@ -85,11 +85,17 @@ fn alone(program: &Program) -> Option<Program> {
 }
 
 /// That layer with random fields; `None` also if its parameters have no place.
-fn random(program: &Program, rng: &mut ChaCha8Rng) -> Option<Program> {
+fn random(program: &Program, number: usize, rng: &mut ChaCha8Rng) -> Option<Program> {
     let first = alone(program)?.layers[0];
     let mut flags = first.flags;
     let mut border = || rng.random_range(0..=BORDER);
-    let borders = Borders { top: border(), bottom: border(), left: border(), right: border() };
+    let mut borders = Borders { top: border(), bottom: border(), left: border(), right: border() };
+    // The first two have all classes that there are, along one side each.
+    match number {
+        0 => borders = Borders { top: BORDER, bottom: BORDER, left: 0, right: 0 },
+        1 => borders = Borders { top: 0, bottom: 0, left: BORDER, right: BORDER },
+        _ => {}
+    }
     // Every other one is pooled.
     flags.pool = rng.random();
     if flags.pool {
