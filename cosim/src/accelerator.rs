@@ -6,6 +6,7 @@
 //! Not here: the Verilog (`hdl`), and the judgement whether a result is right.
 
 mod mutant;
+mod pixels;
 mod trial;
 mod window;
 
@@ -24,6 +25,7 @@ use heartbit_hdl::uart::UartConfig;
 use heartbit_ir::program::{
     ArrayConfig, Execution, IMAGE_CHANNELS, LayerOutput, MemoryDepths, Program, WeightStream,
 };
+use pixels::{Late, Pixels};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -514,9 +516,10 @@ struct Collector<'a> {
     pooled_tiles: usize,
     /// Cycle in which the last pixel was written.
     pixel_cycle: u64,
-    /// The first thing that the monitor shows in a wrong cycle: its layer, the cycles that it should
-    /// come after the last pixel, and those that it does.
-    late: Option<(usize, u64, u64)>,
+    /// In which cycles pixels are to be shown.
+    pixels: Pixels,
+    /// The first thing that the monitor shows in a wrong cycle.
+    late: Option<Error>,
 }
 
 impl<'a> Collector<'a> {
@@ -549,16 +552,14 @@ impl<'a> Collector<'a> {
             began: 0,
             pooled_tiles: 0,
             pixel_cycle: 0,
+            pixels: Pixels::default(),
             late: None,
         }
     }
 
     /// What there is, unless something of it came in a wrong cycle.
     fn checked(self) -> Result<Execution, Error> {
-        match self.late {
-            Some((layer, expected, actual)) => Err(Error::PoolCycle { layer, expected, actual }),
-            None => Ok(self.execution),
-        }
+        self.late.map_or(Ok(self.execution), Err)
     }
 
     /// Takes the ports of one cycle, in which the host was ready for a result or not.
@@ -580,6 +581,10 @@ impl<'a> Collector<'a> {
             if state == FETCH && stream_of(self.program).is_some() {
                 self.execution.start = cycle - self.loaded;
             }
+            if state == RUN {
+                self.check_layer(layer);
+                self.pixels.run(self.execution.layer_cycles.len(), cycle);
+            }
             self.state = state;
         }
         self.layer = layer;
@@ -590,6 +595,7 @@ impl<'a> Collector<'a> {
         }
         if valid {
             self.pixel_cycle = cycle;
+            self.check_pixel_cycle(record, result_layer, cycle);
             self.pixel(record, result_layer);
         }
         if pool_valid {
@@ -639,7 +645,27 @@ impl<'a> Collector<'a> {
         let Some(descriptor) = self.program.layers.get(layer) else { return };
         let (expected, actual) = (u64::from(descriptor.level_shift) + 2, cycle - self.pixel_cycle);
         if actual != expected && self.late.is_none() {
-            self.late = Some((layer, expected, actual));
+            self.late = Some(Error::PoolCycle { layer, expected, actual });
+        }
+    }
+
+    /// Layers run in order.
+    fn check_layer(&mut self, shown: usize) {
+        let expected = self.execution.layer_cycles.len();
+        if shown != expected && self.late.is_none() {
+            self.late = Some(Error::LayerNumber { expected, shown });
+        }
+    }
+
+    /// Sections 5.2 and 5.3: each pixel has its cycle.
+    fn check_pixel_cycle(&mut self, record: &[u32], layer: usize, cycle: u64) {
+        let place = [Watched::Ct, Watched::Y, Watched::X]
+            .map(|watched| u64::from(record[self.ports.offsets[watched as usize]]));
+        let program = self.program;
+        let Some(descriptor) = program.layers.get(layer) else { return };
+        let late = self.pixels.shown(&program.array, (layer, descriptor), place, cycle);
+        if let (None, Some(Late { layer, place, expected, actual })) = (&self.late, late) {
+            self.late = Some(Error::PixelCycle { layer, place, expected, actual });
         }
     }
 

@@ -196,6 +196,29 @@ pub enum Error {
         /// Cycles that it were.
         actual: u64,
     },
+    /// A pixel is shown in another cycle than microarchitecture.md, sections 5.2 and 5.3, says.
+    #[error(
+        "layer {layer} shows line {y}, column {x} of column tile {ct} in cycle {actual} of its run, \
+         {expected} expected", ct = place[0], y = place[1], x = place[2]
+    )]
+    PixelCycle {
+        /// Index of the layer in the program.
+        layer: usize,
+        /// Column tile, line and column.
+        place: [u64; 3],
+        /// Cycles from the layer's first step, as the page says.
+        expected: u64,
+        /// Cycles that it were.
+        actual: u64,
+    },
+    /// The monitor names another layer than the one whose steps begin.
+    #[error("layer {expected} begins, and the monitor calls it layer {shown}")]
+    LayerNumber {
+        /// Layers that were run before.
+        expected: usize,
+        /// What the monitor shows.
+        shown: usize,
+    },
     /// The model was built without waveform support.
     #[error("the model is built without waveforms")]
     TraceNotBuilt,
@@ -286,7 +309,11 @@ impl Error {
                     .to_owned()
             }
             Self::Image { .. } => "give images of the size the network was trained on".to_owned(),
-            Self::Stopped { .. } | Self::Hang { .. } | Self::PoolCycle { .. } => {
+            Self::Stopped { .. }
+            | Self::Hang { .. }
+            | Self::PoolCycle { .. }
+            | Self::PixelCycle { .. }
+            | Self::LayerNumber { .. } => {
                 "write a waveform of the run (`--trace FILE.fst`) and look at its end".to_owned()
             }
             Self::Unknown { .. } => {
@@ -328,6 +355,8 @@ impl Error {
             | Self::Unknown { .. }
             | Self::Hang { .. }
             | Self::PoolCycle { .. }
+            | Self::PixelCycle { .. }
+            | Self::LayerNumber { .. }
             | Self::Halted { .. } => 1,
             Self::InvalidDesign { .. }
             | Self::Program(_)

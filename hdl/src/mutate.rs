@@ -9,12 +9,13 @@
 //! text, native simulation and `RustHDL` block. A mutation is active in all instances of its module,
 //! or in one of them.
 //!
-//! Also here: [`Cone`], what depends on an input at all, [`Observed`], what an output depends on, and
-//! [`Miter`], a module beside itself with a mutation.
+//! Also here: [`Cone`], what depends on an input at all, [`Observed`], what an output depends on,
+//! [`Miter`], a module beside itself with a mutation, and [`Bypass`], what a dropped register shows.
 //!
 //! Not here: which mutants are run and what becomes of them; the reset values of registers and the
 //! contents of memories, which are no part of the graph.
 
+mod bypass;
 mod catalog;
 mod cone;
 mod miter;
@@ -23,13 +24,16 @@ mod rewrite;
 mod schemata;
 mod shadow;
 
+pub use bypass::{Bypass, is_driven_by};
 pub use catalog::{instances, mutations};
 pub use cone::Cone;
-pub use miter::{Literal, Miter};
+pub use miter::{Conditions, Exchange, Literal, Miter};
 pub use observed::Observed;
 pub use schemata::{CLEAR, ESCAPED, INFECTED, MUTANT, MUTANT_BITS, Schemata};
 
+use crate::build::Module;
 use crate::build::node::NodeId;
+use crate::text;
 
 /// What a mutation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,6 +104,12 @@ impl Mutation {
     pub fn in_instance(self, instance: InstanceName) -> Self {
         Self { instance: Some(instance), ..self }
     }
+}
+
+/// The module of a design that a mutation is of, by itself; `None` if the design has no such module.
+pub fn module_of(top: &Module, mutation: &Mutation) -> Option<Module> {
+    let mut modules = text::modules(top).into_iter();
+    modules.find(|(name, _)| *name == mutation.module).map(|(_, module)| module)
 }
 
 /// An instance of a module.

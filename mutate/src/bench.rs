@@ -2,7 +2,9 @@
 
 use crate::fate::{Catch, Check, Fate, Outcome};
 use crate::fields::Memory;
-use crate::judge::{Expected, Judge};
+use crate::judge::{Expected, Judge, Scope};
+use crate::layers::{self, Layer};
+use crate::logits;
 use crate::memory::MemoryMutant;
 use crate::plan::{Mutant, Plan};
 use crate::proof::{self, Reach};
@@ -52,6 +54,8 @@ pub struct Bench<'a> {
     rtl: Vec<Expected<'a>>,
     sim: &'a [Vec<u8>],
     hardware: proof::Hardware,
+    /// Random layers for the hardware.
+    layers: Vec<Layer>,
     /// Most cycles of an image.
     limit: u64,
 }
@@ -71,8 +75,11 @@ impl<'a> Bench<'a> {
         rtl: &'a [Vec<u8>],
         sim: &'a [Vec<u8>],
     ) -> Self {
-        let cycles = predict(&judge.compiled().program).total().0;
+        let program = &judge.compiled().program;
+        let cycles = predict(program).total().0;
+        let layers = rtl.first().map_or_else(Vec::new, |image| layers::layers(program, image));
         Self {
+            layers,
             judge,
             engines,
             rtl: rtl.iter().map(|image| judge.expected(image)).collect(),
@@ -101,12 +108,16 @@ impl<'a> Bench<'a> {
                 let mutant = &plan.mutants[index];
                 let seen = self.run_rtl(mutant)?;
                 done();
+                let mut fate = self.fate(mutant, seen);
+                if let (Mutant::Memory(mutant), Fate::Survived { .. }) = (mutant, &fate) {
+                    fate = self.shown(mutant)?.map_or(fate, Fate::Caught);
+                }
                 Ok(Outcome {
                     number: index + 1,
                     family: mutant.family().name().to_owned(),
                     kind: mutant.kind(),
                     place: mutant.place(self.judge.compiled()),
-                    fate: self.fate(mutant, seen),
+                    fate,
                 })
             })
             .collect::<Result<_, Error>>()?;
@@ -185,13 +196,46 @@ impl<'a> Bench<'a> {
         Ok(Seen { catch, reach })
     }
 
-    /// Tries layers that must not begin, on an accelerator whose images pass.
+    /// Tries what images do not show, on an accelerator whose images pass: when the results go on to
+    /// another layer, random layers, logits that decide every bit of the class, and layers that must
+    /// not begin.
     fn first_trial(&self, accelerator: &mut Accelerator) -> Result<Option<Catch>, Error> {
         let program = &self.judge.compiled().program;
         let Some(expected) = self.rtl.first() else { return Ok(None) };
+        if self.judge.scope() == Scope::Logits {
+            return Ok(None);
+        }
+        let caught = |check, detail| Catch { check, engine: "rtl".to_owned(), image: 0, detail };
+        if let Some(detail) = trials::result_layers(accelerator, program, expected.image)? {
+            return Ok(Some(caught(Check::Cycles, detail)));
+        }
+        if let Some(detail) = layers::run(accelerator, &self.layers, expected.image)? {
+            return Ok(Some(caught(Check::Tensors, detail)));
+        }
+        if let Some(detail) = logits::run(accelerator, program, expected.image)? {
+            return Ok(Some(caught(Check::Tensors, detail)));
+        }
         let wrong = trials::run(accelerator, program, expected.image)?;
-        let engine = "rtl".to_owned();
-        Ok(wrong.map(|detail| Catch { check: Check::Status, engine, image: 0, detail }))
+        Ok(wrong.map(|detail| caught(Check::Status, detail)))
+    }
+
+    /// Shows a mutant of a parameter by a layer that computes with it.
+    fn shown(&self, mutant: &MemoryMutant) -> Result<Option<Catch>, Error> {
+        let program = &self.judge.compiled().program;
+        let Some(expected) = self.rtl.first().filter(|_| self.judge.scope() != Scope::Logits)
+        else {
+            return Ok(None);
+        };
+        if mutant.memory != Memory::Parameters {
+            return Ok(None);
+        }
+        let mut accelerator =
+            Accelerator::new(self.engines.intact.instantiate(Initial::Random(1))?)?;
+        load(&mut accelerator, program, mutant)?;
+        let layers = layers::with_parameters(program, mutant.address, expected.image);
+        let wrong = layers::run(&mut accelerator, &layers, expected.image)?;
+        let (check, engine) = (Check::Tensors, "rtl".to_owned());
+        Ok(wrong.map(|detail| Catch { check, engine, image: 0, detail }))
     }
 
     /// Runs the images until a check fails.
@@ -203,13 +247,17 @@ impl<'a> Bench<'a> {
                 Ok(Some(Catch { check, engine: "rtl".to_owned(), image, detail }))
             };
             let (mut judged, mut differs) = (0, None);
-            let result = accelerator.run_while(expected.image, |so_far, complete| {
-                while judged < complete && differs.is_none() {
-                    differs = self.judge.layer(expected, judged, so_far);
-                    judged += 1;
-                }
-                differs.is_none()
-            });
+            let result = if self.judge.scope() == Scope::Logits {
+                accelerator.run_logits(expected.image).map(Some)
+            } else {
+                accelerator.run_while(expected.image, |so_far, complete| {
+                    while judged < complete && differs.is_none() {
+                        differs = self.judge.layer(expected, judged, so_far);
+                        judged += 1;
+                    }
+                    differs.is_none()
+                })
+            };
             let execution = match result {
                 Ok(Some(execution)) => execution,
                 Ok(None) => {
@@ -219,9 +267,11 @@ impl<'a> Bench<'a> {
                 Err(heartbit_cosim::Error::Hang { cycles, .. }) => {
                     return caught((Check::Hang, format!("no result after {cycles} cycles")));
                 }
-                Err(error @ heartbit_cosim::Error::PoolCycle { .. }) => {
-                    return caught((Check::Cycles, error.to_string()));
-                }
+                Err(
+                    error @ (heartbit_cosim::Error::PoolCycle { .. }
+                    | heartbit_cosim::Error::PixelCycle { .. }
+                    | heartbit_cosim::Error::LayerNumber { .. }),
+                ) => return caught((Check::Cycles, error.to_string())),
                 Err(heartbit_cosim::Error::Halted { layer }) => {
                     return caught((Check::Status, format!("halted before layer {layer}")));
                 }

@@ -74,6 +74,15 @@ pub enum Proof {
     /// What leaves the module, and what pixels meet in it, had the same value in every cycle, and no
     /// pixel has influence on it.
     StaysInside,
+    /// The two reads of an average come in the other order, and their sum is the same.
+    SameSum,
+    /// It changes what happens between tiles only, when no sum is kept and none is shown.
+    BetweenTiles,
+    /// The register that is dropped is looked at only when its value has stood for a cycle.
+    StandsAnyway,
+    /// What it changes is on its way to another register: the fields of all descriptors stand as
+    /// they should.
+    PassesThrough,
     /// What it writes besides is written again before anything reads it.
     Overwritten,
     /// No output depends on it.
@@ -96,6 +105,10 @@ impl Proof {
             Self::SameControl => "same-control",
             Self::SameFunction => "same-function",
             Self::StaysInside => "stays-inside",
+            Self::SameSum => "same-sum",
+            Self::BetweenTiles => "between-tiles",
+            Self::StandsAnyway => "stands-anyway",
+            Self::PassesThrough => "passes-through",
             Self::Overwritten => "overwritten",
             Self::Unobserved => "unobserved",
         }

@@ -9,8 +9,9 @@
 //!             rtl:    one change of the hardware (heartbit_hdl::mutate), in one model of all
 //! Bench::run ──► each on the RTL, against interpreter and cycle model ──► caught, by which check
 //!             └► not caught: proof::of ──► equivalent, by which argument
+//!                            parameters that a layer shows ──► caught
 //!                            simulator, more images ──► caught
-//!                            neither ──► survived
+//!                            none of them ──► survived
 //! ```
 //!
 //! A mutant is *equivalent* if it cannot change anything that is compared, whatever the image. Each
@@ -23,6 +24,8 @@ mod bench;
 mod fate;
 pub mod fields;
 mod judge;
+mod layers;
+mod logits;
 mod memory;
 mod plan;
 pub mod proof;

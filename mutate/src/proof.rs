@@ -4,9 +4,13 @@
 //! build; none rests on what was observed of images, but for [`Proof::SameControl`] and
 //! [`Proof::StaysInside`]: [`hardware`] says why one observation is enough.
 
+mod between;
+mod chain;
 mod data;
 mod field;
 mod function;
+mod pair;
+mod standing;
 mod sums;
 
 use crate::fate::Proof;
@@ -100,5 +104,17 @@ pub fn hardware(
             Reach::Beyond => {}
         }
     }
-    function::is_same(compiled, &hardware.top, mutation).then_some(Proof::SameFunction)
+    if function::is_same(compiled, &hardware.top, mutation) {
+        return Some(Proof::SameFunction);
+    }
+    if pair::is_exchanged(compiled, &hardware.top, mutation) {
+        return Some(Proof::SameSum);
+    }
+    if between::is_between_tiles(compiled, &hardware.top, mutation) {
+        return Some(Proof::BetweenTiles);
+    }
+    if standing::stands(compiled, &hardware.top, mutation) {
+        return Some(Proof::StandsAnyway);
+    }
+    chain::stands(compiled, &hardware.top, mutation).then_some(Proof::PassesThrough)
 }

@@ -93,6 +93,44 @@ pub(crate) fn run(
     Ok(None)
 }
 
+/// Cycles from the first one in which the results half of a descriptor is addressed until its layer
+/// is shown (section 5.4).
+const SHOWN: u64 = 14;
+
+/// Runs an image and compares when the results go on to another layer, in words.
+pub(crate) fn result_layers(
+    accelerator: &mut Accelerator,
+    program: &Program,
+    image: &[u8],
+) -> Result<Option<String>, Error> {
+    let seen = match accelerator.result_layers(image) {
+        Ok(seen) => seen,
+        Err(error @ (Error::Hang { .. } | Error::Halted { .. })) => {
+            return Ok(Some(error.to_string()));
+        }
+        Err(error) => return Err(error),
+    };
+    // Of layer 0 the results are addressed behind the front.
+    let addressed = |layer: usize| match layer.checked_sub(1) {
+        None => FRONT_WORDS as u64,
+        Some(before) => program.layers[before].drain_wait.into(),
+    };
+    let n = program.layers.len();
+    let others = if n > 1 { 0..n } else { 0..0 };
+    let expected: Vec<_> = others.map(|layer| (layer, addressed(layer) + SHOWN)).collect();
+    let differs = expected.iter().zip(&seen).find(|(a, b)| a != b);
+    Ok(match differs {
+        Some(((layer, expected), (shown, actual))) => Some(format!(
+            "results of layer {shown} from cycle {actual} on, those of layer {layer} from {expected} \
+             on expected"
+        )),
+        None if expected.len() != seen.len() => {
+            Some(format!("results of {} layers, {} expected", seen.len(), expected.len()))
+        }
+        None => None,
+    })
+}
+
 fn load((address, (word, _)): (usize, (u32, u32))) -> LoadWord {
     LoadWord { target: LoadTarget::Program, index: 0, address, limbs: vec![word.into()] }
 }

@@ -35,10 +35,37 @@ pub struct Miter {
     products: HashMap<[Vec<Literal>; 2], Vec<Literal>>,
 }
 
+/// A register that is to become, with the mutation, what it becomes without it for the other value
+/// of an input of one bit.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange<'a> {
+    /// The input.
+    pub input: &'a str,
+    /// The register.
+    pub register: &'a str,
+}
+
+/// For which values two sides are compared, and what of them is not.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Conditions<'a> {
+    /// Inputs that are known, by their names and low bits.
+    pub inputs: &'a [(&'a str, i64)],
+    /// Registers that are known.
+    pub registers: &'a [(&'a str, i64)],
+    /// A register that is compared for the other value of an input.
+    pub exchange: Option<Exchange<'a>>,
+    /// A bit of an output that may differ.
+    pub ignored: Option<(&'a str, u32)>,
+    /// Registers without enable and reset hold what the module makes of some cycle before, not just
+    /// anything: as long as nothing has differed yet, both sides have come there without the mutation.
+    pub after_a_cycle: bool,
+}
+
 impl Miter {
-    /// Compares a module of a design with itself with a mutation, with some inputs, by their names
-    /// and low bits, known; `None` if the mutation is of a register or an enable.
-    pub fn new(top: &Module, mutation: &Mutation, inputs: &[(&str, i64)]) -> Option<Self> {
+    /// Compares a module of a design with itself with a mutation; `None` if the mutation is of a
+    /// register or an enable, if what is compared otherwise does not exist, or if something else is
+    /// the same node.
+    pub fn new(top: &Module, mutation: &Mutation, conditions: &Conditions<'_>) -> Option<Self> {
         let modules = text::modules(top);
         let (_, module) = modules.iter().find(|(name, _)| *name == mutation.module)?;
         if !matches!(mutation.target, Target::Bit(..) | Target::Operand(..) | Target::Node(_)) {
@@ -49,29 +76,77 @@ impl Miter {
         rewriter.apply(1, mutation);
         let draft = rewriter.draft;
         let mut miter = Self { gates: vec![None], ..Self::default() };
-        let shared = miter.shared(&draft, inputs);
-        let points = points(original);
+        let mut shared = miter.shared(&draft, conditions);
+        if conditions.after_a_cycle {
+            let before = std::mem::take(&mut shared);
+            shared = miter.shared(&draft, conditions);
+            let mut logic =
+                Logic { draft: &draft, active: 0, shared: &before, known: HashMap::new() };
+            for (id, node) in draft.nodes.iter().enumerate() {
+                let Op::Reg(i) = node.op else { continue };
+                let reg = &draft.regs[i];
+                if let (None, None, Some(next)) = (&reg.enable, &reg.reset, reg.next) {
+                    shared.insert(id, logic.bits(&mut miter, next));
+                }
+            }
+        }
+        let mut points = points(original);
+        let mut other = None;
+        if let Some(exchange) = conditions.exchange {
+            let (at, input) = exchange.nodes(original)?;
+            take(&mut points, at)?;
+            let mut inverted = shared.clone();
+            inverted.get_mut(&input)?.iter_mut().for_each(|bit| *bit ^= 1);
+            other = Some((at, inverted));
+        }
+        let mut ignored = None;
+        if let Some((name, bit)) = conditions.ignored {
+            let at = original.outputs.iter().find(|output| output.name == name)?.source;
+            take(&mut points, at)?;
+            ignored = Some((at, bit as usize));
+        }
+        points.sort_unstable();
+        points.dedup();
         let [intact, broken] = [0, 1].map(|active| {
             let mut logic = Logic { draft: &draft, active, shared: &shared, known: HashMap::new() };
             let bits = points.iter().map(|id| logic.bits(&mut miter, *id));
-            bits.collect::<Vec<_>>()
+            let mut bits = bits.collect::<Vec<_>>();
+            if let Some((at, bit)) = ignored {
+                let mut others = logic.bits(&mut miter, at);
+                others.remove(bit);
+                bits.push(others);
+            }
+            if let Some((at, inverted)) = &other {
+                let shared = if active == 0 { inverted } else { &shared };
+                let mut logic = Logic { draft: &draft, active, shared, known: HashMap::new() };
+                bits.push(logic.bits(&mut miter, *at));
+            }
+            bits
         });
         let pairs = intact.into_iter().zip(broken).flat_map(|(a, b)| a.into_iter().zip(b));
         let pairs: Vec<_> = pairs.filter(|(a, b)| a != b).map(<[_; 2]>::from).collect();
         Some(Self { pairs, ..miter })
     }
 
-    /// Variables for what the two sides share; constants for inputs that are known.
-    fn shared(&mut self, draft: &Draft, inputs: &[(&str, i64)]) -> BTreeMap<NodeId, Vec<Literal>> {
+    /// Variables for what the two sides share; constants for what is known.
+    fn shared(
+        &mut self,
+        draft: &Draft,
+        conditions: &Conditions<'_>,
+    ) -> BTreeMap<NodeId, Vec<Literal>> {
         let mut shared = BTreeMap::new();
         for (id, node) in draft.nodes.iter().enumerate() {
+            let of = |known: &[(&str, i64)], name: &str| {
+                known.iter().find(|known| known.0 == name).map(|known| known.1)
+            };
             let known = match &node.op {
-                Op::Input(i) => inputs.iter().find(|input| input.0 == draft.inputs[*i].name),
-                Op::Reg(_) | Op::MemRead(_) | Op::InstOut(..) => None,
+                Op::Input(i) => of(conditions.inputs, &draft.inputs[*i].name),
+                Op::Reg(i) => of(conditions.registers, &draft.regs[*i].name),
+                Op::MemRead(_) | Op::InstOut(..) => None,
                 _ => continue,
             };
             let bits = match known {
-                Some((_, value)) => {
+                Some(value) => {
                     let bit = |bit: u32| Literal::from(value >> bit.min(63) & 1 == 1);
                     (0..node.width).map(bit).collect()
                 }
@@ -188,7 +263,7 @@ fn positive(gate: usize) -> Literal {
     2 * Literal::try_from(gate).expect("bug: fewer gates than that")
 }
 
-/// What a module does in a cycle, as the nodes that say it.
+/// What a module does in a cycle, as the nodes that say it; what does two things is there twice.
 fn points(draft: &Draft) -> Vec<NodeId> {
     let mut points: Vec<NodeId> = draft.outputs.iter().map(|output| output.source).collect();
     points.extend(draft.regs.iter().flat_map(|reg| reg.next.into_iter().chain(reg.enable)));
@@ -200,9 +275,23 @@ fn points(draft: &Draft) -> Vec<NodeId> {
     points.extend(
         draft.insts.iter().flat_map(|inst| inst.inputs.iter().flatten().chain(&inst.reset)),
     );
-    points.sort_unstable();
-    points.dedup();
     points
+}
+
+/// Takes a node out of the points; `None` if it is there twice.
+fn take(points: &mut Vec<NodeId>, at: NodeId) -> Option<()> {
+    let before = points.len();
+    points.retain(|id| *id != at);
+    (points.len() + 1 == before).then_some(())
+}
+
+impl Exchange<'_> {
+    /// What the register becomes, and the input.
+    fn nodes(&self, draft: &Draft) -> Option<(NodeId, NodeId)> {
+        let register = draft.regs.iter().find(|reg| reg.name == self.register)?;
+        let input = draft.inputs.iter().find(|input| input.name == self.input)?;
+        Some((register.next?, input.node))
+    }
 }
 
 /// One side: the module with the mutation active or not.

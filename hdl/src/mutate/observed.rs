@@ -1,10 +1,10 @@
 //! Which bits the outputs of a design depend on, now or later: their cone of influence, bit by bit.
 //!
 //! A bit outside of it can be anything. The cone is a bound from above: instances of one module are
-//! taken together, a memory is one word, and only bits of a choice's index that are literals
+//! taken together (but for the last step, into the one of a mutation), a memory is one word, and only bits of a choice's index that are literals
 //! exclude items.
 
-use super::{Mutation, Target};
+use super::{InstanceName, Mutation, Target};
 use crate::build::Module;
 use crate::build::node::{Binary, Draft, NodeId, Op, Unary, fit_words, slice_words, words};
 use crate::text;
@@ -45,6 +45,9 @@ impl Observed {
     /// Whether an output depends on what a mutation changes.
     pub fn contains(&self, mutation: &Mutation) -> bool {
         let Some((module, live)) = self.modules.get(&mutation.module) else { return true };
+        let own =
+            mutation.instance.as_ref().and_then(|instance| self.of_instance(module, instance));
+        let live = own.as_ref().unwrap_or(live);
         let draft = &module.data.draft;
         let any = |id: NodeId| live[id].iter().any(|word| *word != 0);
         match mutation.target {
@@ -54,6 +57,36 @@ impl Observed {
             }
             Target::Bit(id, bit) => live[id][(bit / 64) as usize] >> (bit % 64) & 1 == 1,
             Target::Operand(id, _) | Target::Node(id) => any(id),
+        }
+    }
+
+    /// What outputs depend on in one instance of a module. Its own instances are taken to show all that
+    /// they read.
+    fn of_instance(&self, module: &Module, instance: &InstanceName) -> Option<Live> {
+        let (parent, of_parent) = self.modules.get(&instance.parent)?;
+        let inst = parent.data.draft.insts.iter().find(|inst| inst.name == instance.name)?;
+        let draft = &module.data.draft;
+        let mut live: Live = draft.nodes.iter().map(|node| vec![0; words(node.width)]).collect();
+        for (port, node) in draft.outputs.iter().zip(&inst.outputs) {
+            join(&mut live[port.source], node.map_or(&[][..], |id| &of_parent[id]));
+        }
+        for inst in &draft.insts {
+            inst.inputs
+                .iter()
+                .flatten()
+                .chain(&inst.reset)
+                .for_each(|id| all(draft, &mut live, *id));
+        }
+        loop {
+            let before = live.clone();
+            for id in module.data.order.iter().rev() {
+                if live[*id].iter().any(|word| *word != 0) {
+                    spread(draft, &mut live, *id);
+                }
+            }
+            if live == before {
+                return Some(live);
+            }
         }
     }
 

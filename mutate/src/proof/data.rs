@@ -5,7 +5,8 @@ use crate::fate::Proof;
 use crate::fields::Memory;
 use crate::memory::{MemoryMutant, parameter_range, weight_range};
 use heartbit_compiler::schedule::Compiled;
-use heartbit_ir::program::{LayerDescriptor, Parameter, Program, Step};
+use heartbit_ir::program::{Join, LayerDescriptor, Parameter, Program, Step};
+use std::collections::BTreeSet;
 
 /// A weight is read by the steps of the layers whose weights it is among; where every such step has
 /// no valid tap in the weight's lane group, or the column computes no logit, it does not count.
@@ -90,13 +91,10 @@ pub(super) fn parameter(compiled: &Compiled, mutant: &MemoryMutant) -> Option<Pr
     let new = &mutant.applied(program)?.parameters[mutant.index][mutant.address];
     let mut proof = Proof::UnreadWord;
     for layer in &program.layers {
-        let range = parameter_range(layer);
-        if !range.contains(&mutant.address) {
+        if !parameter_range(layer).contains(&mutant.address) {
             continue;
         }
-        let classes = layer.borders.classes();
-        let (ct, class) =
-            ((mutant.address - range.start) / classes, (mutant.address - range.start) % classes);
+        let (ct, class) = place(layer, mutant.address);
         if !has_pixel(layer, class) {
             continue;
         }
@@ -120,7 +118,6 @@ fn has_pixel(layer: &LayerDescriptor, class: usize) -> bool {
 
 /// Fields of a parameter that a layer does not use.
 fn is_unused_field(compiled: &Compiled, layer: &LayerDescriptor, field: &str) -> bool {
-    use heartbit_ir::program::Join;
     // Signs are compared although they are written as a stream.
     let signs = compiled.plan.layers.iter().any(|layer| layer.signs.is_some());
     match field {
@@ -130,8 +127,8 @@ fn is_unused_field(compiled: &Compiled, layer: &LayerDescriptor, field: &str) ->
     }
 }
 
-/// Whether two parameters give the same `y` for every sum that can occur in a border class
-/// (section 5.3); only the two fields that make `y` may differ.
+/// Whether two parameters give the same result for every sum that can occur in a border class
+/// (section 5.3); only the two fields that make it may differ.
 fn same_results(
     program: &Program,
     layer: &LayerDescriptor,
@@ -139,7 +136,88 @@ fn same_results(
     old: &Parameter,
     new: &Parameter,
 ) -> bool {
+    other_results(program, layer, class, [old, new]).is_some_and(|sums| sums.is_empty())
+}
+
+/// The sums that can occur in a border class and for which two parameters give another result;
+/// `None` if other fields than the two that make it differ.
+fn other_results(
+    program: &Program,
+    layer: &LayerDescriptor,
+    class: usize,
+    [old, new]: [&Parameter; 2],
+) -> Option<BTreeSet<i64>> {
     let only = Parameter { mul: old.mul, bias: old.bias, ..*new } == *old;
-    let same = |z| sums::result(layer, old, z) == sums::result(layer, new, z);
-    only && sums::by_class(program, layer)[class].iter().all(|sums| sums.all().all(same))
+    // Without logits and a shortcut nothing sees more of it than the clamp leaves.
+    let clip = i64::from(layer.clip);
+    let is_clamped = !layer.flags.logits && layer.shortcut.join == Join::None;
+    let shown = |parameter: &Parameter, z: i64| {
+        let y = sums::result(layer, parameter, z);
+        if is_clamped { y.clamp(-clip, clip) } else { y }
+    };
+    let differs = |z: &i64| shown(old, *z) != shown(new, *z);
+    let all = sums::by_class(program, layer).swap_remove(class);
+    only.then(|| all.into_iter().flat_map(|sums| sums.all().filter(differs)).collect())
+}
+
+/// Column tile and border class of a word of the parameters.
+fn place(layer: &LayerDescriptor, address: usize) -> (usize, usize) {
+    let (at, classes) = (address - parameter_range(layer).start, layer.borders.classes());
+    (at / classes, at % classes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{other_results, sums};
+    use heartbit_ir::program::{
+        ArrayConfig, Header, LayerDescriptor, MemoryDepths, Parameter, Program, Step,
+    };
+
+    /// One pixel of one step whose tap has three products.
+    fn program() -> (Program, LayerDescriptor) {
+        let shape = ArrayConfig {
+            rows: 1,
+            cols: 1,
+            lanes: 4,
+            taps: 1,
+            lines: 1,
+            acc_bits: 14,
+            extended: false,
+        };
+        let sizes = LayerDescriptor { in_height: 1, in_width: 1, fan_in: 3, ..Default::default() };
+        let layer =
+            LayerDescriptor { steps: 1, out_height: 1, out_width: 1, shift: 4, clip: 100, ..sizes };
+        let step = Step { tap_first: true, ..Step::default() };
+        let program = Program {
+            array: shape,
+            depths: MemoryDepths::uniform(16),
+            header: Header::decode([0; 2]),
+            layers: vec![layer],
+            steps: vec![vec![step.encode()]],
+            weights: Vec::new(),
+            weight_stream: None,
+            parameters: Vec::new(),
+        };
+        (program, layer)
+    }
+
+    #[test]
+    fn sums_that_differ_are_those_at_a_step_of_the_shift() {
+        let (program, layer) = program();
+        let old = Parameter { mul: 3, bias: 5, ..Parameter::default() };
+        let of = |new: &Parameter| other_results(&program, &layer, 0, [&old, new]);
+        // The sums are -3, -1, 1 and 3: 3z + 5 is -4, 2, 8 and 14, of which one more or two make
+        // only the last one reach 16.
+        let more = Parameter { bias: 7, ..old };
+        assert_eq!(of(&more).expect("a bias").into_iter().collect::<Vec<_>>(), [3]);
+        assert_eq!(sums::result(&layer, &old, 3) + 1, sums::result(&layer, &more, 3));
+        assert_eq!(of(&Parameter { bias: 6, ..old }).map(|sums| sums.len()), Some(0));
+        assert_eq!(of(&Parameter { minimum: true, ..old }), None);
+        // Where all is clamped to 0 it cannot be seen.
+        let layer = LayerDescriptor { clip: 0, ..layer };
+        assert_eq!(
+            other_results(&program, &layer, 0, [&old, &more]).map(|sums| sums.len()),
+            Some(0)
+        );
+    }
 }

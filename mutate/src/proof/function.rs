@@ -6,7 +6,7 @@
 use batsat::{BasicSolver, Lit, SolverInterface, lbool};
 use heartbit_compiler::schedule::Compiled;
 use heartbit_hdl::Module;
-use heartbit_hdl::mutate::{Literal, Miter, Mutation};
+use heartbit_hdl::mutate::{Conditions, Literal, Miter, Mutation};
 use std::collections::BTreeSet;
 
 /// Gates up to which a search is tried: more are those of the top module.
@@ -25,12 +25,23 @@ pub(super) fn is_same(compiled: &Compiled, top: &Module, mutation: &Mutation) ->
         "nonlinear" => layers.iter().map(|layer| i64::from(layer.value_clip)).collect(),
         _ => return false,
     };
-    limits.into_iter().all(|clip| agrees(top, mutation, &[("clip", clip), ("floor", -clip)]))
+    limits.into_iter().all(|clip| {
+        let inputs = [("clip", clip), ("floor", -clip)];
+        // Sums are not as large as their registers.
+        let conditions = Conditions { inputs: &inputs, after_a_cycle: true, ..Default::default() };
+        agrees(top, mutation, &inputs) || agrees_if(top, mutation, &conditions)
+    })
 }
 
+/// Whether the two agree for all values, with some inputs known.
 fn agrees(top: &Module, mutation: &Mutation, inputs: &[(&str, i64)]) -> bool {
-    let Some(miter) = Miter::new(top, mutation, inputs) else { return false };
-    miter.gates.len() <= MOST_GATES && !can_differ(&miter)
+    agrees_if(top, mutation, &Conditions { inputs, ..Conditions::default() })
+}
+
+/// Whether the two agree for all values under some conditions, as far as that is tried.
+pub(super) fn agrees_if(top: &Module, mutation: &Mutation, conditions: &Conditions<'_>) -> bool {
+    let miter = Miter::new(top, mutation, conditions);
+    miter.is_some_and(|miter| miter.gates.len() <= MOST_GATES && !can_differ(&miter))
 }
 
 /// Whether there are values for which some pair differs.
@@ -65,7 +76,7 @@ fn can_differ(miter: &Miter) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Miter, agrees, can_differ};
+    use super::{Conditions, Miter, agrees, agrees_if, can_differ};
     use heartbit_hdl::mutate::{Kind, MUTANT, Schemata, mutations};
     use heartbit_hdl::{Builder, Module, Simulator};
 
@@ -136,8 +147,32 @@ mod tests {
         register.output("q", register.pipe("kept", register.input("d", 1, "value")), "later");
         let register = register.finish();
         let drop = mutations(&register).into_iter().find(|m| m.kind == Kind::DropRegister);
-        assert!(Miter::new(&register, &drop.expect("a register"), &[]).is_none());
-        let miter = Miter::new(&module, limit, &[]).expect("a comparison");
+        assert!(
+            Miter::new(&register, &drop.expect("a register"), &Conditions::default()).is_none()
+        );
+        let miter = Miter::new(&module, limit, &Conditions::default()).expect("a comparison");
         assert!(can_differ(&miter));
+    }
+
+    #[test]
+    fn known_registers_and_ignored_bits_make_what_differs_agree() {
+        let m = Builder::new("gated", "Counts where it is enabled.");
+        let enable = m.pipe("enable_q", m.input("enable", 1, "may count"));
+        let data = m.input("data", 3, "value");
+        m.output("all", m.concat(&[data.bit(2), data.keep(0, 2) & enable.repeat(2)]), "value");
+        let module = m.finish();
+        let every = mutations(&module);
+        let stuck = |what: &str, kind: Kind| {
+            every.iter().find(|m| m.what == what && m.kind == kind).expect("a register").clone()
+        };
+        let enabled = stuck("net enable_q", Kind::StuckAt1);
+        let agrees = |registers: &[(&str, i64)], ignored: Option<(&str, u32)>| {
+            let conditions = Conditions { registers, ignored, ..Conditions::default() };
+            agrees_if(&module, &enabled, &conditions)
+        };
+        assert!(agrees(&[("enable_q", 1)], None));
+        assert!(!agrees(&[], None) && !agrees(&[("enable_q", 0)], None));
+        assert!(!agrees(&[], Some(("all", 0))), "bit 1 differs, too");
+        assert!(!agrees(&[], Some(("nothing", 0))), "no such output");
     }
 }

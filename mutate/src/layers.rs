@@ -1,0 +1,238 @@
+//! A layer as no network has it: the one that reads the image, with random parameters, border
+//! classes, limits, image rows and pools.
+//!
+//! Images of a network leave the ends of its thresholds, clamps and border classes alone. Here the
+//! first layer is the only one of a program, so that all it reads is the image, and everything that
+//! it shows is compared with the simulator, cycles included.
+//!
+//! Not here: layers that read maps or streams, and those that must not begin (`trials`).
+
+use crate::memory::step_range;
+use heartbit_cosim::{Accelerator, Error, LoadTarget, LoadWord};
+use heartbit_ir::program::{Borders, Execution, ImageStep, LayerDescriptor, Parameter, Program};
+use heartbit_sim::Simulator;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Layers that are run.
+const LAYERS: usize = 12;
+/// Layers that are drawn for them; some do not fit the parameter memory.
+const DRAWN: usize = 200;
+/// Lines of the result.
+const LINES: u16 = 8;
+/// Most positions of a border with a class of their own.
+const BORDER: u8 = 3;
+/// Most bits of the shift, a multiple of four.
+const MOST_SHIFT: u32 = 12;
+/// Most shifts of a pooled sum, and the planes of its level.
+const MOST_LEVEL_SHIFT: u32 = 16;
+const LEVEL_BITS: u32 = 8;
+/// Lines of the image by which a step is away from the pixel's, at most.
+const STEP_LINES: i8 = 4;
+/// Cycles from the sums of a tile to its last write, beside those of rows, columns and stages.
+const WRITE_TAIL: usize = 12;
+/// The least `drain_wait`.
+const LEAST_WAIT: usize = 12;
+
+/// A program of one layer, the words that differ from those that are loaded, and what the simulator makes of
+/// an image.
+#[derive(Clone, Debug)]
+pub(crate) struct Layer {
+    program: Program,
+    words: Vec<LoadWord>,
+    expected: Execution,
+}
+
+/// Layers for the hardware of a program, with its weights; none if its first layer streams them.
+pub(crate) fn layers(program: &Program, image: &[u8]) -> Vec<Layer> {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let drawn = (0..DRAWN).filter_map(|number| random(program, number, &mut rng));
+    let of = |program: Program| {
+        let expected = Simulator::new(&program).ok()?.run(image).ok()?;
+        Some(Layer { words: words(&program), program, expected })
+    };
+    drawn.filter_map(of).take(LAYERS).collect()
+}
+
+/// Layers that show what the parameters of an address are: `mul·z + bias` without a shift, and its upper bits.
+/// The words that differ from those that are loaded are none of these.
+pub(crate) fn with_parameters(program: &Program, address: usize, image: &[u8]) -> Vec<Layer> {
+    let of = |shift: u32| {
+        let mut alone = alone(program)?;
+        let layer = &mut alone.layers[0];
+        (layer.shift, layer.col_tiles, layer.borders) = (shift, 1, Borders::default());
+        layer.param_base = u16::try_from(address).ok()?;
+        let (classes, cols) = (usize::from(program.header.classes), program.array.cols);
+        alone.header.classes = u16::try_from(classes.min(cols)).ok()?;
+        let expected = Simulator::new(&alone).ok()?.run(image).ok()?;
+        Some(Layer { words: words_of_program(&alone), program: alone, expected })
+    };
+    [0, 8].into_iter().filter_map(of).collect()
+}
+
+/// The first layer as the only one of its program, with logits; `None` if it does not read the image, or
+/// streams its weights.
+fn alone(program: &Program) -> Option<Program> {
+    let first = program.layers.first().filter(|layer| layer.flags.source_image)?;
+    if first.flags.stream_weights {
+        return None;
+    }
+    let mut layer = *first;
+    (layer.flags.last_layer, layer.flags.logits, layer.flags.keep_image) = (true, true, false);
+    layer.out_height = layer.out_height.min(LINES);
+    gaps(program, &mut layer);
+    Some(Program { layers: vec![layer], ..program.clone() })
+}
+
+/// That layer with random fields; `None` also if its parameters have no place.
+fn random(program: &Program, number: usize, rng: &mut ChaCha8Rng) -> Option<Program> {
+    let first = alone(program)?.layers[0];
+    let mut flags = first.flags;
+    let mut border = || rng.random_range(0..=BORDER);
+    let mut borders = Borders { top: border(), bottom: border(), left: border(), right: border() };
+    // The first two have all classes that there are, along one side each.
+    match number {
+        0 => borders = Borders { top: BORDER, bottom: BORDER, left: 0, right: 0 },
+        1 => borders = Borders { top: 0, bottom: 0, left: BORDER, right: BORDER },
+        _ => {}
+    }
+    // Every other one is pooled.
+    flags.pool = rng.random();
+    if flags.pool {
+        (flags.write_bits, flags.write_levels) = (false, false);
+    }
+    let mut layer = LayerDescriptor {
+        flags,
+        borders,
+        param_base: 0,
+        level_shift: rng.random_range(0..=MOST_LEVEL_SHIFT),
+        level_bits: LEVEL_BITS,
+        clip: rng.random_range(1..=32_767),
+        shift: 4 * rng.random_range(0..=MOST_SHIFT / 4),
+        ..first
+    };
+    gaps(program, &mut layer);
+    let words = borders.classes() * usize::from(layer.col_tiles);
+    if words > program.depths.parameter {
+        return None;
+    }
+    // About as often within the limits as beyond them.
+    let most = 60_000 << layer.shift;
+    let mut parameter = || Parameter {
+        mul: rng.random(),
+        bias: rng.random_range(-most..=most),
+        ..Parameter::default()
+    };
+    let columns = (0..program.array.cols).map(|_| (0..words).map(|_| parameter()).collect());
+    let parameters = columns.collect();
+    let columns = usize::from(layer.col_tiles) * program.array.cols;
+    let classes = usize::from(program.header.classes).min(columns);
+    let mut header = program.header;
+    header.classes = u16::try_from(classes).expect("bug: not more than there were");
+    let mut steps = program.steps.clone();
+    // Of the image the words of group 0 count.
+    for word in &mut steps[0][step_range(&layer)] {
+        let step = ImageStep::decode(*word);
+        *word = ImageStep { dy: rng.random_range(-STEP_LINES..=STEP_LINES), ..step }.encode();
+    }
+    Some(Program { header, layers: vec![layer], parameters, steps, ..program.clone() })
+}
+
+/// The cycles after column tiles and after the layer, which are longer with a pool (sections 5.2 to
+/// 5.4).
+fn gaps(program: &Program, layer: &mut LayerDescriptor) {
+    let array = &program.array;
+    let beats = array.write_beats();
+    let drain = array.rows * beats;
+    let pooled = layer.level_shift as usize + 1 + layer.level_bits as usize * beats;
+    let pooled = if layer.flags.pool { pooled } else { 0 };
+    let steps = usize::from(layer.steps) + usize::from(layer.tile_gap);
+    let gap = if layer.flags.pool { (pooled + drain).saturating_sub(steps) } else { 0 };
+    let pipeline = array.popcount_latency() + array.nonlinear_stages() + WRITE_TAIL;
+    let written = drain + array.rows + array.cols + pipeline + pooled;
+    let wait = written.saturating_sub(usize::from(layer.tile_gap) + gap).max(LEAST_WAIT);
+    let half = |cycles: usize| u16::try_from(cycles).expect("bug: few cycles");
+    (layer.col_gap, layer.drain_wait, layer.layer_gap) = (half(gap), half(wait), half(wait));
+}
+
+/// Header and descriptor.
+fn words_of_program(program: &Program) -> Vec<LoadWord> {
+    let encoded = program.encode().into_iter().enumerate();
+    let load = |(address, word): (usize, u32)| LoadWord {
+        target: LoadTarget::Program,
+        index: 0,
+        address,
+        limbs: vec![word.into()],
+    };
+    encoded.map(load).collect()
+}
+
+/// Header, descriptor, parameters and steps.
+fn words(program: &Program) -> Vec<LoadWord> {
+    let bits = program.array.parameter_bits();
+    let columns = program.parameters.iter().enumerate();
+    let of_columns = columns.flat_map(|(index, column)| {
+        column.iter().enumerate().map(move |(address, parameter)| LoadWord {
+            target: LoadTarget::Parameters,
+            index,
+            address,
+            limbs: parameter.encode_bits(bits).to_vec(),
+        })
+    });
+    let groups = program.steps.iter().enumerate();
+    let of_steps = groups.flat_map(|(index, words)| {
+        step_range(&program.layers[0]).map(move |address| LoadWord {
+            target: LoadTarget::Steps,
+            index,
+            address,
+            limbs: vec![words[address].into()],
+        })
+    });
+    words_of_program(program).into_iter().chain(of_columns).chain(of_steps).collect()
+}
+
+/// Runs all layers; what is shown wrongly first, in words. The accelerator is then of no use until a
+/// program is loaded.
+pub(crate) fn run(
+    accelerator: &mut Accelerator,
+    layers: &[Layer],
+    image: &[u8],
+) -> Result<Option<String>, Error> {
+    for (number, layer) in layers.iter().enumerate() {
+        let wrong = match accelerator.run_alone(&layer.program, &layer.words, image) {
+            Ok(seen) => difference(&layer.expected, &seen).map(str::to_owned),
+            Err(
+                error @ (Error::Hang { .. }
+                | Error::Halted { .. }
+                | Error::PixelCycle { .. }
+                | Error::PoolCycle { .. }
+                | Error::LayerNumber { .. }),
+            ) => Some(error.to_string()),
+            Err(error) => return Err(error),
+        };
+        if let Some(wrong) = wrong {
+            return Ok(Some(format!("layer {number} of those that no network has: {wrong}")));
+        }
+    }
+    Ok(None)
+}
+
+/// What differs first.
+fn difference(expected: &Execution, seen: &Execution) -> Option<&'static str> {
+    let (Some(a), Some(b)) = (expected.layers.first(), seen.layers.first()) else {
+        return Some("no layer");
+    };
+    let pairs = [
+        ("sums", a.sums == b.sums),
+        ("stream", a.stream == b.stream),
+        ("value", a.value == b.value),
+        ("bits", a.bits == b.bits),
+        ("y", a.logits == b.logits),
+        ("pooled levels", a.pooled == b.pooled),
+        ("logits", expected.logits == seen.logits),
+        ("class", expected.class == seen.class),
+        ("cycles", expected.layer_cycles == seen.layer_cycles),
+        ("cycles of the logits", expected.send_cycles == seen.send_cycles),
+    ];
+    pairs.into_iter().find(|(_, same)| !same).map(|(name, _)| name)
+}
