@@ -164,8 +164,8 @@ pub(crate) struct DemoArgs {
     /// Where to write the build and the images.
     #[arg(long, default_value = "heartbit-demo", value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Images that go through the RTL; at least 3 for the demo's verdict.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=500))]
+    /// Images that go through the RTL.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(3..=500))]
     pub(crate) cosim_images: u32,
 }
 

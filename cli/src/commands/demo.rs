@@ -83,10 +83,6 @@ pub(crate) fn run(args: &DemoArgs, format: Format) -> Outcome {
             destination.line()
         )
     })?;
-    if some.len() < 3 {
-        return Err(Failure::new(Code::CheckFailed, "fewer than 3 images went through the RTL")
-            .help("leave `--cosim-images` out"));
-    }
     conclude(passed)
 }
 

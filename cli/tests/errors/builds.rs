@@ -53,6 +53,7 @@ fn links_that_are_none() {
     let mut t = Transcript::new();
     t.prepare("compile model.hbn --array 4x8x16 --out b --uart --clock-hz 24000000");
     t.fails(3, "run b --data data --images 1 --port /dev/absent");
+    t.fails(2, "run b --data data --images 1 --simulate --board ulx3s-85f --gate-level");
     t.fails(2, "pnr b");
     t.fails(2, "pnr b --board none");
     t.fails(3, "pnr b --board-file none.toml");

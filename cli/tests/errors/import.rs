@@ -78,6 +78,12 @@ fn parameters_that_are_no_network_of_ours() {
         let bias = key(tensors, "bn1.running_var");
         tensors.get_mut(&bias).expect("there").data.fill(f32::NAN);
     });
+    let text = |bytes: &[u8], from: &[u8], to: &[u8]| -> Vec<u8> {
+        let at = bytes.windows(from.len()).position(|window| window == from).expect("there");
+        [&bytes[..at], to, &bytes[at + from.len()..]].concat()
+    };
+    t.write("integers.safetensors", text(&good.to_bytes(), b"F32", b"I32"));
+    t.fails(3, "import integers.safetensors --out a.safetensors");
     t.fails(3, "import f/recu-resnet20.pth.tar --image-side 7");
     t.fails(3, "import f/recu-vgg-small.pth --image-side 64");
     t.write("c.safetensors", good.to_bytes());

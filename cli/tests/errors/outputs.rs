@@ -17,6 +17,7 @@ fn places_that_cannot_be_written() {
     t.fails(3, "compile model.hbn --array 4x8x16 --out file/b");
     t.fails(3, "compile model.hbn --array 4x8x16 --out file");
     t.fails(3, "demo --out file/demo");
+    t.fails(2, "demo --cosim-images 2");
     t.fails(3, "man file/man");
     t.fails(3, "search model.hbn --family ecp5 --plot file/front.svg");
     t.fails(3, "verify model.hbn --data data --images 1 --rtl-images 0 --junit file/a.xml");

@@ -14,6 +14,7 @@ fn checks_that_fail() {
     );
     t.fails(2, "cosim b --data data --images 1 --simulator icarus --trace first-mismatch");
     t.fails(2, "verify b --data data --images 1 --mutate --rtl-images 0");
+    t.fails(1, "verify b --data data --images 1 --mutate --mutants 1 --shard 2/2");
     let pe = t.read("b/rtl/pe.v");
     t.write("b/rtl/pe.v", [&pe[..], b"// mine\n"].concat());
     t.fails(3, "verify b --data data --images 1 --mutate");
@@ -75,6 +76,26 @@ fn cases_that_are_none() {
     t.write("peer", "{}");
     t.fails(3, "bench latency --arch resnet20 --peer peer");
     t.check(&expect_file!["runs-cases.txt"]);
+}
+
+#[cfg(feature = "train")]
+#[test]
+fn trainings_that_do_not_start() {
+    let mut t = Transcript::new();
+    let train = "train --data data --out run --widths 4,8,16 --epochs 1 --train-images 16 \
+                 --test-images 8 --batch 8 --threads 1 --warmup-epochs 0";
+    t.prepare(train);
+    t.fails(3, train);
+    t.fails(2, "train --out absent --resume");
+    t.write("run/state.safetensors", "no state");
+    t.fails(3, "train --out run --resume");
+    let photo = include_bytes!("../../../dataset/src/decode/fixtures/rgb.jpg");
+    for class in 0..200 {
+        t.write(&format!("t/train/n{class:03}/images/a.JPEG"), photo);
+        t.write(&format!("t/val/n{:03}/a.JPEG", class + 1), photo);
+    }
+    t.fails(3, "train --data t --dataset tinyimagenet --arch resnet18 --out other");
+    t.check(&expect_file!["runs-trainings.txt"]);
 }
 
 #[cfg(not(feature = "train"))]
