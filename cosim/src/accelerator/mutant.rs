@@ -1,6 +1,7 @@
 //! Accelerators with something wrong in them: a mutant of the design, or a word of a memory.
 
-use super::{Accelerator, LoadTarget, design_of};
+use super::design::design_of;
+use super::{Accelerator, LoadTarget};
 use crate::watch::accelerator_data;
 use crate::{Design, Error, Model, Simulation};
 use heartbit_hdl::mutate::{CLEAR, ESCAPED, INFECTED, MUTANT, Schemata};
