@@ -367,9 +367,17 @@ pub fn outline_to_fit(
     effort: Effort,
 ) -> Result<(Outline, Option<Bands>), ScheduleError> {
     let task = Task::new(network, plan, target);
-    let sequence = task.sequence(effort)?;
-    let (outline, _) = task.attempt(&sequence, Contents::Counted, effort)?.fitting()?;
-    Ok((outline, sequence.bands))
+    let whole = task.whole()?;
+    let (attempt, bands) = match (bands::choose(&task, &whole, effort)?, effort) {
+        (Some(sequence), _) => {
+            (task.attempt(&sequence, Contents::Counted, effort)?, sequence.bands)
+        }
+        (None, Effort::Quick) => (whole, None),
+        (None, Effort::Thorough) => {
+            (task.attempt(&Sequence::whole(plan), Contents::Counted, effort)?, None)
+        }
+    };
+    Ok((attempt.fitting()?.0, bands))
 }
 
 /// The quick outline of a network whose layers all run whole.
@@ -446,9 +454,13 @@ impl<'a> Task<'a> {
 
     /// The program's layers, in bands where that is needed.
     fn sequence(&self, effort: Effort) -> Result<Sequence, ScheduleError> {
-        let whole = Sequence::whole(self.plan);
-        let attempt = self.attempt(&whole, Contents::Counted, Effort::Quick)?;
-        Ok(bands::choose(self, &attempt, effort)?.unwrap_or(whole))
+        let bands = bands::choose(self, &self.whole()?, effort)?;
+        Ok(bands.unwrap_or_else(|| Sequence::whole(self.plan)))
+    }
+
+    /// The quick schedule of all layers whole.
+    fn whole(&self) -> Result<Attempt, ScheduleError> {
+        self.attempt(&Sequence::whole(self.plan), Contents::Counted, Effort::Quick)
     }
 
     fn attempt(
@@ -512,10 +524,13 @@ fn streaming(
     let resident = Streaming { ring: None, streamed: vec![false; outline.layers.len()] };
     let Some(port) = &target.weight_port else { return Ok(resident) };
     let room = match (target.weight_words(), target.budget) {
-        (Some(words), _) => words,
+        (Some(words), _) => Some(words),
         (None, Some(budget)) => room_for_weights(outline, target, &budget),
-        (None, None) => ADDRESSES,
+        (None, None) => Some(ADDRESSES),
     };
+    // Where the whole does not fit whatever is streamed, it need not be the best choice.
+    let is_any = room.is_none() && effort == Effort::Quick;
+    let room = room.unwrap_or(ADDRESSES);
     let hardware = target.depths.and_then(|depths| depths.ring);
     if hardware.is_none() && outline.depths.weight <= room {
         return Ok(resident);
@@ -533,6 +548,7 @@ fn streaming(
     };
     let chosen = match (hardware, &task.streamed) {
         (Some(ring), Some(streamed)) => choice.given(ring, streamed),
+        _ if is_any => choice.any(),
         _ => choice.best(),
     };
     chosen.map_err(|shortage| Misfit {
@@ -543,13 +559,11 @@ fn streaming(
     })
 }
 
-/// Words of the weight memory for which an FPGA has room beside all else. Where it has none, and where
-/// all weights fit, any number: it is the whole that does not fit, or nothing is to be streamed.
-fn room_for_weights(outline: &Outline, target: &Target, budget: &Budget) -> usize {
+/// Words of the weight memory for which an FPGA has room beside all else; any number where all weights
+/// fit, and `None` where not even the fewest do, so that it is the whole that does not fit.
+fn room_for_weights(outline: &Outline, target: &Target, budget: &Budget) -> Option<usize> {
     let (array, depths) = (&outline.array, target.chosen_words(outline.depths));
-    let short = !budget.fits(array, &depths);
-    let room = short.then(|| budget.weight_room(array, &depths)).flatten();
-    room.unwrap_or(ADDRESSES)
+    if budget.fits(array, &depths) { Some(ADDRESSES) } else { budget.weight_room(array, &depths) }
 }
 
 /// What the array's sums of a network's stem lack, as [`compile`] says it.

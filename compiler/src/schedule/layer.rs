@@ -3,7 +3,7 @@
 use super::layout::{self, ChannelMap};
 use super::places::{Live, Places};
 use super::stem::{Stem, StemOffsets};
-use super::steps::{self, ScheduledStep, StepTable, Window};
+use super::steps::{self, ScheduledStep, StepTable, Window, group_words};
 use super::streaming::{LayerWeights, Streaming};
 use super::weights::ColumnMemories;
 use super::{Contained, Contents, Misfit, Outline};
@@ -202,7 +202,7 @@ impl<'a> Scheduler<'a> {
     /// One step without a tap.
     fn pass(&mut self, layer: &Layer, d: &mut LayerDescriptor) {
         let off = Step { off: true, ..Step::default() }.encode();
-        let base = self.steps.insert(vec![vec![off; self.array.taps]]);
+        let base = self.steps.insert(vec![group_words(self.array.taps, |_| off)]);
         self.columns.reserve(d.col_tiles.into());
         d.steps = 1;
         d.step_base = self.half(layer, "--step-words", base);
@@ -233,7 +233,7 @@ impl<'a> Scheduler<'a> {
         d: &mut LayerDescriptor,
     ) {
         let layer = &self.plan.layers[layer_index];
-        let base = self.steps.insert(steps.iter().map(|step| step.words.clone()).collect());
+        let base = self.steps.insert(steps.iter().map(|step| step.words).collect());
         d.steps = self.half(layer, "steps", steps.len());
         d.step_base = self.half(layer, "--step-words", base);
         if self.weights[layer_index].is_none() {

@@ -16,12 +16,12 @@ pub(super) struct ChannelMap {
 impl ChannelMap {
     /// Channels as the array writes them.
     pub(super) fn new(array: &ArrayConfig, channels: usize) -> Self {
+        let (beats, bits) = (array.write_beats(), array.slice_bits());
+        let slices = array.slices_per_word();
         let position = |p: usize| {
             let (tile, col) = (p / array.cols, p % array.cols);
-            let slice = tile * array.write_beats() + col / array.slice_bits();
-            let lane =
-                slice % array.slices_per_word() * array.slice_bits() + col % array.slice_bits();
-            (slice / array.slices_per_word(), lane)
+            let slice = tile * beats + col / bits;
+            (slice / slices, slice % slices * bits + col % bits)
         };
         let positions: Vec<_> = (0..channels).map(position).collect();
         let used_words = positions.iter().map(|(word, _)| word + 1).max().unwrap_or(0);

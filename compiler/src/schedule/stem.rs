@@ -6,7 +6,7 @@
 //! bias, and [`StemOffsets`] keeps it for whoever looks at the sums.
 
 use super::Contents;
-use super::steps::{LaneWeight, ScheduledStep, plane_pairs};
+use super::steps::{LaneWeight, ScheduledStep, group_words, plane_pairs};
 use crate::plan::Plan;
 use crate::plan::bands::Rows;
 use heartbit_ir::levels::Levels;
@@ -113,7 +113,8 @@ impl<'a> Stem<'a> {
         if lanes.is_empty() {
             return false;
         }
-        let words = vec![self.step(part, double).encode(); self.array.taps];
+        let word = self.step(part, double).encode();
+        let words = group_words(self.array.taps, |_| word);
         self.steps.push(ScheduledStep { words, lanes });
         self.weighted_steps = self.weighted_steps * if double { 2 } else { 1 } + 1;
         true

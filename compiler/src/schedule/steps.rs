@@ -4,6 +4,12 @@ use super::Contents;
 use super::layout::{ChannelMap, MapLayout};
 use heartbit_ir::program::{ArrayConfig, Step};
 
+/// Most lane groups of an array.
+const MAX_GROUPS: usize = 4;
+
+/// The entry of each lane group's step memory; those of groups that an array lacks are 0.
+pub(super) type GroupWords = [u32; MAX_GROUPS];
+
 /// What a convolution reads.
 pub(super) struct Window<'a> {
     /// Where the map lies.
@@ -44,8 +50,7 @@ pub(super) struct LaneWeight {
 
 /// One step, with what the weight image needs to know of it.
 pub(super) struct ScheduledStep {
-    /// The entry of each lane group's step memory.
-    pub(super) words: Vec<u32>,
+    pub(super) words: GroupWords,
     /// The weights of its lanes; none where words of weights are only counted.
     pub(super) lanes: Vec<LaneWeight>,
 }
@@ -69,7 +74,7 @@ pub(super) fn schedule(
                 double = false;
                 let group = |group| part.group_step(array, window, group).encode();
                 steps.push(ScheduledStep {
-                    words: (0..array.taps).map(group).collect(),
+                    words: group_words(array.taps, group),
                     lanes: match contents {
                         Contents::Built => part.lanes(array, window),
                         Contents::Counted => Vec::new(),
@@ -79,6 +84,11 @@ pub(super) fn schedule(
         }
     }
     steps
+}
+
+/// The words of as many lane groups as an array has.
+pub(super) fn group_words(groups: usize, word: impl Fn(usize) -> u32) -> GroupWords {
+    std::array::from_fn(|group| if group < groups { word(group) } else { 0 })
 }
 
 /// Plane pairs in the order of Horner's rule: their common weight, the plane of the activations
@@ -177,7 +187,7 @@ impl Part<'_> {
 #[derive(Debug)]
 pub(super) struct StepTable {
     /// Rows of one word for each lane group.
-    rows: Vec<Vec<u32>>,
+    rows: Vec<GroupWords>,
     groups: usize,
 }
 
@@ -187,7 +197,7 @@ impl StepTable {
     }
 
     /// Returns where these steps are, adding them if need be.
-    pub(super) fn insert(&mut self, steps: Vec<Vec<u32>>) -> usize {
+    pub(super) fn insert(&mut self, steps: Vec<GroupWords>) -> usize {
         let found = self.rows.windows(steps.len()).position(|w| w == steps);
         found.unwrap_or_else(|| {
             let n = steps.len();
@@ -198,7 +208,7 @@ impl StepTable {
 
     /// The words of a step, one for each lane group.
     pub(super) fn words(&self, step: usize) -> &[u32] {
-        &self.rows[step]
+        &self.rows[step][..self.groups]
     }
 
     /// Number of steps.

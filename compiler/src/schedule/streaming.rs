@@ -96,6 +96,17 @@ impl Choice<'_> {
         Ok(Streaming { ring: Some(WeightRing { words, port_cols: self.port.cols }), streamed })
     }
 
+    /// Takes the largest ring with which all fits.
+    ///
+    /// # Errors
+    /// What it would take.
+    pub(super) fn any(&self) -> Result<Streaming, Shortage> {
+        let sizes = self.port.ring_sizes();
+        let found = sizes.iter().rev().find_map(|&ring| self.starts(ring).into_iter().next());
+        let (words, streamed) = found.ok_or_else(|| self.shortage(&sizes))?;
+        Ok(Streaming { ring: Some(WeightRing { words, port_cols: self.port.cols }), streamed })
+    }
+
     /// Takes the layers that are given, if they can be streamed through a ring and the others fit.
     ///
     /// # Errors
