@@ -53,7 +53,7 @@ fn flipped_weight_bit_is_named_with_its_address_by_sim_and_cosim() {
         let note = cause["note"].as_str().expect("a note");
         assert!(note.contains("column 0, address 300: the memory image is wrong"), "{note}");
         let row = &location["pe"]["row"];
-        assert_eq!(location["module"], format!("heartbit.array.pe_{row}_0"));
+        assert_eq!(location["module"], format!("heartbit.array.row_{row}.pe_0"));
         let step = cause["step"]["index"].as_u64().expect("a step");
         let operands = location["cycles"]["operands"].as_u64().expect("a cycle");
         assert_eq!(cause["cycle"], operands + step);
@@ -149,7 +149,7 @@ fn broken_verilog_is_named_by_verify() {
     assert_eq!((&first["engine"], &first["image"]), (&json!("RTL"), &json!(0)));
     let location = &first["location"];
     assert_eq!((&location["pe"]["layer"], &location["pe"]["row"]), (&json!(0), &json!(3)));
-    let signal = format!("heartbit.array.pe_3_{}.a", location["pe"]["col"]);
+    let signal = format!("heartbit.array.row_3.pe_{}.a", location["pe"]["col"]);
     assert_eq!(
         (&location["cause"]["part"], &location["signal"]),
         (&json!("activation"), &json!(signal))

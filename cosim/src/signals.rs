@@ -46,7 +46,7 @@ impl PeSignals {
 
     /// The processing element: instance names from the top module on.
     pub fn module(&self) -> String {
-        format!("{TOP}.array.pe_{}_{}", self.row, self.col)
+        format!("{TOP}.array.row_{}.pe_{}", self.row, self.col)
     }
 
     /// The sum of the column at the post-processing.

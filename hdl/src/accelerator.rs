@@ -49,6 +49,7 @@ mod nonlinear;
 mod output;
 mod parameters;
 mod pe;
+mod pe_row;
 #[cfg(test)]
 mod pixel_tests;
 mod pool;

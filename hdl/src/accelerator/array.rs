@@ -1,4 +1,4 @@
-//! The array: `rows` x `cols` processing elements, the count column, skew and alignment.
+//! The array: `rows` rows of `cols` processing elements, the count column, skew and alignment.
 //!
 //! Microarchitecture.md, sections 5.1 and 5.2. Activations and tokens enter all rows together and
 //! are delayed here, row `r` by `r` cycles; the weights of column `c` must come `c` cycles late
@@ -23,9 +23,10 @@
 //! `t + P + rows + cols - 1`. `shift` in cycle `t` changes `hits` in `t + cols`.
 
 use super::count_cell::count_cell;
-use super::pe::{LAST, pe};
+use super::pe::LAST;
+use super::pe_row::pe_row;
 use super::sizes::{Sizes, bits_for, delay, fit};
-use crate::build::{Builder, Instance, Module, Sig};
+use crate::build::{Builder, Module, Sig};
 
 /// Describes the module `array`.
 pub(super) fn array(sizes: &Sizes) -> Module {
@@ -40,19 +41,20 @@ pub(super) fn array(sizes: &Sizes) -> Module {
     let first = m.input("first", 1, "first step of a tile");
     let double = m.input("double_sum", 1, "double first");
     let last = m.input("last", 1, "last step of a tile");
-    let weights: Vec<_> =
+    let mut weights: Vec<_> =
         (0..sizes.cols).map(|c| m.input(&format!("w_{c}"), sizes.lanes, "weight")).collect();
+    weights.reverse();
     let fan_in = fit(m.input("fan_in", 16, "products of one tap"), sizes.acc_bits);
     let shift = m.input("shift", sizes.rows, "drain registers that take the one above");
 
-    let pe = pe(sizes);
+    let row = pe_row(sizes);
     let cell = count_cell(sizes);
     debug_assert_eq!(LAST, 2, "bug: the order of the tokens");
-    let mut tap_first = delay(&m, "tap", tap_first, pe.skip_delay);
+    let mut tap_first = delay(&m, "tap", tap_first, row.skip_delay);
     let tokens = m.concat(&[last, double, first]);
     let mut tokens = delay(&m, "tokens", tokens, sizes.popcount_latency);
-    let mut weights = weights;
-    let mut north = vec![m.lit(sizes.acc_bits, 0); sizes.cols as usize];
+    let mut weights = m.concat(&weights);
+    let mut north = m.lit(1, 0).repeat(sizes.cols * sizes.acc_bits);
     let mut north_count = m.lit(sizes.acc_bits, 0);
     for r in 0..sizes.rows {
         if r > 0 {
@@ -60,9 +62,9 @@ pub(super) fn array(sizes: &Sizes) -> Module {
             tokens = m.pipe(&format!("tokens_r{r}"), tokens);
         }
         let skip: Vec<_> = valid.iter().rev().map(|group| !group.bit(r)).collect();
-        let skip = delay(&m, &format!("skip_{r}"), m.concat(&skip), pe.skip_delay + r);
+        let skip = delay(&m, &format!("skip_{r}"), m.concat(&skip), row.skip_delay + r);
         let begins = ones(tap_first & !skip);
-        let wait = sizes.popcount_latency - pe.skip_delay;
+        let wait = sizes.popcount_latency - row.skip_delay;
         north_count = m
             .inst(&format!("count_{r}"), &cell)
             .set("fan_in", fan_in)
@@ -71,31 +73,20 @@ pub(super) fn array(sizes: &Sizes) -> Module {
             .set("shift", shift.bit(r))
             .set("north", north_count)
             .out("drain");
-        let mut east = East {
-            word: delay(&m, &format!("a_{r}"), words[r as usize], r),
-            skip,
-            tokens,
-            shift: shift.bit(r),
-        };
-        for c in 0..sizes.cols {
-            let at = c as usize;
-            let pe = m.inst(&format!("pe_{r}_{c}"), &pe.module);
-            pe.set("a", east.word)
-                .set("w", weights[at])
-                .set("skip", east.skip)
-                .set("tokens", east.tokens)
-                .set("shift", east.shift)
-                .set("north", north[at]);
-            east = East::of(pe);
-            weights[at] = pe.out("w_out");
-            north[at] = pe.out("drain");
-        }
-        east.discard(&m);
+        let elements = m.inst(&format!("row_{r}"), &row.module);
+        elements
+            .set("a", delay(&m, &format!("a_{r}"), words[r as usize], r))
+            .set("skip", skip)
+            .set("tokens", tokens)
+            .set("shift", shift.bit(r))
+            .set("w", weights)
+            .set("north", north);
+        (weights, north) = (elements.out("w_out"), elements.out("drain"));
     }
-    for (c, (south, drain)) in weights.iter().zip(&north).enumerate() {
-        m.discard(*south);
-        let late = sizes.cols - 1 - u32::try_from(c).expect("bug: a column");
-        let aligned = delay(&m, &format!("hits_{c}"), *drain, late);
+    m.discard(weights);
+    for c in 0..sizes.cols {
+        let drain = north.slice(c * sizes.acc_bits, sizes.acc_bits);
+        let aligned = delay(&m, &format!("hits_{c}"), drain, sizes.cols - 1 - c);
         m.output(&format!("hits_{c}"), aligned, "matches of the drained pixel");
     }
     let aligned = delay(&m, "products", north_count, sizes.cols - 1);
@@ -108,32 +99,6 @@ fn ones(bits: Sig<'_>) -> Sig<'_> {
     let width = bits_for(bits.width());
     let bit = |i: u32| bits.bit(i).zero_extend(width);
     (1..bits.width()).fold(bit(0), |sum, i| sum + bit(i))
-}
-
-/// What passes from PE to PE along a row.
-struct East<'m> {
-    word: Sig<'m>,
-    skip: Sig<'m>,
-    tokens: Sig<'m>,
-    shift: Sig<'m>,
-}
-
-impl<'m> East<'m> {
-    fn of(pe: Instance<'m>) -> Self {
-        Self {
-            word: pe.out("a_out"),
-            skip: pe.out("skip_out"),
-            tokens: pe.out("tokens_out"),
-            shift: pe.out("shift_out"),
-        }
-    }
-
-    fn discard(&self, m: &'m Builder) {
-        m.discard(self.word);
-        m.discard(self.skip);
-        m.discard(self.tokens);
-        m.discard(self.shift);
-    }
 }
 
 #[cfg(test)]

@@ -123,7 +123,8 @@ impl Formulas<'_, '_> {
         let (r, channels) = (pixel.row, convolution.weights.cols());
         let used = (1 << channels) - 1;
         for c in 0..self.cols {
-            let signal = |name: &str, cycle| layer.at(&format!("array.pe_{r}_{c}.{name}"), cycle);
+            let signal =
+                |name: &str, cycle| layer.at(&format!("array.row_{r}.pe_{c}.{name}"), cycle);
             let (mut matches, mut products) = (0, 0);
             for step in 0..self.steps {
                 let at = self.issued(pixel.tile, step) + 6 + r + c;

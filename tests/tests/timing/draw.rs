@@ -90,7 +90,7 @@ fn issued(layer: &Layer<'_>, cycle: usize) -> Option<(usize, usize)> {
 /// The word of weights at a PE: tile and tap.
 fn arriving(layer: &Layer<'_>, (r, c): (usize, usize), cycle: usize) -> Option<(usize, usize)> {
     let tile = within(&layer.sums(r, c), cycle + TOKENS_LATER)?;
-    let word = layer.at(&format!("array.pe_{r}_{c}.w"), cycle);
+    let word = layer.at(&format!("array.row_{r}.pe_{c}.w"), cycle);
     let tap = taps(layer).find(|tap| layer.convolution.weight_word(c, *tap) == word);
     Some((tile, tap.expect("bug: a word of the weights")))
 }
@@ -128,7 +128,7 @@ fn operands(layer: &Layer<'_>, end: usize) -> String {
 
 fn operand(layer: &Layer<'_>, (r, c): (usize, usize), cycle: usize) -> String {
     let Some((tile, tap)) = arriving(layer, (r, c), cycle) else { return String::new() };
-    let signal = |name: &str, at| layer.at(&format!("array.pe_{r}_{c}.{name}"), at);
+    let signal = |name: &str, at| layer.at(&format!("array.row_{r}.pe_{c}.{name}"), at);
     let skipped = signal("skip", cycle + TOKENS_LATER) == 1;
     let pixel = if skipped { "-".to_owned() } else { pixel(layer, signal("a", cycle)) };
     let tokens = signal("tokens", cycle + TOKENS_LATER);
@@ -196,7 +196,7 @@ fn sums(layer: &Layer<'_>, end: usize) -> String {
 /// The accumulators of the PEs and of the count column, and the drain registers of the PEs.
 fn registers(layer: &Layer<'_>, cycle: usize) -> Vec<String> {
     let accumulators = pes().map(|(r, c)| {
-        let path = format!("array.pe_{r}_{c}.acc");
+        let path = format!("array.row_{r}.pe_{c}.acc");
         let tile = held(layer, (r, c), cycle);
         tile.map(|tile| format!("{}{}", letter(tile), layer.at(&path, cycle)))
     });
@@ -205,7 +205,7 @@ fn registers(layer: &Layer<'_>, cycle: usize) -> Vec<String> {
         held(layer, (r, 0), cycle).map(|_| layer.at(&path, cycle).to_string())
     });
     let drains = pes().map(|(r, c)| {
-        let path = format!("array.pe_{r}_{c}.drain_q");
+        let path = format!("array.row_{r}.pe_{c}.drain_q");
         let of = layer.drained(r, c, cycle);
         of.map(|of| format!("{}:{}", of.row, layer.at(&path, cycle)))
     });

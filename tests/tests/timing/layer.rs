@@ -109,7 +109,7 @@ impl<'w> Layer<'w> {
 
     /// Cycles in which a PE adds the first and the last word of each tile.
     pub(crate) fn sums(&self, r: usize, c: usize) -> Vec<(usize, usize)> {
-        let tokens = format!("array.pe_{r}_{c}.tokens");
+        let tokens = format!("array.row_{r}.pe_{c}.tokens");
         self.spans(&tokens, FIRST, &tokens, LAST)
     }
 
@@ -166,7 +166,8 @@ impl<'w> Layer<'w> {
             let before = held.clone();
             for r in 0..rows {
                 self.drains.entry((r, c)).or_default().push(before[r]);
-                let signal = |name: &str| self.wave.at(&format!("array.pe_{r}_{c}.{name}"), cycle);
+                let signal =
+                    |name: &str| self.wave.at(&format!("array.row_{r}.pe_{c}.{name}"), cycle);
                 if signal("tokens") >> LAST & 1 == 1 {
                     let tile = self.tiles.contains(&seen[r]).then(|| seen[r] - self.tiles.start);
                     held[r] = tile.map(|tile| TileRow { tile, row: r });

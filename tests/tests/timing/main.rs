@@ -43,7 +43,7 @@ fn signals() -> Vec<String> {
         }
         for j in 0..2 {
             for name in ["a", "w", "skip", "tokens", "shift", "acc", "drain_q"] {
-                paths.push(format!("array.pe_{i}_{j}.{name}"));
+                paths.push(format!("array.row_{i}.pe_{j}.{name}"));
             }
         }
     }
