@@ -19,37 +19,39 @@ pub(crate) enum Around {
     Uart(BoardLink),
 }
 
-impl AroundArgs {
-    /// What surrounds the accelerator, and the FPGA, if one is given. The clock of a link on a board
-    /// is the one that it has.
-    pub(crate) fn on(&self, args: &FpgaArgs) -> Outcome<(Around, Option<Fpga>)> {
-        let mut fpga = args.is_given().then(|| Fpga::new(args, self.wrapper())).transpose()?;
-        if let Some(fpga) = &mut fpga {
-            fpga.flags.extend(self.flags());
-        }
-        if let Some(axi) = self.axi {
-            return Ok((Around::Axi(axi.config()), fpga));
-        }
-        if !self.uart.uart {
-            return Ok((Around::Nothing, fpga));
-        }
-        let of_fpga = fpga.as_ref().and_then(|fpga| fpga.board.as_ref());
-        let board = args.board.as_deref().zip(of_fpga);
-        let link = BoardLink::new(self.uart, board, args.clock)?;
-        if let Some(fpga) = fpga.as_mut().filter(|fpga| fpga.board.is_some()) {
-            fpga.clock_mhz = link.mhz();
-        }
-        Ok((Around::Uart(link), fpga))
-    }
-
+impl Around {
     /// What of it counts for the area.
     fn wrapper(&self) -> Wrapper {
-        match (self.axi, self.uart.uart) {
-            (Some(AxiBits::Bits32), _) => Wrapper::Axi32,
-            (Some(AxiBits::Bits64), _) => Wrapper::Axi64,
-            (None, true) => Wrapper::Uart,
-            (None, false) => Wrapper::None,
+        match self {
+            Self::Nothing => Wrapper::None,
+            Self::Axi(AxiConfig { data_bits: 32, .. }) => Wrapper::Axi32,
+            Self::Axi(_) => Wrapper::Axi64,
+            Self::Uart(_) => Wrapper::Uart,
         }
+    }
+}
+
+impl AroundArgs {
+    /// What surrounds the accelerator on an FPGA of these flags, which is told of it. The clock of a
+    /// link on a board is the one that it has.
+    pub(crate) fn on(&self, args: &FpgaArgs, fpga: Option<&mut Fpga>) -> Outcome<Around> {
+        let around = if let Some(axi) = self.axi() {
+            Around::Axi(axi)
+        } else if self.uart.uart {
+            let board = fpga.as_ref().and_then(|fpga| fpga.board.as_ref());
+            let board = args.board.as_deref().zip(board);
+            Around::Uart(BoardLink::new(self.uart, board, args.clock)?)
+        } else {
+            Around::Nothing
+        };
+        if let Some(fpga) = fpga {
+            fpga.wrapper = around.wrapper();
+            fpga.flags.extend(self.flags());
+            if let (Around::Uart(link), Some(_)) = (&around, &fpga.board) {
+                fpga.clock_mhz = link.mhz();
+            }
+        }
+        Ok(around)
     }
 
     /// The memory port behind AXI.

@@ -30,7 +30,7 @@ pub(crate) struct Fpga {
 }
 
 impl Fpga {
-    pub(crate) fn new(args: &FpgaArgs, wrapper: Wrapper) -> Outcome<Self> {
+    pub(crate) fn new(args: &FpgaArgs) -> Outcome<Self> {
         let mut found = None;
         let (name, family, capacity, clock_mhz) = match (&args.board, args.family) {
             (Some(name), _) => {
@@ -61,6 +61,7 @@ impl Fpga {
         };
         let clock_mhz = args.clock.unwrap_or(clock_mhz);
         let (model, flags) = (Model::of(family), args.flags());
+        let wrapper = Wrapper::None;
         Ok(Self { name, model, capacity, clock_mhz, wrapper, board: found, flags })
     }
 

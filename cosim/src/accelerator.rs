@@ -18,6 +18,7 @@ pub use design::{accelerator_design, axi_design, uart_design};
 pub use load::LoadTarget;
 pub(crate) use load::halves;
 pub use mutant::{LoadWord, mutant_design};
+pub(crate) use ports::of_pixel;
 pub use trial::Beginning;
 pub use window::Windowed;
 

@@ -4,6 +4,7 @@
 //! data are free to be unknown until they are written, as long as that reaches neither control nor a
 //! port that says they are valid.
 
+use crate::accelerator::of_pixel;
 use heartbit_hdl::{Module, State, state};
 
 /// The port that resets.
@@ -63,21 +64,7 @@ pub(crate) fn accelerator_data(top: &Module) -> Vec<Qualified> {
         |by: &str, ports: &[&str]| Qualified { by: by.to_owned(), ports: present(top, ports) };
     vec![
         valid("out_valid", &["out_data"]),
-        valid(
-            "mon_valid",
-            &[
-                "mon_ct",
-                "mon_y",
-                "mon_x",
-                "mon_sum",
-                "mon_shortcut",
-                "mon_stream",
-                "mon_logit",
-                "mon_value",
-                "mon_bit",
-                "mon_level",
-            ],
-        ),
+        valid("mon_valid", &of_pixel()),
         valid("mon_pool_valid", &["mon_pool"]),
     ]
 }

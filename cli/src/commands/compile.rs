@@ -20,7 +20,8 @@ use serde_json::Value;
 use std::path::Path;
 
 pub(crate) fn run(args: &CompileArgs, format: Format) -> Outcome {
-    let (around, fpga) = args.around.on(&args.fpga)?;
+    let mut fpga = args.fpga.is_given().then(|| Fpga::new(&args.fpga)).transpose()?;
+    let around = args.around.on(&args.fpga, fpga.as_mut())?;
     let network = inputs::network(&args.model)?;
     let axi = args.around.axi();
     let build = match (&fpga, args.array) {

@@ -5,7 +5,7 @@ use crate::failure::{Code, Failure, Outcome};
 use crate::fpga::Fpga;
 use crate::inputs;
 use crate::output::{self, Table, check_writable, grouped, percent, progress};
-use heartbit_compiler::resources::{Area, Wrapper};
+use heartbit_compiler::resources::Area;
 use heartbit_compiler::schedule::ScheduleError;
 use heartbit_compiler::search::fit::shortages;
 use heartbit_compiler::search::front::front;
@@ -43,8 +43,8 @@ pub(crate) fn run(args: &SearchArgs, format: Format) -> Outcome {
     if let Some(path) = &args.plot {
         check_writable(path).map_err(|failure| failure.help(PLOT_HELP))?;
     }
-    let (_, fpga) = args.around.on(&args.fpga)?;
-    let fpga = fpga.map_or_else(|| Fpga::new(&args.fpga, Wrapper::None), Ok)?;
+    let mut fpga = Fpga::new(&args.fpga)?;
+    args.around.on(&args.fpga, Some(&mut fpga))?;
     let axi = args.around.axi();
     let port =
         |shape: &ArrayShape| args.port.port(*shape, Some(fpga.clock_mhz), axi).ok().flatten();

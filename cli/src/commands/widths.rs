@@ -12,7 +12,6 @@ use crate::inputs::{self, Images};
 use crate::output::{self, check_writable, progress};
 use heartbit_compiler::fold::{fold, fold_on};
 use heartbit_compiler::plan::plan;
-use heartbit_compiler::resources::Wrapper;
 use heartbit_compiler::schedule::{ScheduleError, Target, outline};
 use heartbit_compiler::widths::{self, SearchError, Space, SpaceError, Width};
 use heartbit_ir::grid::Grid;
@@ -107,7 +106,7 @@ impl Hardware {
     /// The array and the board that were asked for, which execute the own grid.
     fn new(args: &WidthsArgs, own: &Network) -> Outcome<Self> {
         let board = || Some(FpgaArgs { board: Some(args.board.clone()?), ..FpgaArgs::default() });
-        let fpga = board().map(|args| Fpga::new(&args, Wrapper::None)).transpose()?;
+        let fpga = board().map(|args| Fpga::new(&args)).transpose()?;
         let target = match (&fpga, args.array) {
             (Some(fpga), None) => {
                 let a = super::search::best(own, fpga)?.array;

@@ -2,14 +2,13 @@
 
 use super::Design;
 use heartbit_ir::program::{ArrayConfig, MemoryDepths, WeightRing};
-use serde::{Serialize, Serializer};
-use std::fmt;
+use serde::Serialize;
 
 /// What is around an array.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Wrapper {
     /// Nothing.
-    #[default]
     None,
     /// The serial link.
     Uart,
@@ -46,18 +45,6 @@ impl Wrapper {
             Self::Axi32 => "heartbit_axi32",
             Self::Axi64 => "heartbit_axi64",
         }
-    }
-}
-
-impl fmt::Display for Wrapper {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl Serialize for Wrapper {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
     }
 }
 

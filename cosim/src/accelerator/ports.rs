@@ -69,6 +69,12 @@ pub(super) enum Watched {
     Level,
 }
 
+/// What the monitor shows of a pixel, in the cycles of `mon_valid`.
+pub(crate) fn of_pixel() -> Vec<&'static str> {
+    let shown = &WATCHED[Watched::Ct as usize..=Watched::Bit as usize];
+    shown.iter().copied().chain([LEVELS]).collect()
+}
+
 impl Ports {
     pub(super) fn find(model: &dyn Simulation) -> Result<Self, Error> {
         let many =

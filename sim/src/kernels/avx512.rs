@@ -182,15 +182,9 @@ fn multiply_byte_blocks<const B: usize>(
 pub(super) fn scale(line: &ScaleLine<'_>, results: &mut [[i16; LANES]], signs: &mut [u8]) {
     let shift = _mm_set_epi64x(0, line.shift.into());
     let limits = [_mm256_set1_epi16(-line.clip), _mm256_set1_epi16(line.clip)];
-    line.each(results, signs, |mut stretch| {
-        let pixels = stretch.x.len();
-        if pixels > 1 {
-            scale_pairs(&mut stretch, shift, limits);
-        }
-        if pixels % 2 == 1 {
-            scale_last(&mut stretch, shift, limits);
-        }
-    });
+    let pairs = |stretch: &mut ScaleStretch<'_>| scale_pairs(stretch, shift, limits);
+    let last = |stretch: &mut ScaleStretch<'_>| scale_last(stretch, shift, limits);
+    line.in_pairs(results, signs, pairs, last);
 }
 
 /// Two pixels at once, but for the last one of an odd number.

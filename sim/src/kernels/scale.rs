@@ -65,6 +65,27 @@ impl ScaleLine<'_> {
             });
         }
     }
+
+    /// Works on each stretch two pixels at once, and on the last one of an odd number alone.
+    #[expect(clippy::inline_always, reason = "compiled for each instruction set")]
+    #[inline(always)]
+    pub(super) fn in_pairs(
+        &self,
+        results: &mut [[i16; LANES]],
+        signs: &mut [u8],
+        mut pairs: impl FnMut(&mut ScaleStretch<'_>),
+        mut last: impl FnMut(&mut ScaleStretch<'_>),
+    ) {
+        self.each(results, signs, |mut stretch| {
+            let pixels = stretch.x.len();
+            if pixels > 1 {
+                pairs(&mut stretch);
+            }
+            if pixels % 2 == 1 {
+                last(&mut stretch);
+            }
+        });
+    }
 }
 
 /// See [`super::Kernels::scale`].
