@@ -7,7 +7,7 @@ FEATURES = --features heartbit-cli/train,heartbit-cli/png
 # `cargo update --workspace --manifest-path fuzz/Cargo.toml`.
 FUZZ = --manifest-path fuzz/Cargo.toml --target-dir target --locked --no-default-features --features train
 
-.PHONY: demo test quick formal coverage test-wgpu
+.PHONY: demo test quick formal coverage test-wgpu test-cuda
 
 # The main job on the bundled network and images, with a verdict.
 demo:
@@ -45,3 +45,7 @@ coverage:
 test-wgpu:
 	scripts/setup.sh gpu
 	$(CARGO) test --package heartbit-trainer --package heartbit-cli $(FEATURES),heartbit-cli/wgpu wgpu
+
+# The trainer on an NVIDIA GPU; it needs one.
+test-cuda:
+	$(CARGO) test --package heartbit-trainer --package heartbit-cli $(FEATURES),heartbit-cli/cuda cuda

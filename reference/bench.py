@@ -37,6 +37,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=5, help="steps of a window")
     parser.add_argument("--windows", type=int, default=5)
     parser.add_argument("--warmup", type=int, default=2, help="steps before the first window")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda for a GPU")
     parser.add_argument("--channels-last", action="store_true", help="memory layout NHWC")
     parser.add_argument("--compile", action="store_true", help="with torch.compile")
     return parser.parse_args()
@@ -56,10 +57,10 @@ def make_step(options: argparse.Namespace) -> Any:
     """Returns a function that trains on one fixed random batch."""
     torch.manual_seed(1)
     method = Method(options.method)
-    network = build(options.network, binarizer(method))
+    network = build(options.network, binarizer(method)).to(options.device)
     set_tau(network, recu_tau(0, 10))
-    images = torch.randn(options.batch, 3, 32, 32)
-    labels = torch.randint(10, (options.batch,))
+    images = torch.randn(options.batch, 3, 32, 32).to(options.device)
+    labels = torch.randint(10, (options.batch,)).to(options.device)
     if options.channels_last:
         network = network.to(memory_format=torch.channels_last)
         images = images.contiguous(memory_format=torch.channels_last)
@@ -69,11 +70,19 @@ def make_step(options: argparse.Namespace) -> Any:
     return lambda: stepper.step(images, labels)
 
 
+def finish() -> None:
+    """Waits for what a GPU still computes."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
 def window(step: Any, steps: int, batch: int) -> tuple[float, float]:
     """Returns images per second, and per second of processor time over all threads."""
+    finish()
     start, busy = time.perf_counter(), time.process_time()
     for _ in range(steps):
         step()
+    finish()
     seconds, busy = time.perf_counter() - start, time.process_time() - busy
     return steps * batch / seconds, steps * batch / busy
 
@@ -98,6 +107,7 @@ def main() -> None:
         "method": options.method,
         "batch": options.batch,
         "threads": options.threads,
+        "device": "cpu" if options.device == "cpu" else "gpu",
         "channels_last": options.channels_last,
         "compile": options.compile,
         "images_per_second": round(max(speeds), 1),
@@ -107,6 +117,7 @@ def main() -> None:
         "peak_rss_mib": round(peak_rss_mib()),
         "torch": torch.__version__,
         "cpu": cpu_name(),
+        "gpu": None if options.device == "cpu" else torch.cuda.get_device_name(),
     }
     print(json.dumps(result))
 

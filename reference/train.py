@@ -50,6 +50,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--train-images", type=int, default=50_000)
     parser.add_argument("--norm", choices=["recu", "ovsw"], help="default: the method's")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda for a GPU")
     parser.add_argument("--resume", action="store_true")
     options = parser.parse_args()
     options.norm = options.norm or ("recu" if options.method == "recu" else "ovsw")
@@ -99,7 +100,7 @@ class Training:
         self.method = Method(options.method)
         torch.manual_seed(options.seed)
         network = build(options.network, binarizer(self.method))
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network = network.to(options.device, memory_format=torch.channels_last)
         self.stepper = Stepper(self.network, options.network, self.method)
         self.log = SignLog(self.network)
         self.records: list[dict[str, Any]] = []
@@ -139,7 +140,8 @@ class Training:
         self.network.train()
         loss, correct, seen, start = 0.0, 0, 0, time.perf_counter()
         for images, labels in batches(train, BATCH, options.norm, options.seed, number):
-            images = images.contiguous(memory_format=torch.channels_last)
+            images = images.to(options.device, memory_format=torch.channels_last)
+            labels = labels.to(options.device)
             mean, logits = self.stepper.step(images, labels)
             if not math.isfinite(mean.item()):
                 raise SystemExit(f"epoch {number}, image {seen}: the loss is {mean.item()}")
@@ -160,8 +162,8 @@ class Training:
         correct = 0
         parts = zip(test.images.split(TEST_BATCH), test.labels.split(TEST_BATCH), strict=True)
         for images, labels in parts:
-            logits = self.network(normalise(images.float(), self.options.norm))
-            correct += int((logits.argmax(dim=1) == labels).sum())
+            images = normalise(images.float(), self.options.norm).to(self.options.device)
+            correct += int((self.network(images).argmax(dim=1).cpu() == labels).sum())
         return correct / len(test.labels)
 
     def save(self) -> None:
@@ -193,7 +195,7 @@ class Training:
             raise SystemExit(f"{path} was written with {content['settings']}")
         self.network.load_state_dict(content["state_dict"])
         self.stepper.optimizer.load_state_dict(content["optimizer"])
-        self.log.resume(content["flipped"])
+        self.log.resume([flipped.to(self.options.device) for flipped in content["flipped"]])
         self.records = content["records"]
 
 

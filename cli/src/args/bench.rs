@@ -155,6 +155,10 @@ pub(crate) struct BenchTrainArgs {
     /// Threads that compute; 0 takes one for each processor.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) threads: usize,
+    /// What computes: cpu, or a GPU by cuda, rocm or wgpu, in a binary that was built with the
+    /// cargo feature of that name.
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    pub(crate) device: String,
     /// Steps of a window.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = count(1))]
     pub(crate) steps: usize,

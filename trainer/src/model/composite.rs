@@ -12,7 +12,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use heartbit_ir::grid::{Grid, level_unit, quantize_shift, real_conv_levels, stem_levels};
 use heartbit_model::graph::{Conv, Fit, Layer, LayerKind, Reduce, Shortcut, Uses};
 
-use crate::model::forward::{Executor, ForwardMode, Leaves, host_tensor, host_values};
+use crate::model::forward::{Executor, ForwardMode, Leaves, host_lists, host_tensor};
 use crate::model::network::Network;
 use crate::ops::binarize_activation::StdGradient;
 use crate::ops::norm::EPS;
@@ -31,7 +31,15 @@ pub(crate) struct Composite<'a> {
     pixels: Tensor<4>,
     images: usize,
     device: Device,
-    stats: Vec<BatchStats>,
+    moments: Vec<Moments>,
+}
+
+/// Statistics of a normalisation, which stay on the device until all are read at once.
+struct Moments {
+    mean: Tensor<1>,
+    var: Tensor<1>,
+    /// Values that they are of, for each channel.
+    count: usize,
 }
 
 impl<'a> Composite<'a> {
@@ -52,7 +60,7 @@ impl<'a> Composite<'a> {
         }
         let data = TensorData::new(levels, [images, PIXELS + 1, side, side]);
         let pixels = Tensor::from_data(data, device);
-        Self { net, params, mode, pixels, images, device: device.clone(), stats: Vec::new() }
+        Self { net, params, mode, pixels, images, device: device.clone(), moments: Vec::new() }
     }
 
     fn channels(&self, key: &str, channels: usize) -> Tensor<4> {
@@ -72,13 +80,7 @@ impl<'a> Composite<'a> {
         let gamma = self.params.get(&format!("{prefix}.weight"));
         let beta = self.params.get(&format!("{prefix}.bias"));
         let out = batch_norm_train(x, gamma, beta, EPS);
-        let count = (n * h * w) as f64;
-        let unbiased = count / (count - 1.0).max(1.0);
-        let host = |t: Tensor<1>| host_values(t).into_iter().map(f64::from);
-        self.stats.push(BatchStats {
-            mean: host(out.mean).collect(),
-            var: host(out.variance).map(|v| v * unbiased).collect(),
-        });
+        self.moments.push(Moments { mean: out.mean, var: out.variance, count: n * h * w });
         out.output
     }
 
@@ -310,6 +312,16 @@ impl Executor for Composite<'_> {
     }
 
     fn stats(self) -> Vec<BatchStats> {
-        self.stats
+        let read = host_lists(self.moments.iter().flat_map(|m| [m.mean.clone(), m.var.clone()]));
+        let each = self.moments.iter().zip(read.chunks_exact(2));
+        each.map(|(moments, read)| {
+            let count = moments.count as f64;
+            let unbiased = count / (count - 1.0).max(1.0);
+            BatchStats {
+                mean: read[0].iter().copied().map(f64::from).collect(),
+                var: read[1].iter().map(|&v| f64::from(v) * unbiased).collect(),
+            }
+        })
+        .collect()
     }
 }

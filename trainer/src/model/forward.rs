@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Tensor, TensorData, Transaction};
 use heartbit_ir::grid::{Grid, PixelStatistics, STREAM_MAX, range_log2};
 use heartbit_model::Graph;
 use heartbit_model::graph::{Conv, Layer, LayerId, LayerKind, Reduce, Role, Uses};
@@ -205,18 +205,18 @@ impl Network {
         gradients: &mut Gradients,
         mode: &ForwardMode,
     ) -> Vec<Vec<f32>> {
-        let arrays = self.params.list.iter().zip(&self.specs).zip(forward.leaves);
+        let grads = forward.leaves.into_iter().map(|leaf| {
+            let grad = leaf.grad_remove(gradients);
+            grad.expect("bug: every parameter takes part in the loss")
+        });
+        let arrays = self.params.list.iter().zip(&self.specs).zip(host_lists(grads));
         arrays
-            .map(|((array, spec), leaf)| {
-                let grad = leaf.grad_remove(gradients);
-                let grad = host_values(grad.expect("bug: every parameter takes part in the loss"));
-                match spec.role {
-                    Role::BinaryWeight if !mode.real_weights => {
-                        let fan_in = array.shape[1..].iter().product();
-                        mode.parts.weights.backward(&array.values, fan_in, &grad)
-                    }
-                    _ => grad,
+            .map(|((array, spec), grad)| match spec.role {
+                Role::BinaryWeight if !mode.real_weights => {
+                    let fan_in = array.shape[1..].iter().product();
+                    mode.parts.weights.backward(&array.values, fan_in, &grad)
                 }
+                _ => grad,
             })
             .collect()
     }
@@ -242,4 +242,12 @@ pub(crate) fn host_tensor(values: Vec<f32>, device: &Device) -> Tensor<1> {
 /// Values of a tensor.
 pub(crate) fn host_values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
+}
+
+/// Values of many tensors, for which a device is waited once.
+pub(crate) fn host_lists<const D: usize>(
+    tensors: impl IntoIterator<Item = Tensor<D>>,
+) -> Vec<Vec<f32>> {
+    let read = tensors.into_iter().fold(Transaction::default(), Transaction::register);
+    read.execute().iter().map(|data| data.iter::<f32>().collect()).collect()
 }

@@ -1,6 +1,6 @@
 //! Fused against composite operations, network by network.
 //!
-//! With the feature `wgpu`, also the composite operations of the CPU against those of the GPU.
+//! With the feature of a GPU backend, also the composite operations of the CPU against those of the GPU.
 
 use std::sync::Arc;
 
@@ -101,10 +101,10 @@ fn check(arch: Arch, method: Method, grid: bool) {
     assert!(far < 1e-3, "{arch} {method:?}, grid {grid}: `{name}` differs by {far:.1e}");
 }
 
-/// Training on the adapter that wgpu finds, which may be a renderer in software
-/// (`scripts/setup.sh gpu`), against burn's operations on the CPU.
-#[cfg(feature = "wgpu")]
-mod wgpu {
+/// burn's operations on a GPU backend against those on the CPU. wgpu's adapter may be a renderer in
+/// software (`scripts/setup.sh gpu`).
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod gpu {
     use super::*;
 
     /// Batches of which one must agree.
@@ -115,8 +115,8 @@ mod wgpu {
     const BATCHES: u64 = 3;
 
     #[track_caller]
-    fn check(arch: Arch, method: Method, grid: bool) {
-        let gpu = crate::device::open("wgpu", Stage::Binary).expect("an adapter");
+    fn check(device: &str, arch: Arch, method: Method, grid: bool) {
+        let gpu = crate::device::open(device, Stage::Binary).expect("a device");
         let cpu = Engine::Composite(Device::flex());
         let (net, mode) = (network(arch, method), mode(method, grid));
         let mut all = Vec::new();
@@ -128,25 +128,39 @@ mod wgpu {
             }
             all.push(format!("loss by {loss:.1e}, `{name}` by {far:.1e}"));
         }
-        panic!("{arch} {method:?}, grid {grid}: every batch differs: {all:?}");
+        panic!("{device}, {arch} {method:?}, grid {grid}: every batch differs: {all:?}");
     }
 
-    #[test]
-    fn layers_agree_with_the_cpu_in_real_arithmetic() {
+    fn check_all(device: &str, grid: bool) {
         for arch in Arch::ALL {
             for method in [Method::Recu, Method::Ovsw] {
-                check(arch, method, false);
+                check(device, arch, method, grid);
             }
         }
     }
 
+    #[cfg(feature = "wgpu")]
     #[test]
-    fn layers_agree_with_the_cpu_on_the_grid() {
-        for arch in Arch::ALL {
-            for method in [Method::Recu, Method::Ovsw] {
-                check(arch, method, true);
-            }
-        }
+    fn layers_on_wgpu_agree_with_the_cpu_in_real_arithmetic() {
+        check_all("wgpu", false);
+    }
+
+    #[cfg(feature = "wgpu")]
+    #[test]
+    fn layers_on_wgpu_agree_with_the_cpu_on_the_grid() {
+        check_all("wgpu", true);
+    }
+
+    #[cfg(feature = "cuda")]
+    #[test]
+    fn layers_on_cuda_agree_with_the_cpu_in_real_arithmetic() {
+        check_all("cuda", false);
+    }
+
+    #[cfg(feature = "cuda")]
+    #[test]
+    fn layers_on_cuda_agree_with_the_cpu_on_the_grid() {
+        check_all("cuda", true);
     }
 }
 

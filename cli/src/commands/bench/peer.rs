@@ -12,6 +12,8 @@ pub(super) struct Settings {
     pub(super) method: String,
     pub(super) batch: u64,
     pub(super) threads: u64,
+    /// Whether a GPU computes; which one is the measurer's business.
+    pub(super) gpu: bool,
 }
 
 /// One line.
@@ -78,6 +80,12 @@ fn parse(line: &str) -> Result<Peer, String> {
             method: text("method")?,
             batch: whole("batch")?,
             threads: whole("threads")?,
+            gpu: match &json["device"] {
+                Value::Null => false, // a line of before there was a choice
+                Value::String(device) if device == "cpu" => false,
+                Value::String(device) if device == "gpu" => true,
+                _ => return Err("`device` has to be `cpu` or `gpu`".to_owned()),
+            },
         },
         program,
         best: positive("images_per_second")?,
@@ -101,7 +109,8 @@ mod tests {
     }
 
     fn settings(threads: u64) -> Settings {
-        Settings { network: "resnet20".into(), method: "recu".into(), batch: 256, threads }
+        let (network, method) = ("resnet20".into(), "recu".into());
+        Settings { network, method, batch: 256, threads, gpu: false }
     }
 
     #[test]
@@ -115,6 +124,7 @@ mod tests {
         assert_eq!(peer.program, "pytorch 2.9.0+cpu, compiled");
         assert_eq!((peer.best, peer.median, peer.peak_mib), (60.0, 2.0, 900.0));
         assert_eq!(fastest(&peers, &settings(3)), None);
+        assert_eq!(fastest(&peers, &Settings { gpu: true, ..settings(2) }), None);
     }
 
     #[test]
@@ -124,6 +134,7 @@ mod tests {
             ("[1.0,50.0,2.0]", "[]", "`windows`"),
             ("\"images_per_second\":50.0", "\"images_per_second\":0", "`images_per_second`"),
             ("\"torch\"", "\"jax\"", "`torch`"),
+            ("\"batch\"", "\"device\":\"tpu\",\"batch\"", "`device`"),
             ("{", "", "not JSON"),
         ] {
             let damaged = line(2, 50.0, false).replace(old, new);

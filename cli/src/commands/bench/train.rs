@@ -43,7 +43,7 @@ pub(crate) fn run(args: &BenchTrainArgs, format: Format) -> Outcome {
     bar.finish_and_clear();
     let json = json!({
         "method": args.method.name(), "batch": args.batch, "threads": threads,
-        "steps": args.steps, "windows": args.windows, "warmup": args.warmup,
+        "device": args.device, "steps": args.steps, "windows": args.windows, "warmup": args.warmup,
     });
     output::result(format, &report::to_json(&entries, &json), || {
         let mut text = title(args, threads) + &report::to_text(&entries);
@@ -57,9 +57,10 @@ pub(crate) fn run(args: &BenchTrainArgs, format: Format) -> Outcome {
 
 fn title(args: &BenchTrainArgs, threads: usize) -> String {
     format!(
-        "method {}, batch {}, threads {threads}, windows {} of steps {} after {}\n",
+        "method {}, batch {}, device {}, threads {threads}, windows {} of steps {} after {}\n",
         args.method.name(),
         args.batch,
+        args.device,
         args.windows,
         args.steps,
         args.warmup
@@ -85,11 +86,13 @@ fn settings(args: &BenchTrainArgs, arch: Arch, threads: usize) -> Settings {
         method: args.method.name().to_owned(),
         batch: args.batch as u64,
         threads: threads as u64,
+        gpu: args.device != "cpu",
     }
 }
 
 fn config(args: &BenchTrainArgs, arch: Arch, threads: usize) -> TrainConfig {
-    TrainConfig { batch: args.batch, threads, ..published(arch, args.method) }
+    let device = args.device.clone();
+    TrainConfig { batch: args.batch, threads, device, ..published(arch, args.method) }
 }
 
 /// Measures one network here.
@@ -123,7 +126,7 @@ fn in_own_process(args: &BenchTrainArgs, arch: Arch, threads: usize) -> Outcome<
     let program = std::env::current_exe().map_err(system)?;
     let mut command = Command::new(program);
     command.args(["bench", "train", "--in-this-process", "--arch", arch.name()]);
-    command.args(["--method", args.method.name()]);
+    command.args(["--method", args.method.name(), "--device", &args.device]);
     for (flag, value) in [
         ("--batch", args.batch),
         ("--threads", threads),

@@ -1,6 +1,7 @@
-//! Training on a GPU backend as a user meets it, on whatever adapter wgpu finds; a renderer in
-//! software will do (`scripts/setup.sh gpu`). `make test-wgpu` runs these.
-#![cfg(feature = "wgpu")]
+//! Training on a GPU backend as a user meets it. `make test-wgpu` runs these on whatever adapter
+//! wgpu finds, and a renderer in software will do (`scripts/setup.sh gpu`); `make test-cuda` needs
+//! an NVIDIA GPU.
+#![cfg(any(feature = "cuda", feature = "wgpu"))]
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -56,19 +57,30 @@ fn read(path: PathBuf) -> Vec<u8> {
     std::fs::read(path).expect("readable")
 }
 
+#[cfg(feature = "wgpu")]
 #[test]
 fn run_on_wgpu_names_its_adapter_and_resumes_there_and_on_the_cpu() {
+    names_its_device_and_resumes_there_and_on_the_cpu("wgpu");
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+fn run_on_cuda_names_its_device_and_resumes_there_and_on_the_cpu() {
+    names_its_device_and_resumes_there_and_on_the_cpu("cuda");
+}
+
+fn names_its_device_and_resumes_there_and_on_the_cpu(device: &str) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let at = |name: &str| directory.path().join(name);
-    let on_wgpu = [&SMALL[..], &["--device", "wgpu"]].concat();
-    let output = succeed(&mut train(directory.path(), "whole", &on_wgpu));
+    let on_gpu = [&SMALL[..], &["--device", device]].concat();
+    let output = succeed(&mut train(directory.path(), "whole", &on_gpu));
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("computing on "), "{error}");
     assert_eq!(metrics(&at("whole")).len(), 3);
     let trained = [at("whole/checkpoint.safetensors"), at("whole/state.safetensors")];
     assert!(trained.iter().all(|file| file.exists()));
 
-    let mut child = train(directory.path(), "cut", &on_wgpu).spawn().expect("the command starts");
+    let mut child = train(directory.path(), "cut", &on_gpu).spawn().expect("the command starts");
     while metrics(&at("cut")).is_empty() {
         assert!(child.try_wait().expect("it is ours").is_none(), "it ended before it was killed");
         std::thread::sleep(std::time::Duration::from_millis(1));
@@ -95,6 +107,7 @@ fn run_on_wgpu_names_its_adapter_and_resumes_there_and_on_the_cpu() {
     assert_eq!(moved.len(), 3);
 }
 
+#[cfg(feature = "wgpu")]
 #[test]
 fn missing_wgpu_adapter_is_an_error_with_a_hint_and_leaves_nothing() {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -109,6 +122,25 @@ fn missing_wgpu_adapter_is_an_error_with_a_hint_and_leaves_nothing() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(5), "{error}");
     for words in ["the device `wgpu` cannot be used", "apt-get install mesa-vulkan-drivers"] {
+        assert!(error.contains(words), "{error}");
+    }
+    assert!(!error.contains("panicked"), "{error}");
+    assert_eq!(std::fs::read_dir(directory.path()).expect("readable").count(), 0, "{error}");
+}
+
+/// On a machine with a driver that shows no device, and on one without a driver.
+#[cfg(feature = "cuda")]
+#[test]
+fn missing_cuda_device_is_an_error_with_a_hint_and_leaves_nothing() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let output = train(directory.path(), "run", &SMALL)
+        .args(["--device", "cuda"])
+        .env("CUDA_VISIBLE_DEVICES", "")
+        .output()
+        .expect("the command starts");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{error}");
+    for words in ["the device `cuda` cannot be used", "nvidia-smi"] {
         assert!(error.contains(words), "{error}");
     }
     assert!(!error.contains("panicked"), "{error}");
