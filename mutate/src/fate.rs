@@ -57,6 +57,10 @@ pub enum Proof {
     UnusedColumn,
     /// The tap is inside the map for the same pixels.
     SameTaps,
+    /// The hardware makes the same of both codes.
+    SameCode,
+    /// No loaded word in which the bit is another one makes a difference with it.
+    EveryWord,
     /// Every sum that can occur gives the same result.
     SameForEverySum,
     /// The layer does not use the field, or the hardware does not have it.
@@ -97,6 +101,8 @@ impl Proof {
             Self::SkippedLane => "skipped-lane",
             Self::UnusedColumn => "unused-column",
             Self::SameTaps => "same-taps",
+            Self::SameCode => "same-code",
+            Self::EveryWord => "every-word",
             Self::SameForEverySum => "same-for-every-sum",
             Self::UnusedField => "unused-field",
             Self::AddressWraps => "address-wraps",

@@ -5,11 +5,15 @@
 //! first layer is the only one of a program, so that all it reads is the image, and everything that
 //! it shows is compared with the simulator, cycles included.
 //!
-//! Not here: layers that read maps or streams, and those that must not begin (`trials`).
+//! One program has three such layers, for what a layer leaves in the streams.
+//!
+//! Not here: layers that read maps, and those that must not begin (`trials`).
 
 use crate::memory::step_range;
 use heartbit_cosim::{Accelerator, Error, LoadTarget, LoadWord};
-use heartbit_ir::program::{Borders, Execution, ImageStep, LayerDescriptor, Parameter, Program};
+use heartbit_ir::program::{
+    Borders, Execution, ImageStep, Join, LayerDescriptor, LayerOutput, Parameter, Program,
+};
 use heartbit_sim::Simulator;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -24,15 +28,16 @@ const LINES: u16 = 8;
 const BORDER: u8 = 3;
 /// Most bits of the shift, a multiple of four.
 const MOST_SHIFT: u32 = 12;
-/// Most shifts of a pooled sum, and the planes of its level.
+/// Most shifts of a pooled sum, and most planes of its level.
 const MOST_LEVEL_SHIFT: u32 = 16;
-const LEVEL_BITS: u32 = 8;
+const MOST_LEVEL_BITS: u32 = 8;
 /// Lines of the image by which a step is away from the pixel's, at most.
 const STEP_LINES: i8 = 4;
 /// Cycles from the sums of a tile to its last write, beside those of rows, columns and stages.
 const WRITE_TAIL: usize = 12;
-/// The least `drain_wait`.
+/// The least `drain_wait`, and the least `layer_gap` after other layers than the last one.
 const LEAST_WAIT: usize = 12;
+const LEAST_GAP: u16 = 15;
 
 /// A program of one layer, the words that differ from those that are loaded, and what the simulator makes of
 /// an image.
@@ -51,7 +56,32 @@ pub(crate) fn layers(program: &Program, image: &[u8]) -> Vec<Layer> {
         let expected = Simulator::new(&program).ok()?.run(image).ok()?;
         Some(Layer { words: words(&program), program, expected })
     };
-    drawn.filter_map(of).take(LAYERS).collect()
+    let mut layers: Vec<_> = drawn.filter_map(of).take(LAYERS).collect();
+    layers.extend(streams(program).and_then(of));
+    layers
+}
+
+/// A layer that leaves the streams alone, between one that writes them and one that reads them: all
+/// of them the first one, and the second with a limit of its own, so that it would write something
+/// else. `None` if the first layer writes no stream.
+fn streams(program: &Program) -> Option<Program> {
+    let mut alone = alone(program)?;
+    let mut writes = alone.layers[0];
+    (writes.flags.last_layer, writes.flags.logits, writes.flags.keep_image) = (false, false, true);
+    writes.layer_gap = writes.layer_gap.max(LEAST_GAP);
+    let mut leaves = writes;
+    (leaves.flags.write_stream, leaves.clip) = (false, 1);
+    let mut reads = alone.layers[0];
+    reads.flags.write_stream = false;
+    reads.shortcut.join = Join::Add;
+    reads.stream_in_base = writes.stream_out_base;
+    (reads.stream_in_row, reads.stream_in_plane) = (writes.stream_out_row, writes.stream_out_plane);
+    reads.shortcut_channels = reads.col_tiles * u16::try_from(program.array.cols).ok()?;
+    alone.layers = vec![writes, leaves, reads];
+    let columns = usize::from(reads.shortcut_channels);
+    let classes = usize::from(program.header.classes).min(columns);
+    alone.header.classes = u16::try_from(classes).expect("bug: not more than there were");
+    writes.flags.write_stream.then_some(alone)
 }
 
 /// Layers that show what the parameters of an address are: `mul·z + bias` without a shift, and its upper bits.
@@ -80,6 +110,8 @@ fn alone(program: &Program) -> Option<Program> {
     let mut layer = *first;
     (layer.flags.last_layer, layer.flags.logits, layer.flags.keep_image) = (true, true, false);
     layer.out_height = layer.out_height.min(LINES);
+    // There may be fewer words of logits than column tiles.
+    layer.col_tiles = layer.col_tiles.min(u16::try_from(program.depths.logit).unwrap_or(u16::MAX));
     gaps(program, &mut layer);
     Some(Program { layers: vec![layer], ..program.clone() })
 }
@@ -90,10 +122,21 @@ fn random(program: &Program, number: usize, rng: &mut ChaCha8Rng) -> Option<Prog
     let mut flags = first.flags;
     let mut border = || rng.random_range(0..=BORDER);
     let mut borders = Borders { top: border(), bottom: border(), left: border(), right: border() };
-    // The first two have all classes that there are, along one side each.
+    // The first ones have all classes that there are, along one side each; the last two of them no
+    // other positions there, so that the first position of the one border follows on the other.
+    let (mut height, mut width, mut row_tiles) =
+        (first.out_height, first.out_width, first.row_tiles);
     match number {
-        0 => borders = Borders { top: BORDER, bottom: BORDER, left: 0, right: 0 },
-        1 => borders = Borders { top: 0, bottom: 0, left: BORDER, right: BORDER },
+        0 | 2 => borders = Borders { top: BORDER, bottom: BORDER, left: 0, right: 0 },
+        1 | 3 => borders = Borders { top: 0, bottom: 0, left: BORDER, right: BORDER },
+        _ => {}
+    }
+    match number {
+        2 => height = u16::from(2 * BORDER),
+        3 => {
+            width = u16::from(2 * BORDER);
+            row_tiles = width.div_ceil(u16::try_from(program.array.rows).ok()?);
+        }
         _ => {}
     }
     // Every other one is pooled.
@@ -104,9 +147,14 @@ fn random(program: &Program, number: usize, rng: &mut ChaCha8Rng) -> Option<Prog
     let mut layer = LayerDescriptor {
         flags,
         borders,
+        out_height: height,
+        out_width: width,
+        row_tiles,
+        // As many logits as columns end with a word of them.
+        col_tiles: if number % 2 == 1 { 1 } else { first.col_tiles },
         param_base: 0,
         level_shift: rng.random_range(0..=MOST_LEVEL_SHIFT),
-        level_bits: LEVEL_BITS,
+        level_bits: rng.random_range(1..=MOST_LEVEL_BITS),
         clip: rng.random_range(1..=32_767),
         shift: 4 * rng.random_range(0..=MOST_SHIFT / 4),
         ..first
@@ -219,20 +267,50 @@ pub(crate) fn run(
 
 /// What differs first.
 fn difference(expected: &Execution, seen: &Execution) -> Option<&'static str> {
-    let (Some(a), Some(b)) = (expected.layers.first(), seen.layers.first()) else {
-        return Some("no layer");
-    };
+    let each = || expected.layers.iter().zip(&seen.layers);
+    let same = |part: fn(&LayerOutput) -> &[i32]| each().all(|(a, b)| part(a) == part(b));
     let pairs = [
-        ("sums", a.sums == b.sums),
-        ("stream", a.stream == b.stream),
-        ("value", a.value == b.value),
-        ("bits", a.bits == b.bits),
-        ("y", a.logits == b.logits),
-        ("pooled levels", a.pooled == b.pooled),
+        ("number of layers", expected.layers.len() == seen.layers.len()),
+        ("sums", same(|layer| &layer.sums)),
+        ("shortcut", same(|layer| &layer.shortcut)),
+        ("stream", same(|layer| &layer.stream)),
+        ("value", same(|layer| &layer.value)),
+        ("bits", each().all(|(a, b)| a.bits == b.bits)),
+        ("y", same(|layer| &layer.logits)),
+        ("pooled levels", each().all(|(a, b)| a.pooled == b.pooled)),
         ("logits", expected.logits == seen.logits),
         ("class", expected.class == seen.class),
         ("cycles", expected.layer_cycles == seen.layer_cycles),
         ("cycles of the logits", expected.send_cycles == seen.send_cycles),
     ];
     pairs.into_iter().find(|(_, same)| !same).map(|(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{random, streams};
+    use heartbit_compiler::schedule::{Target, compile};
+    use heartbit_ir::network::Network;
+    use heartbit_sim::Simulator;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+    use std::path::Path;
+
+    /// One that the simulator refuses would be left out, and nobody would know.
+    #[test]
+    fn layers_that_are_not_drawn_are_legal() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/resnet20-cifar10.hbn");
+        let network = Network::read(&path).expect("readable");
+        for array in ["8x8x16", "2x2x32"] {
+            let target = Target::sized_for_network(array.parse().expect("an array"));
+            let program = compile(&network, &target).expect("fits").program;
+            let mut rng = ChaCha8Rng::seed_from_u64(1);
+            let chosen = (0..4).map(|number| random(&program, number, &mut rng));
+            for (number, chosen) in chosen.chain([streams(&program)]).enumerate() {
+                let chosen = chosen.expect("its parameters have a place");
+                let legal = Simulator::new(&chosen);
+                assert!(legal.is_ok(), "{array}, layer {number}: {:?}", legal.err());
+            }
+        }
+    }
 }

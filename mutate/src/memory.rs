@@ -27,9 +27,21 @@ pub struct MemoryMutant {
 impl MemoryMutant {
     /// The bit within its field.
     pub fn bit_of_field(&self) -> usize {
-        let fields = HEADER.iter().chain(&DESCRIPTOR).chain([&VALUE_CLIP]);
-        let mut fields = fields.chain(&STEP).chain(&IMAGE_STEP).chain(&PARAMETER);
-        self.bit - fields.find(|field| field.0 == self.field).map_or(0, |field| field.2)
+        // A step and a descriptor have a `shift` each.
+        let low = |fields: &[Field]| {
+            let field = fields.iter().find(|field| field.0 == self.field);
+            field.map_or(0, |(_, _, low, _)| *low)
+        };
+        self.bit
+            - match self.memory {
+                Memory::Program if self.layer.is_none() => low(&HEADER),
+                Memory::Program if self.field == VALUE_CLIP.0 => VALUE_CLIP.2,
+                Memory::Program => low(&DESCRIPTOR),
+                Memory::Steps if self.field.starts_with("image.") => low(&IMAGE_STEP),
+                Memory::Steps => low(&STEP),
+                Memory::Parameters => low(&PARAMETER),
+                Memory::Weights | Memory::WeightStream => 0,
+            }
     }
 
     /// The program with the bit as structures, where these can hold it: all but the program memory

@@ -104,6 +104,9 @@ pub fn hardware(
             Reach::Beyond => {}
         }
     }
+    if let Some(proof) = field::stuck(compiled, mutation) {
+        return Some(proof);
+    }
     if function::is_same(compiled, &hardware.top, mutation) {
         return Some(Proof::SameFunction);
     }

@@ -1,6 +1,6 @@
-//! Negative controls in numbers: of hundreds of mutants of a small build every one but one is caught
-//! or proved to make no difference, no proof is of one that is caught, and checks that see less
-//! catch fewer.
+//! Negative controls in numbers: of hundreds of mutants of a small build every one is caught or
+//! proved to make no difference, no proof is of one that is caught, and checks that see less catch
+//! fewer.
 
 use heartbit_compiler::schedule::{Compiled, compile};
 use heartbit_cosim::{Build, Optimization, Toolchain, accelerator_design, mutant_design};
@@ -17,11 +17,6 @@ use std::collections::BTreeSet;
 const MUTANTS: usize = 320;
 /// Most mutants more of each of two proofs.
 const PROVED: usize = 3;
-
-/// The streams' write enable as `pixel | write_stream`: it writes words besides, which the layers of
-/// this network write again before they read them, or never read. No proof follows a memory word by
-/// word.
-const SURVIVORS: [&str; 1] = ["writer.v, & at accelerator/writer.rs:101"];
 
 /// A network with a shortcut, a pooled shortcut and a classifier, on an array of four elements.
 struct Fixture {
@@ -132,13 +127,13 @@ fn survivors(outcomes: &[Outcome]) -> Vec<&str> {
 }
 
 #[test]
-fn every_mutant_but_one_is_caught_or_makes_no_difference() {
+fn every_mutant_is_caught_or_makes_no_difference() {
     let fixture = Fixture::new();
     let plan = fixture.plan();
     let engines = fixture.engines(&plan);
     let outcomes = fixture.run(&plan, &engines, Scope::Everything, [2, 400]);
     assert!(outcomes.len() > MUTANTS - 10, "{} mutants", outcomes.len());
-    assert_eq!(survivors(&outcomes), SURVIVORS);
+    assert_eq!(survivors(&outcomes), [""; 0]);
 
     // Proofs do not look at what was seen of a mutant, so they can be wrong: none of those that
     // are caught may have one.

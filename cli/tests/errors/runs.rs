@@ -31,6 +31,15 @@ fn keep(t: &Transcript, name: &str, arguments: &str) {
     t.write(name, t.prepare(&command));
 }
 
+/// The result of two mutants, one of which survived: a run that finds such takes minutes.
+const MUTANTS: &str = r#"{"schema":1,
+"subject":{"command":"mutate","arch":"resnet20","network_crc32":"0","array":"1x1x4","images":1},
+"settings":{"seed":1,"asked":2,"mutants":2,"left_out":0,"rtl_images":1,"sim_images":0,"stress_images":0},
+"outcomes":[
+{"number":1,"family":"rtl","kind":"negate-enable","place":"pe.v","fate":{"equivalent":"same-control"}},
+{"number":2,"family":"rtl","kind":"negate-enable","place":"pe.v","fate":{"survived":{"made_a_difference":true}}}],
+"seconds":1.0,"kinds":{},"counts":{},"proofs":{},"verdict":"fail"}"#;
+
 #[test]
 fn shards_that_are_no_run() {
     let mut t = Transcript::new();
@@ -54,6 +63,8 @@ fn shards_that_are_no_run() {
     let text = String::from_utf8(t.read("1of2")).expect("JSON");
     t.write("words", text.replacen("\"images\": 2", "\"images\": \"two\"", 1));
     t.fails(3, "merge words 2of2");
+    t.write("mutants", MUTANTS);
+    t.fails(1, "merge mutants");
     t.check(&expect_file!["runs-merge.txt"]);
 }
 

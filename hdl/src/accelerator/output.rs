@@ -38,7 +38,8 @@ pub(super) fn output(sizes: &Sizes) -> Module {
     let next_index = *index + 1;
     let last = (beat & next_index.eq(classes)).named("last_logit");
     let word_end = beat & column.eq(u64::from(sizes.cols - 1));
-    let refill = (word_end & !last & !*ending).named("refill");
+    // Behind the last logit the columns count on, which nobody sees.
+    let refill = (word_end & !last).named("refill");
     reading.next(!sending | refill);
     ending.next_when(!sending | last, sending);
     column.next_when(!sending | beat, m.mux(!sending | word_end, 0, *column + 1));

@@ -3,9 +3,11 @@
 use super::data::{gives_only_logits, inside, reaches_the_map};
 use super::sums;
 use crate::fate::Proof;
+use crate::fields::{HEADER, IMAGE_STEP, Memory, STEP};
 use crate::memory::{MemoryMutant, step_range};
 use heartbit_compiler::predict::predict;
 use heartbit_compiler::schedule::Compiled;
+use heartbit_hdl::mutate::{Kind, Mutation};
 use heartbit_ir::program::{
     DESCRIPTOR_WORDS, HEADER_WORDS, ImageStep, Join, LayerDescriptor, MemoryDepths, Program, Step,
 };
@@ -29,7 +31,53 @@ pub(super) fn step(compiled: &Compiled, mutant: &MemoryMutant) -> Option<Proof> 
     Some(proof)
 }
 
-/// Section 3.2: words of other groups than 0 do not count, nor does plane 1 where one is read.
+/// A bit of what is loaded is stuck where it is read: in each word that has another bit there the
+/// change makes no difference.
+pub(super) fn stuck(compiled: &Compiled, mutation: &Mutation) -> Option<Proof> {
+    let value = match mutation.kind {
+        Kind::StuckAt0 => 0,
+        Kind::StuckAt1 => 1,
+        _ => return None,
+    };
+    let place = mutation.what.strip_prefix("net ")?;
+    let (net, bit) = place.strip_suffix(']')?.split_once('[')?;
+    let bit = bit.parse().ok()?;
+    match mutation.module.as_str() {
+        "header" => {
+            let field = HEADER.iter().find(|field| net.strip_suffix("_q") == Some(field.0))?;
+            let word = compiled.program.encode()[field.1];
+            (word >> (field.2 + bit) & 1 == value).then_some(Proof::EveryWord)
+        }
+        "steps" => {
+            let group = net.strip_prefix("group_")?.parse().ok()?;
+            stuck_step(compiled, group, bit, value).then_some(Proof::EveryWord)
+        }
+        _ => None,
+    }
+}
+
+/// Whether a bit of the steps of a lane group may have one value in all words.
+fn stuck_step(compiled: &Compiled, index: usize, bit: usize, value: u32) -> bool {
+    let program = &compiled.program;
+    let makes_none = |layer: &LayerDescriptor| {
+        let fields = if layer.flags.source_image { &IMAGE_STEP } else { &STEP };
+        // Bits between the fields are not used.
+        let Some((field, ..)) =
+            fields.iter().find(|(_, _, low, bits)| (*low..low + bits).contains(&bit))
+        else {
+            return true;
+        };
+        step_range(layer).all(|address| {
+            let (memory, layer) = (Memory::Steps, None);
+            let mutant = MemoryMutant { memory, field, index, address, bit, layer };
+            program.steps[index][address] >> bit & 1 == value || step(compiled, &mutant).is_some()
+        })
+    };
+    program.layers.iter().all(makes_none)
+}
+
+/// Section 3.2: words of other groups than 0 do not count, nor does plane 1 where one is read, and a
+/// part beyond the last one is the last one.
 fn image_step(program: &Program, layer: &LayerDescriptor, mutant: &MemoryMutant) -> Option<Proof> {
     let one_plane = program.array.lanes < TWO_PLANES;
     if mutant.index > 0 {
@@ -41,8 +89,24 @@ fn image_step(program: &Program, layer: &LayerDescriptor, mutant: &MemoryMutant)
     if mutant.field == "image.double" && mutant.address == usize::from(layer.step_base) {
         return Some(Proof::UnusedField);
     }
+    let word = program.steps[0][mutant.address];
+    let (planes, elements) = stem_vector(program);
+    let words = (planes * elements).div_ceil(program.array.lanes);
+    let part = |word| usize::from(ImageStep::decode(word).part).min(words - 1);
+    if mutant.field == "image.part" && part(word) == part(word ^ 1 << mutant.bit) {
+        return Some(Proof::SameCode);
+    }
     let of_plane_1 = matches!(mutant.field, "image.plane_1" | "image.use_1");
     (of_plane_1 && one_plane).then_some(Proof::UnusedField)
+}
+
+/// The vector of the image (section 4.2): planes that it has, and elements of each.
+fn stem_vector(program: &Program) -> (usize, usize) {
+    let lanes = program.array.lanes;
+    let planes = if lanes < TWO_PLANES { 1 } else { 2 };
+    let of_plane = 9 * usize::from(program.header.stem_kernel);
+    let fits = planes * of_plane <= lanes;
+    (planes, if fits { of_plane } else { lanes * of_plane.div_ceil(lanes) })
 }
 
 /// Whether the lanes of a step are of image rows that it reads only with one of two numbers of rows
@@ -53,18 +117,17 @@ fn reaches_other_rows(program: &Program, mutant: &MemoryMutant) -> bool {
     let (old, new) = (rows(word), rows(word ^ 1 << mutant.bit));
     let lanes = program.array.lanes;
     let of_row = 3 * usize::from(program.header.stem_kernel);
-    let slot =
-        if 2 * 3 * of_row <= lanes { 3 * of_row } else { lanes * (3 * of_row).div_ceil(lanes) };
+    let (planes, of_plane) = stem_vector(program);
     let first = usize::from(ImageStep::decode(word).part) * lanes;
     let others = old.min(new).min(3)..old.max(new).min(3);
     (first..first + lanes).any(|element| {
-        let at = element % slot;
-        others.contains(&(at / of_row)) && element / slot < 2
+        others.contains(&(element % of_plane / of_row)) && element / of_plane < planes
     })
 }
 
 fn map_step(program: &Program, layer: &LayerDescriptor, mutant: &MemoryMutant) -> Option<Proof> {
-    let step = Step::decode(program.steps[mutant.index][mutant.address]);
+    let word = program.steps[mutant.index][mutant.address];
+    let step = Step::decode(word);
     let lanes = usize::from(layer.last_lanes);
     let copies = usize::from(layer.in_copies.max(1));
     let unused = match mutant.field {
@@ -81,8 +144,13 @@ fn map_step(program: &Program, layer: &LayerDescriptor, mutant: &MemoryMutant) -
     if mutant.field == "offset" && wraps(mutant, program.depths.activation) {
         return Some(Proof::AddressWraps);
     }
+    // The code between 1 and -1 shifts by nothing.
+    let moves = |shift: i8| if shift == -2 { 0 } else { shift };
+    let new = Step::decode(word ^ 1 << mutant.bit);
+    if mutant.field == "shift" && moves(step.shift) == moves(new.shift) {
+        return Some(Proof::SameCode);
+    }
     // Where the map is read follows from other fields.
-    let new = Step::decode(program.steps[mutant.index][mutant.address] ^ 1 << mutant.bit);
     let of_tap = matches!(mutant.field, "dy" | "dx");
     if of_tap && !step.off && inside(layer, &new) == inside(layer, &step) {
         return Some(Proof::SameTaps);

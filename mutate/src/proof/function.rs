@@ -12,14 +12,19 @@ use std::collections::BTreeSet;
 /// Gates up to which a search is tried: more are those of the top module.
 const MOST_GATES: usize = 200_000;
 
-/// Whether the two agree for all values, or, where results are limited, for all values with the
-/// limits of each layer: while the results of a layer pass, its fields stand (microarchitecture.md,
-/// section 5.4), and what passes between layers is written nowhere.
+/// Whether the two agree for all values, or, where results are limited or levels written, for all
+/// values with the limits, or the bits of a level, of each layer: while the results of a layer pass,
+/// its fields stand (microarchitecture.md, section 5.4), and what passes between layers is written
+/// nowhere.
 pub(super) fn is_same(compiled: &Compiled, top: &Module, mutation: &Mutation) -> bool {
     if agrees(top, mutation, &[]) {
         return true;
     }
     let layers = &compiled.program.layers;
+    if mutation.module == "writer" {
+        let bits: BTreeSet<_> = layers.iter().map(|layer| i64::from(layer.level_bits)).collect();
+        return bits.into_iter().all(|bits| agrees(top, mutation, &[("level_bits", bits)]));
+    }
     let limits: BTreeSet<_> = match mutation.module.as_str() {
         "post" => layers.iter().map(|layer| i64::from(layer.clip)).collect(),
         "nonlinear" => layers.iter().map(|layer| i64::from(layer.value_clip)).collect(),
