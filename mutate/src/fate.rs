@@ -91,6 +91,8 @@ pub enum Proof {
     Overwritten,
     /// No output depends on it.
     Unobserved,
+    /// Only what says when the test bench looks depends on it: it looks in more cycles.
+    LooksMoreOften,
 }
 
 impl Proof {
@@ -117,6 +119,7 @@ impl Proof {
             Self::PassesThrough => "passes-through",
             Self::Overwritten => "overwritten",
             Self::Unobserved => "unobserved",
+            Self::LooksMoreOften => "looks-more-often",
         }
     }
 }

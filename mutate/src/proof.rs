@@ -18,7 +18,7 @@ use crate::fields::Memory;
 use crate::memory::MemoryMutant;
 use heartbit_compiler::schedule::Compiled;
 use heartbit_hdl::Module;
-use heartbit_hdl::mutate::{Cone, Mutation, Observed};
+use heartbit_hdl::mutate::{Cone, Kind, Mutation, Observed};
 use heartbit_ir::program::{DESCRIPTOR_WORDS, FRONT_WORDS, HEADER_WORDS};
 
 /// What the hardware makes of its signals, whatever they are.
@@ -29,13 +29,19 @@ pub struct Hardware {
     cone: Cone,
     /// What the outputs depend on.
     observed: Observed,
+    /// What they depend on but for the one that says when the test bench looks.
+    compared: Observed,
 }
 
 impl Hardware {
     /// Looks at a design.
     pub fn new(top: &Module) -> Self {
-        let (cone, observed) = (Cone::of_input(top, "in_data"), Observed::of_outputs(top));
-        Self { top: top.clone(), cone, observed }
+        Self {
+            top: top.clone(),
+            cone: Cone::of_input(top, "in_data"),
+            observed: Observed::of_outputs(top),
+            compared: Observed::of_outputs_but(top, &["mon_event"]),
+        }
     }
 
     /// Whether no output depends on a bit of a field of a descriptor, which is an output of the
@@ -95,6 +101,10 @@ pub fn hardware(
 ) -> Option<Proof> {
     if !hardware.observed.contains(mutation) {
         return Some(Proof::Unobserved);
+    }
+    // All that only `mon_event` depends on is or-ed there.
+    if mutation.kind == Kind::StuckAt1 && !hardware.compared.contains(mutation) {
+        return Some(Proof::LooksMoreOften);
     }
     let streams = compiled.program.weight_stream.as_ref().is_some_and(|s| !s.is_empty());
     if !streams && !hardware.cone.contains(mutation) {

@@ -22,6 +22,11 @@ pub struct Observed {
 impl Observed {
     /// What the outputs of the top module depend on.
     pub fn of_outputs(top: &Module) -> Self {
+        Self::of_outputs_but(top, &[])
+    }
+
+    /// What its outputs depend on, but for those with some names.
+    pub fn of_outputs_but(top: &Module, but: &[&str]) -> Self {
         let names = text::names(top);
         let order = text::modules(top);
         let none = |module: &Module| {
@@ -30,7 +35,8 @@ impl Observed {
         let new = |(name, m): &(String, Module)| (name.clone(), (m.clone(), none(m)));
         let mut observed = Self { modules: order.iter().map(new).collect() };
         let (module, live) = observed.modules.get_mut(top.name()).expect("bug: the top is there");
-        for port in &module.data.draft.outputs {
+        let outputs = module.data.draft.outputs.iter();
+        for port in outputs.filter(|port| !but.contains(&port.name.as_str())) {
             all(&module.data.draft, live, port.source);
         }
         loop {
