@@ -110,37 +110,36 @@ fn names_its_device_and_resumes_there_and_on_the_cpu(device: &str) {
 #[cfg(feature = "wgpu")]
 #[test]
 fn missing_wgpu_adapter_is_an_error_with_a_hint_and_leaves_nothing() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
     // Drivers of Vulkan and of OpenGL are found by these.
-    let output = train(directory.path(), "run", &SMALL)
-        .args(["--device", "wgpu"])
-        .env("VK_DRIVER_FILES", "/nonexistent")
-        .env("VK_ICD_FILENAMES", "/nonexistent")
-        .env("__EGL_VENDOR_LIBRARY_FILENAMES", "/nonexistent")
-        .output()
-        .expect("the command starts");
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(5), "{error}");
-    for words in ["the device `wgpu` cannot be used", "apt-get install mesa-vulkan-drivers"] {
-        assert!(error.contains(words), "{error}");
-    }
-    assert!(!error.contains("panicked"), "{error}");
-    assert_eq!(std::fs::read_dir(directory.path()).expect("readable").count(), 0, "{error}");
+    let drivers = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES", "__EGL_VENDOR_LIBRARY_FILENAMES"];
+    let nowhere = drivers.map(|name| (name, "/nonexistent"));
+    is_an_error_with_a_hint_and_leaves_nothing(
+        "wgpu",
+        &nowhere,
+        "apt-get install mesa-vulkan-drivers",
+    );
 }
 
 /// On a machine with a driver that shows no device, and on one without a driver.
 #[cfg(feature = "cuda")]
 #[test]
 fn missing_cuda_device_is_an_error_with_a_hint_and_leaves_nothing() {
+    let none = [("CUDA_VISIBLE_DEVICES", "")];
+    is_an_error_with_a_hint_and_leaves_nothing("cuda", &none, "nvidia-smi");
+}
+
+/// Training on a device that an environment hides.
+#[track_caller]
+fn is_an_error_with_a_hint_and_leaves_nothing(device: &str, hidden: &[(&str, &str)], hint: &str) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let output = train(directory.path(), "run", &SMALL)
-        .args(["--device", "cuda"])
-        .env("CUDA_VISIBLE_DEVICES", "")
+        .args(["--device", device])
+        .envs(hidden.iter().copied())
         .output()
         .expect("the command starts");
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(5), "{error}");
-    for words in ["the device `cuda` cannot be used", "nvidia-smi"] {
+    for words in [&format!("the device `{device}` cannot be used"), hint] {
         assert!(error.contains(words), "{error}");
     }
     assert!(!error.contains("panicked"), "{error}");

@@ -12,7 +12,7 @@
 use crate::memory::step_range;
 use heartbit_cosim::{Accelerator, Error, LoadTarget, LoadWord};
 use heartbit_ir::program::{
-    Borders, Execution, ImageStep, Join, LayerDescriptor, LayerOutput, Parameter, Program,
+    Borders, Execution, Header, ImageStep, Join, LayerDescriptor, LayerOutput, Parameter, Program,
 };
 use heartbit_sim::Simulator;
 use rand::{Rng, SeedableRng};
@@ -78,9 +78,7 @@ fn streams(program: &Program) -> Option<Program> {
     (reads.stream_in_row, reads.stream_in_plane) = (writes.stream_out_row, writes.stream_out_plane);
     reads.shortcut_channels = reads.col_tiles * u16::try_from(program.array.cols).ok()?;
     alone.layers = vec![writes, leaves, reads];
-    let columns = usize::from(reads.shortcut_channels);
-    let classes = usize::from(program.header.classes).min(columns);
-    alone.header.classes = u16::try_from(classes).expect("bug: not more than there were");
+    alone.header = header(program, &reads);
     writes.flags.write_stream.then_some(alone)
 }
 
@@ -92,8 +90,7 @@ pub(crate) fn with_parameters(program: &Program, address: usize, image: &[u8]) -
         let layer = &mut alone.layers[0];
         (layer.shift, layer.col_tiles, layer.borders) = (shift, 1, Borders::default());
         layer.param_base = u16::try_from(address).ok()?;
-        let (classes, cols) = (usize::from(program.header.classes), program.array.cols);
-        alone.header.classes = u16::try_from(classes.min(cols)).ok()?;
+        alone.header = header(program, layer);
         let expected = Simulator::new(&alone).ok()?.run(image).ok()?;
         Some(Layer { words: words_of_program(&alone), program: alone, expected })
     };
@@ -116,28 +113,38 @@ fn alone(program: &Program) -> Option<Program> {
     Some(Program { layers: vec![layer], ..program.clone() })
 }
 
+/// The header with as many logits as a layer has, if there were more.
+fn header(program: &Program, layer: &LayerDescriptor) -> Header {
+    let columns = usize::from(layer.col_tiles) * program.array.cols;
+    let classes = usize::from(program.header.classes).min(columns);
+    let classes = u16::try_from(classes).expect("bug: not more than there were");
+    Header { classes, ..program.header }
+}
+
 /// That layer with random fields; `None` also if its parameters have no place.
 fn random(program: &Program, number: usize, rng: &mut ChaCha8Rng) -> Option<Program> {
-    let first = alone(program)?.layers[0];
+    let mut first = alone(program)?.layers[0];
     let mut flags = first.flags;
     let mut border = || rng.random_range(0..=BORDER);
     let mut borders = Borders { top: border(), bottom: border(), left: border(), right: border() };
     // The first ones have all classes that there are, along one side each; the last two of them no
     // other positions there, so that the first position of the one border follows on the other.
-    let (mut height, mut width, mut row_tiles) =
-        (first.out_height, first.out_width, first.row_tiles);
+    let lines = Borders { top: BORDER, bottom: BORDER, left: 0, right: 0 };
+    let columns = Borders { top: 0, bottom: 0, left: BORDER, right: BORDER };
+    let only_borders = u16::from(2 * BORDER);
     match number {
-        0 | 2 => borders = Borders { top: BORDER, bottom: BORDER, left: 0, right: 0 },
-        1 | 3 => borders = Borders { top: 0, bottom: 0, left: BORDER, right: BORDER },
-        _ => {}
-    }
-    match number {
-        2 => height = u16::from(2 * BORDER),
+        0 => borders = lines,
+        1 => borders = columns,
+        2 => (borders, first.out_height) = (lines, only_borders),
         3 => {
-            width = u16::from(2 * BORDER);
-            row_tiles = width.div_ceil(u16::try_from(program.array.rows).ok()?);
+            (borders, first.out_width) = (columns, only_borders);
+            first.row_tiles = only_borders.div_ceil(u16::try_from(program.array.rows).ok()?);
         }
         _ => {}
+    }
+    // As many logits as columns end with a word of them.
+    if number % 2 == 1 {
+        first.col_tiles = 1;
     }
     // Every other one is pooled.
     flags.pool = rng.random();
@@ -147,11 +154,6 @@ fn random(program: &Program, number: usize, rng: &mut ChaCha8Rng) -> Option<Prog
     let mut layer = LayerDescriptor {
         flags,
         borders,
-        out_height: height,
-        out_width: width,
-        row_tiles,
-        // As many logits as columns end with a word of them.
-        col_tiles: if number % 2 == 1 { 1 } else { first.col_tiles },
         param_base: 0,
         level_shift: rng.random_range(0..=MOST_LEVEL_SHIFT),
         level_bits: rng.random_range(1..=MOST_LEVEL_BITS),
@@ -173,16 +175,13 @@ fn random(program: &Program, number: usize, rng: &mut ChaCha8Rng) -> Option<Prog
     };
     let columns = (0..program.array.cols).map(|_| (0..words).map(|_| parameter()).collect());
     let parameters = columns.collect();
-    let columns = usize::from(layer.col_tiles) * program.array.cols;
-    let classes = usize::from(program.header.classes).min(columns);
-    let mut header = program.header;
-    header.classes = u16::try_from(classes).expect("bug: not more than there were");
     let mut steps = program.steps.clone();
     // Of the image the words of group 0 count.
     for word in &mut steps[0][step_range(&layer)] {
         let step = ImageStep::decode(*word);
         *word = ImageStep { dy: rng.random_range(-STEP_LINES..=STEP_LINES), ..step }.encode();
     }
+    let header = header(program, &layer);
     Some(Program { header, layers: vec![layer], parameters, steps, ..program.clone() })
 }
 

@@ -1,6 +1,7 @@
 //! Fused against composite operations, network by network.
 //!
-//! With the feature of a GPU backend, also the composite operations of the CPU against those of the GPU.
+//! With the feature of a GPU backend, also the composite operations of the CPU against those of the
+//! GPU.
 
 use std::sync::Arc;
 
