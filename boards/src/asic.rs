@@ -8,7 +8,7 @@
 //!
 //! Not here: placement, wires, clock tree, timing, test logic; the area is that of cells alone.
 
-use crate::pnr::{PnrError, Progress, Step, Tools, execute, io_error};
+use crate::pnr::{PnrError, Program, Progress, Step, Tools, execute, io_error};
 use crate::synthesis::Netlist;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -151,7 +151,7 @@ pub fn areas(
         liberty = quoted(liberty),
     );
     let arguments = ["-p".to_owned(), script];
-    execute(Step::Synthesis, &tools.yosys()?, &arguments, folder, progress)?;
+    execute(Step::Synthesis, &tools.find(Program::YOSYS)?, &arguments, folder, progress)?;
     let path = folder.join("netlist.json");
     let text = std::fs::read(&path).map_err(io_error(&path))?;
     let netlist: Netlist =

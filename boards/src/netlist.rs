@@ -10,7 +10,9 @@
 
 use crate::bench::PLL_MODEL;
 use crate::board::Board;
-use crate::pnr::{PnrError, Progress, Project, Step, Tools, execute, io_error, synthesis_script};
+use crate::pnr::{
+    PnrError, Program, Progress, Project, Step, Tools, execute, io_error, synthesis_script,
+};
 use crate::top;
 use heartbit_compiler::resources::Family;
 use std::path::{Path, PathBuf};
@@ -46,7 +48,7 @@ pub fn files(
         "{}; {rename}write_verilog -noattr {netlist}",
         synthesis_script(Family::Ice40, board, project, &name)
     );
-    let yosys = tools.yosys()?;
+    let yosys = tools.find(Program::YOSYS)?;
     let arguments = ["-p".to_owned(), script];
     execute(Step::Synthesis, &yosys, &arguments, &project.folder, progress)?;
     let read = |path: &Path| std::fs::read_to_string(path).map_err(io_error(path));

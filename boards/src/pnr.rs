@@ -13,7 +13,7 @@ mod tools;
 pub use report::{ClockTiming, Report, SlowestPath, Use};
 pub use steps::{Outcome, Progress, Step, run};
 pub(crate) use steps::{execute, synthesis_script};
-pub use tools::Tools;
+pub use tools::{Program, Tools};
 
 use crate::board::Board;
 use crate::constraints;

