@@ -110,6 +110,10 @@ pub(crate) fn failure(error: Error) -> Failure {
             Code::BadInput,
             "give `--out` a new directory, or `--resume` the run that is there with its settings",
         ),
+        Error::Checkpoint { .. } => (
+            Code::BadInput,
+            "give a checkpoint (.safetensors) of `heartbit train`; `import` converts PyTorch's",
+        ),
         _ => (Code::BadInput, "check that the path exists and that you may use it"),
     };
     Failure::from_error(code, error).help(help)

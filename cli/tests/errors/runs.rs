@@ -100,6 +100,7 @@ fn trainings_that_do_not_start() {
     t.fails(2, "train --out absent --resume");
     t.write("run/state.safetensors", "no state");
     t.fails(3, "train --out run --resume");
+    t.fails(3, "train --data data --out other --init-from run/config.json");
     let photo = include_bytes!("../../../dataset/src/decode/fixtures/rgb.jpg");
     for class in 0..200 {
         t.write(&format!("t/train/n{class:03}/images/a.JPEG"), photo);
