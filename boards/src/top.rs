@@ -257,6 +257,9 @@ fn reset(pads: &[Pad<'_>]) -> String {
   always @(posedge clock or negedge running)
     if (!running) reset_chain <= 3'b111;
     else reset_chain <= {{reset_chain[1:0], 1'b0}};
+  // The chain stays where its set is; this register may be in the middle of all that it resets.
+  reg reset = 1'b1;
+  always @(posedge clock) reset <= reset_chain[2];
 "
     )
 }
@@ -267,7 +270,7 @@ fn link(pads: &[Pad<'_>]) -> String {
   wire [3:0] status;
   {LINK} accelerator (
     .clock(clock),
-    .reset(reset_chain[2]),
+    .reset(reset),
     .uart_rx(uart_rx),
     .uart_tx(uart_tx),
     .status(status)

@@ -183,7 +183,9 @@ impl<'m> Words<'m> {
 
         let place = Place { target: *target, index: *index, address: *address };
         let beats = Beats { beat, data, chunk: *chunk, most };
-        let nowhere = write_words(m, hardware, &place, &beats, *written);
+        let exists = place.exists(m, hardware).named("exists");
+        write_words(m, hardware, &place, &beats, [*written, exists]);
+        let nowhere = *written & !exists;
         let foreign =
             beat & phase.eq(HEADER) & data.ne(expected(m, (hardware, config), *chunk, length));
         Self { written: *written, nowhere, foreign, ends: in_words & last_chunk & !left.any() }

@@ -22,6 +22,16 @@ pub(super) struct Place<'m> {
     pub(super) address: Sig<'m>,
 }
 
+impl<'m> Place<'m> {
+    /// Whether there is such a place.
+    pub(super) fn exists(&self, m: &'m Builder, hardware: &Hardware) -> Sig<'m> {
+        let [program, steps, weights, parameters] = hardware
+            .places()
+            .map(|(indices, words)| below(m, self.index, indices) & below(m, self.address, words));
+        m.select(self.target, &[program, steps, weights, parameters, m.lit(1, 0)])
+    }
+}
+
 /// What a word is collected from.
 pub(super) struct Beats<'m> {
     pub(super) beat: Sig<'m>,
@@ -38,15 +48,15 @@ pub(super) fn selected<'m>(written: Sig<'m>, name: &str, bits: u32) -> Sig<'m> {
     written.slice(field.low, field.bits).zero_extend(bits)
 }
 
-/// Collects beats, and makes the load port, which writes a word in the cycle `written`. Returns
-/// whether the word has no place.
+/// Collects beats, and makes the load port, which writes a word in the cycle `written` if its place
+/// `exists`.
 pub(super) fn write_words<'m>(
     m: &'m Builder,
     hardware: &Hardware,
     place: &Place<'m>,
     beats: &Beats<'m>,
-    written: Sig<'m>,
-) -> Sig<'m> {
+    [written, exists]: [Sig<'m>; 2],
+) {
     let &Place { target, index, address } = place;
     let &Beats { beat, data, chunk, most } = beats;
     let chunks: Vec<_> = (0..most)
@@ -56,19 +66,11 @@ pub(super) fn write_words<'m>(
         })
         .collect();
     let word = m.concat(&chunks.into_iter().rev().collect::<Vec<_>>());
-    let exists = hardware
-        .places()
-        .map(|(indices, words)| below(m, index, indices) & below(m, address, words));
-    let [program, steps, weights, parameters] = exists;
-    let items = [program, steps, weights, parameters, m.lit(1, 0)];
-    let exists = m.select(target, &items).named("exists");
-
     m.output("load_en", written & exists, "write a word");
     m.output("load_target", target, "0 program, 1 steps, 2 weights, 3 parameters");
     m.output("load_index", index, "column or lane group");
     m.output("load_addr", address, "word");
     m.output("load_data", word.keep(0, hardware.load_bits()), "word");
-    written & !exists
 }
 
 /// `value < n`.
@@ -105,7 +107,10 @@ pub(super) fn host_loader(hardware: &Hardware) -> Module {
     let place = Place { target, index, address: *address };
     let beats = Beats { beat: push, data, chunk: *chunk, most };
     let wide = Place { index: index.zero_extend(16), ..place };
-    let nowhere = write_words(&m, hardware, &wide, &beats, *written);
+    // A word is written cycles after the one before, and so long after its place is known.
+    let exists = m.pipe("exists", wide.exists(&m, hardware));
+    write_words(&m, hardware, &wide, &beats, [*written, exists]);
+    let nowhere = *written & !exists;
     let failed = m.reg("failed_q", 1, 0);
     failed.next_when(select | nowhere, nowhere);
     m.output("failed", *failed | nowhere, "a word had no place");

@@ -9,7 +9,7 @@
 //! | ------------- | --- | ----- | ---------------------------------------------------- |
 //! | `ended`, `complete`, `length`, `fault` | in | 1, 1, 8, 3 | of the deframer        |
 //! | `kept`, `kept_from` | out | 1, 8 | for the deframer                                |
-//! | `fetched_byte` | in | 8     | the byte at `fetch` of the buffer, a cycle later     |
+//! | `fetched_byte` | in | 8     | the byte at `fetch` of the buffer, two cycles later    |
 //! | `fetch`       | out | 8     | see above                                            |
 //! | `put`, `put_place`, `put_byte` | out | 1, 8, 8 | a byte of the answer, for the buffer    |
 //! | `taken`       | in  | 1     | it is taken                                          |
@@ -80,6 +80,9 @@ struct Registers<'m> {
     argument: Reg<'m>,
     /// Bytes of the payload, or words of the answer, that are left.
     left: Reg<'m>,
+    /// What it is, from the cycle after it changed on.
+    some_left: Sig<'m>,
+    one_left: Sig<'m>,
     /// Bytes in `data`.
     group: Reg<'m>,
     data: Reg<'m>,
@@ -140,6 +143,8 @@ struct Words<'m> {
     value: Sig<'m>,
     read: Sig<'m>,
     unknown: Sig<'m>,
+    /// No word is wanted at all.
+    satisfied: Sig<'m>,
     result_ready: Sig<'m>,
     /// A byte is there, and taken.
     put: Sig<'m>,
@@ -155,7 +160,8 @@ struct Words<'m> {
 impl<'m> Registers<'m> {
     fn declare(m: &'m Builder) -> Self {
         let free = |name: &str, width: u32| m.reg_without_reset(name, width);
-        let byte = m.pipe("byte_q", m.input("fetched_byte", 8, "of the frame"));
+        let byte = m.input("fetched_byte", 8, "of the frame");
+        let left = free("bytes_left", 8);
         let above = byte.slice(MOST_WORDS_BITS, 8 - MOST_WORDS_BITS);
         Self {
             m,
@@ -170,7 +176,9 @@ impl<'m> Registers<'m> {
             is_next: free("is_next", 1),
             is_again: free("is_again", 1),
             argument: free("argument", 8),
-            left: free("bytes_left", 8),
+            some_left: m.pipe("some_left", left.any()),
+            one_left: m.pipe("one_left", left.eq(1)),
+            left,
             group: m.reg("group", 2, 0),
             data: free("data_q", 32),
             answer: m.reg("answer", 6, 0),
@@ -239,19 +247,21 @@ impl<'m> Registers<'m> {
     fn bytes(&self, frame: &Frame<'m>) -> Bytes<'m> {
         let m = self.m;
         let kind = |kind: u64| self.kind.eq(kind);
-        let (writes, pixels) = (kind(WRITE).named("writes"), kind(PIXELS).named("pixels"));
-        let any = self.left.any().named("bytes_remain");
-        let have = (self.is(BYTES) & *self.fetched & any).named("have_byte");
-        let is_argument = self.at.eq(PAYLOAD).named("is_argument");
+        // What a byte is used for stands before it is there, as the byte before it is long gone.
+        let before = |name: &str, value: Sig<'m>| m.pipe(name, value);
+        let (writes, pixels) = (before("writes", kind(WRITE)), before("pixels", kind(PIXELS)));
+        let there = self.is(BYTES) & *self.fetched;
+        let have = (there & self.some_left).named("have_byte");
+        let is_argument = before("is_argument", self.at.eq(PAYLOAD));
 
         // What goes to the load port is summed, a bit a cycle.
         let word = |name: &str| u64::from(register_named(name).offset / 4);
         let (select, control) = (word("LOAD_SELECT"), word("CONTROL"));
-        let loads = (self.argument.eq(select) | self.argument.eq(select + 1)).named("loads");
+        let loads = before("loads", self.argument.eq(select) | self.argument.eq(select + 1));
         assert!(word("LOAD_DATA") == select + 1, "bug: the registers of a load are neighbours");
         let bits = m.reg("bits_summed", 4, 0);
-        let sums = (have & writes & !is_argument & loads).named("sums");
-        let summing = (sums & !bits.bit(3)).named("summing");
+        let counted = (writes & !is_argument & loads).named("counted");
+        let summing = (have & counted & !bits.bit(3)).named("summing");
         bits.next(m.mux(summing, *bits + 1, 0));
         let consume = (have & !summing).named("consume");
         let closed = m.reg("closed", 1, 1);
@@ -269,26 +279,29 @@ impl<'m> Registers<'m> {
         let channels = self.argument.slice(0, 2);
         let pixel_end = pixels & (*self.group + 1).eq(channels);
         let value_end = writes & self.group.all();
+        let fills = before("fills", pixel_end | value_end);
         let more = (consume & !is_argument).named("consume_more");
-        let takes_words = (kind(READ) | kind(RESULT)).named("takes_words");
+        let takes_words = before("takes_words", kind(READ) | kind(RESULT));
         let is_count = (more & takes_words).named("is_count");
-        let uncounted = is_count & (self.left.ne(1) | self.too_many);
+        let uncounted = is_count & (!self.one_left | self.too_many);
         let no_channel = consume & is_argument & pixels & self.no_channel;
 
         let waits = self.is(PIXEL);
         let pad = waits & !self.group.all();
-        let offer = (waits & self.group.all()).named("offer");
-        let offered = offer & m.input("pixel_ready", 1, "the pixel is accepted");
+        let offer = m.reg("offer", 1, 0);
+        let ready = m.input("pixel_ready", 1, "the pixel is accepted");
+        let offered = (*offer & ready).named("offered");
+        offer.next(waits & self.group.all() & !offered & !self.expired());
         Bytes {
             consume,
             is_argument,
-            exhausted: (self.is(BYTES) & *self.fetched & !any).named("exhausted"),
-            fills: more & (pixel_end | value_end),
+            exhausted: (there & !self.some_left).named("exhausted"),
+            fills: more & fills,
             wrong: (uncounted | no_channel).named("wrong_byte"),
             is_count,
             pad,
-            offer,
-            offered: offered.named("offered"),
+            offer: *offer,
+            offered,
             write,
             refused,
             load_crc: !*crc,
@@ -297,41 +310,44 @@ impl<'m> Registers<'m> {
 
     fn words(&self) -> Words<'m> {
         let m = self.m;
-        let wanted = self.is(WORD) & self.left.any();
-        let reads = self.kind.eq(READ);
-        let read = (wanted & reads).named("read_now");
-        let result_ready = (wanted & !reads).named("result_wanted");
+        // In the second cycle of its state it is known whether a word is wanted.
+        let (wanted, satisfied) = (m.reg("wanted", 1, 0), m.reg("satisfied", 1, 0));
+        let reads = m.pipe("reads", self.kind.eq(READ));
+        let read = (*wanted & reads).named("read_now");
+        let result_ready = (*wanted & !reads).named("result_wanted");
         let valid = m.input("result_valid", 1, "a word of a result is there");
         let of_result = m.input("result_data", 32, "it");
         let last = m.input("result_last", 1, "it is the last one");
         let read_ok = m.input("read_ok", 1, "there is such a register");
         let read_data = m.input("read_data", 32, "its value");
-        let take = (wanted & (reads | valid)).named("take");
+        let take = (*wanted & (reads | valid)).named("take");
         let ended = m.pipe_when("result_ended", take, last & !reads);
 
         let put = self.is(OUT);
         let taken = put & m.input("taken", 1, "the byte is taken");
         let end = (taken & self.group.all()).named("word_end");
-        let expired = self.age.eq(PATIENCE).named("expired");
+        let expired = self.expired();
+        wanted.next(self.is(WORD) & self.left.any() & !take & !expired);
+        satisfied.next(self.is(WORD) & !self.left.any() & !*satisfied);
         let waiting = (result_ready & !valid) | self.is(PIXEL);
         self.age.next(m.mux(waiting & !expired, *self.age + self.timer.zero_extend(3), 0));
         Words {
             take,
             value: m.mux(reads, read_data, of_result),
             read,
-            unknown: read & !read_ok,
+            unknown: read & !m.pipe("known_register", read_ok),
+            satisfied: *satisfied,
             result_ready,
             put,
             taken,
             end,
-            enough: end & (self.left.eq(1) | ended),
+            enough: end & (self.one_left | ended),
             expired,
         }
     }
 
     fn advance(&self, frame: &Frame<'m>, bytes: &Bytes<'m>, words: &Words<'m>) {
         let m = self.m;
-        let none_wanted = self.is(WORD) & !self.left.any();
         let taken = words.taken;
         let partly = self.group.any();
         // How a frame ends: the first that holds.
@@ -348,7 +364,7 @@ impl<'m> Registers<'m> {
         let reason = failures
             .iter()
             .fold(m.lit(3, 0), |all, (when, code)| all | when.repeat(3) & m.lit(3, *code));
-        let done = frame.sync | bytes.exhausted | words.enough | none_wanted | waited;
+        let done = frame.sync | bytes.exhausted | words.enough | words.satisfied | waited;
         let finished = (failed | done).named("finished");
         let failure = m.concat(&[m.lit(3, (FAILED >> 3) & 7), reason]);
         let success = m.concat(&[m.lit(3, (DONE >> 3) & 7), *self.kind]);
@@ -398,6 +414,11 @@ impl<'m> Registers<'m> {
         self.answer_length.next_when(frame.accept | taken, m.mux(taken, grown, 0));
     }
 
+    /// A wait is over.
+    fn expired(&self) -> Sig<'m> {
+        self.age.eq(PATIENCE)
+    }
+
     /// A byte of the header is used.
     fn header_moves(&self) -> Sig<'m> {
         self.is(HEADER) & *self.fetched
@@ -406,8 +427,11 @@ impl<'m> Registers<'m> {
     fn outputs(&self, frame: &Frame<'m>, bytes: &Bytes<'m>, words: &Words<'m>) {
         let m = self.m;
         let reads_frame = !self.state.bit(2) & self.state.any() | self.is(STORE);
-        m.output("kept", frame.pending | reads_frame, "a part of the buffer is needed");
-        m.output("kept_from", m.mux(frame.pending, 0, *self.at), "from here on");
+        // A cycle late, which no byte of the line is early enough to see.
+        let kept = m.pipe("kept_q", frame.pending | reads_frame);
+        let kept_from = m.pipe("kept_from_q", m.mux(frame.pending, 0, *self.at));
+        m.output("kept", kept, "a part of the buffer is needed");
+        m.output("kept_from", kept_from, "from here on");
         m.output("fetch", *self.at, "the byte that is wanted");
         m.output("put", words.put, "a byte of the answer");
         m.output("put_place", *self.answer_length, "where");
@@ -425,8 +449,11 @@ impl<'m> Registers<'m> {
         m.output("word", *self.argument, "which");
         m.output("data", *self.data, "what is written");
         m.output("pixel_valid", bytes.offer, "a pixel is there");
-        let last = self.argument.bit(7) & !self.left.any();
-        m.output("pixel_last", last, "it is the last one of its image");
+        m.output(
+            "pixel_last",
+            self.argument.bit(7) & !self.some_left,
+            "it is the last one of its image",
+        );
         m.output("result_ready", words.result_ready, "a word of a result is wanted");
         m.output("load_crc", bytes.load_crc, "checksum of what was loaded");
         m.output("active", self.state.any(), "a frame is being carried out");

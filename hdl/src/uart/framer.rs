@@ -4,7 +4,7 @@
 //! | ---------- | --- | ----- | -------------------------------------------- |
 //! | `begin_frame` | in | 1   | sends one; only while not `busy`             |
 //! | `kind`, `number`, `length` | in | 8 | of it, until it is sent            |
-//! | `payload`  | in  | 8     | the byte at `place`, a cycle later           |
+//! | `payload`  | in  | 8     | the byte at `place`, two cycles later        |
 //! | `place`    | out | 8     | which byte of the payload                    |
 //! | `busy`     | out | 1     | a frame is being sent                        |
 //! | `free`     | in  | 1     | of the transmitter                           |
@@ -41,8 +41,8 @@ pub(super) fn framer() -> Module {
     let special = byte.eq(FLAG) | byte.eq(ESCAPE);
     let escape = (special & !is_flag & !*escaped).named("escape");
 
-    // A cycle for the buffer, one for the choice, the byte, then its bits into the check.
-    let (coming, fetched) = (m.reg("coming", 1, 0), m.reg("fetched", 1, 0));
+    // Two cycles for the buffer, one for the choice, the byte, then its bits into the check.
+    let [reading, coming, fetched] = ["reading", "coming", "fetched"].map(|name| m.reg(name, 1, 0));
     let left = m.reg("crc_left", 4, 0);
     let summing = left.any().named("summing");
     let busy = part.any().named("busy_now");
@@ -55,13 +55,15 @@ pub(super) fn framer() -> Module {
     crc.next_when(begin | summing, m.mux(begin, 0xffff, step(&m, *crc, bit, CRC_16)));
 
     let over = (left.eq(1) | (sent & !counts)).named("part_over");
-    coming.next(busy & !over);
+    reading.next(busy & !over);
+    coming.next(busy & *reading & !over);
     fetched.next(busy & *coming & !over);
     let in_payload = part.eq(PAYLOAD);
     let next_place = (*place + in_payload.zero_extend(8)).named("next_place");
     place.next_when(begin | over, m.mux(begin, 0, next_place));
-    // Both stand for cycles before the part is over.
-    let more = m.pipe("more", next_place.ne(length));
+    // All stand for cycles before the part is over.
+    let following = m.pipe("following", next_place);
+    let more = m.pipe("more", following.ne(length));
     let behind_length = (part.eq(LENGTH) | in_payload).named("behind_length");
     let after = m.mux(behind_length, m.mux(more, PAYLOAD, m.lit(4, CHECK_LOW)), *part + 1);
     let next = m.mux(part.eq(CLOSING), 0, after);

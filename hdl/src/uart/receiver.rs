@@ -50,8 +50,11 @@ pub(super) fn receiver(config: UartConfig) -> Module {
     let value = m.reg_without_reset("value", 8);
     value.next_when(tick & !last, m.concat(&[level, value.slice(1, 7)]));
 
-    m.output("strobe", last & level, "a byte has come");
+    let [strobe, framing] = ["strobe_q", "framing_q"].map(|name| m.reg(name, 1, 0));
+    strobe.next(last & level);
+    framing.next(last & !level);
+    m.output("strobe", *strobe, "a byte has come");
     m.output("byte_in", *value, "it");
-    m.output("framing", last & !level, "there was no stop bit");
+    m.output("framing", *framing, "there was no stop bit");
     m.finish()
 }

@@ -96,11 +96,8 @@ impl<'m> Link<'m> {
         );
         executor.set("taken", !store);
         let sending = framer.out("busy");
-        let fetched = memory.read(m.mux(
-            sending,
-            half(1, framer.out("place")),
-            half(0, executor.out("fetch")),
-        ));
+        let place = m.mux(sending, half(1, framer.out("place")), half(0, executor.out("fetch")));
+        let fetched = m.pipe("fetched", memory.read(place));
         executor.set("fetched_byte", fetched).set("sending", sending);
         framer.set("payload", fetched).set("length", executor.out("answer_length"));
         connect(framer, executor, &["begin_frame", "kind", "number"]);
