@@ -41,8 +41,7 @@ def parameters(path: Path) -> dict[str, Tensor]:
     # The file is our own; it has a learning rate that is a number of numpy.
     content = torch.load(path, map_location="cpu", weights_only=False)
     state = next(v for v in content.values() if isinstance(v, dict) and "conv1.weight" in v)
-    state = {key: value for key, value in state.items() if "weight_prev" not in key}
-    return {key: value for key, value in state.items() if "tracker" not in key}
+    return {k: v for k, v in state.items() if not k.endswith(("weight_prev", "tracker"))}
 
 
 def network_of(path: Path, method: Method) -> nn.Module:
@@ -71,7 +70,7 @@ def steps(name: str, method: Method, train: ImageSet, test: ImageSet, dtype: tor
         with torch.no_grad():
             right = (network.eval()(pixels[1]).argmax(dim=1) == test.labels).float().mean()
         network.train()
-        record = {"loss": loss.item(), "flip_rate": flip_rate, "never_flipped": never_flipped}
+        record = {"loss": round(loss.item(), 9), "flip_rate": flip_rate, "never_flipped": never_flipped}
         records.append(record | {"test_accuracy": round(right.item(), 6)})
     return records
 
@@ -81,6 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The first steps of a training run.")
     parser.add_argument("out", type=Path, help="the file to write")
     options = parser.parse_args()
+    torch.set_num_threads(1)  # The same bytes whatever the machine.
     train, test = read_cifar10(ROOT / "data" / "cifar10-mini")
     train, test = train.first(IMAGES), test.first(TEST_IMAGES)
     runs = []

@@ -50,8 +50,8 @@ fn check(run: &Value) {
         metrics.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(epochs.len(), steps.len());
     for (step, (expected, epoch)) in steps.iter().zip(&epochs).enumerate() {
-        let loss = |value: &Value| value.as_f64().expect("a loss");
-        let (want, got) = (loss(&expected["loss"]), loss(&epoch["train_loss"]));
+        let float = |value: &Value| value.as_f64().expect("a number");
+        let (want, got) = (float(&expected["loss"]), float(&epoch["train_loss"]));
         let place = format!("{method}, step {step}");
         assert!((got - want).abs() <= LOSS_TOLERANCE * want, "{place}: {got} for {want}");
         for (key, of_epoch) in [
@@ -60,7 +60,7 @@ fn check(run: &Value) {
             ("test_accuracy", "float_accuracy"),
         ] {
             // Shares of whole numbers.
-            let (want, got) = (loss(&expected[key]), loss(&epoch[of_epoch]));
+            let (want, got) = (float(&expected[key]), float(&epoch[of_epoch]));
             assert!((got - want).abs() < 1e-9, "{place}, {key}: {got} for {want}");
         }
     }

@@ -5,7 +5,7 @@
 use crate::args::Format;
 use crate::failure::{Code, Failure, Outcome};
 use crate::output::{self, Table};
-use heartbit_boards::pnr::Program;
+use heartbit_boards::pnr::{Program, Tools};
 use heartbit_compiler::resources::Family;
 use heartbit_cosim::Toolchain;
 use serde::Serialize;
@@ -15,14 +15,12 @@ use std::process::Command;
 
 /// An outside tool.
 struct Tool {
-    /// What it is called; one of these will do.
-    names: [&'static str; 2],
+    /// What it is called, and its package of Debian and Ubuntu, or where else it is from.
+    program: Program,
     /// What prints the version of the first; `None` where that opens a window or does not exist.
     version: Option<&'static str>,
     /// What needs it.
     needed_for: &'static str,
-    /// The package of Debian and Ubuntu, or where else it is from.
-    install: &'static str,
 }
 
 const VERILATOR: &str = "verilator";
@@ -34,16 +32,9 @@ const CORE_FOR: &str = "demo, cosim, verify, eval (RTL)";
 
 /// What is good to have.
 fn optional() -> [Tool; 10] {
-    let of_pnr = |program: Program, version, needed_for| {
-        let Program { names, install } = program;
-        Tool { names, version, needed_for, install }
-    };
-    let other = |name, version, needed_for, install| Tool {
-        names: [name; 2],
-        version,
-        needed_for,
-        install,
-    };
+    let of_pnr = |program, version, needed_for| Tool { program, version, needed_for };
+    let other =
+        |name, version, needed_for, install| of_pnr(program(name, install), version, needed_for);
     let (version, viewer) = (Some("--version"), "waveforms (one viewer will do)");
     [
         of_pnr(Program::YOSYS, Some("-V"), "tests, place-and-route, asic"),
@@ -103,8 +94,10 @@ fn core() -> Vec<Status> {
         install: install.to_owned(),
         problem: None,
     };
-    let mut verilator = blank(VERILATOR, "apt-get install verilator");
-    let mut compiler = blank(COMPILER, "apt-get install g++");
+    let verilator_program = program(VERILATOR, "apt-get install verilator");
+    let gcc = program("g++", "apt-get install g++");
+    let mut verilator = blank(VERILATOR, verilator_program.install);
+    let mut compiler = blank(COMPILER, gcc.install);
     match Toolchain::detect() {
         Ok(tools) => {
             let path = Some(tools.verilator().to_owned());
@@ -120,12 +113,11 @@ fn core() -> Vec<Status> {
             let problem = Some(error.to_string());
             if is_compiler {
                 verilator.found = true;
-                verilator.path = on_path(VERILATOR);
+                verilator.path = on_path(verilator_program);
                 compiler.problem = problem;
             } else {
                 verilator.problem = problem;
-                compiler.path =
-                    std::env::var_os("CXX").map(PathBuf::from).or_else(|| on_path("g++"));
+                compiler.path = std::env::var_os("CXX").map(PathBuf::from).or_else(|| on_path(gcc));
                 compiler.found = compiler.path.is_some();
             }
         }
@@ -149,26 +141,30 @@ fn zlib_version(header: &Path) -> Option<String> {
 }
 
 fn found(tool: &Tool) -> Status {
-    let [native, other] = tool.names;
-    let path = on_path(native);
+    let Program { names, install } = tool.program;
+    let path = on_path(tool.program);
     // Programs of Python packages compile themselves when they are started for the first time.
-    let version = path.as_deref().and_then(|path| version(path, tool.version?));
-    let path = path.or_else(|| on_path(other));
+    let native = path.as_deref().filter(|path| path.ends_with(names[0]));
+    let version = native.and_then(|path| version(path, tool.version?));
     Status {
-        name: native,
+        name: names[0],
         core: false,
         found: path.is_some(),
         path,
         version,
         needed_for: tool.needed_for,
-        install: tool.install.to_owned(),
+        install: install.to_owned(),
         problem: None,
     }
 }
 
-fn on_path(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+/// A program of one name.
+const fn program(name: &'static str, install: &'static str) -> Program {
+    Program { names: [name; 2], install }
+}
+
+fn on_path(program: Program) -> Option<PathBuf> {
+    Tools::new(&[]).find(program).ok()
 }
 
 /// The first line with a number that a program prints about itself.

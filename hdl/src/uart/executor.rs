@@ -9,7 +9,7 @@
 //! | ------------- | --- | ----- | ---------------------------------------------------- |
 //! | `ended`, `complete`, `length`, `fault` | in | 1, 1, 8, 3 | of the deframer        |
 //! | `kept`, `kept_from` | out | 1, 8 | for the deframer                                |
-//! | `fetched_byte` | in | 8     | the byte at `fetch` of the buffer, two cycles later    |
+//! | `fetched_byte` | in | 8     | the byte at `fetch` of the buffer, two cycles later  |
 //! | `fetch`       | out | 8     | see above                                            |
 //! | `put`, `put_place`, `put_byte` | out | 1, 8, 8 | a byte of the answer, for the buffer    |
 //! | `taken`       | in  | 1     | it is taken                                          |
@@ -153,8 +153,6 @@ struct Words<'m> {
     end: Sig<'m>,
     /// No word is wanted any more.
     enough: Sig<'m>,
-    /// A wait is over.
-    expired: Sig<'m>,
 }
 
 impl<'m> Registers<'m> {
@@ -248,16 +246,15 @@ impl<'m> Registers<'m> {
         let m = self.m;
         let kind = |kind: u64| self.kind.eq(kind);
         // What a byte is used for stands before it is there, as the byte before it is long gone.
-        let before = |name: &str, value: Sig<'m>| m.pipe(name, value);
-        let (writes, pixels) = (before("writes", kind(WRITE)), before("pixels", kind(PIXELS)));
+        let (writes, pixels) = (m.pipe("writes", kind(WRITE)), m.pipe("pixels", kind(PIXELS)));
         let there = self.is(BYTES) & *self.fetched;
         let have = (there & self.some_left).named("have_byte");
-        let is_argument = before("is_argument", self.at.eq(PAYLOAD));
+        let is_argument = m.pipe("is_argument", self.at.eq(PAYLOAD));
 
         // What goes to the load port is summed, a bit a cycle.
         let word = |name: &str| u64::from(register_named(name).offset / 4);
         let (select, control) = (word("LOAD_SELECT"), word("CONTROL"));
-        let loads = before("loads", self.argument.eq(select) | self.argument.eq(select + 1));
+        let loads = m.pipe("loads", self.argument.eq(select) | self.argument.eq(select + 1));
         assert!(word("LOAD_DATA") == select + 1, "bug: the registers of a load are neighbours");
         let bits = m.reg("bits_summed", 4, 0);
         let counted = (writes & !is_argument & loads).named("counted");
@@ -279,9 +276,9 @@ impl<'m> Registers<'m> {
         let channels = self.argument.slice(0, 2);
         let pixel_end = pixels & (*self.group + 1).eq(channels);
         let value_end = writes & self.group.all();
-        let fills = before("fills", pixel_end | value_end);
+        let fills = m.pipe("fills", pixel_end | value_end);
         let more = (consume & !is_argument).named("consume_more");
-        let takes_words = before("takes_words", kind(READ) | kind(RESULT));
+        let takes_words = m.pipe("takes_words", kind(READ) | kind(RESULT));
         let is_count = (more & takes_words).named("is_count");
         let uncounted = is_count & (!self.one_left | self.too_many);
         let no_channel = consume & is_argument & pixels & self.no_channel;
@@ -342,7 +339,6 @@ impl<'m> Registers<'m> {
             taken,
             end,
             enough: end & (self.one_left | ended),
-            expired,
         }
     }
 
@@ -351,7 +347,7 @@ impl<'m> Registers<'m> {
         let taken = words.taken;
         let partly = self.group.any();
         // How a frame ends: the first that holds.
-        let waited = (words.expired & !bytes.offered & !words.take).named("waited");
+        let waited = (self.expired() & !bytes.offered & !words.take).named("waited");
         let got_some = self.is(WORD) & self.answer_length.any();
         let short = bytes.exhausted & (partly | self.kind.eq(READ) | self.kind.eq(RESULT));
         let failures = [
