@@ -152,7 +152,12 @@ impl Images {
         self.numbered(self.number(index))
     }
 
-    /// The image at a place of the data set.
+    /// Bytes of an image in `[channel][y][x]` order.
+    pub(crate) fn planes(&self, index: usize) -> Outcome<Vec<u8>> {
+        Ok(self.set.image(self.number(index))?)
+    }
+
+    /// The image at a place of the data set, in `[y][x][channel]` order.
     pub(crate) fn numbered(&self, number: usize) -> Outcome<Vec<u8>> {
         let [channels, ..] = self.set.image_shape();
         Ok(to_interleaved(&self.set.image(number)?, channels))

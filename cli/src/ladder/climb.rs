@@ -176,7 +176,7 @@ fn float(checkpoint: &Checkpoint, images: &Images, network: &[Vec<i32>]) -> Outc
         .into_par_iter()
         .map(|index| {
             bar.inc(1);
-            let logits = float::logits(checkpoint, &images.image(index)?);
+            let logits = float::logits(checkpoint, &images.planes(index)?);
             Ok(largest(&logits))
         })
         .collect::<Outcome<_>>()?;

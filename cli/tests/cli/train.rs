@@ -55,6 +55,15 @@ fn checkpoint_trained_off_the_grid_is_measured_in_floats_and_as_deployed() {
     assert_eq!(float["grid"]["agreement"], last["float_agreement"]);
     assert_eq!(network["accuracy"], last["test_accuracy"]);
     assert_eq!(network["logits_crc32"], float["grid"]["logits_crc32"]);
+    // The same float network in `f64`, by loops that share no code with the trainer.
+    let mut args = vec!["verify", "run/checkpoint.safetensors", "--data", text(&data)];
+    args.extend(["--array", "2x2x16", "--images", "50", "--float-images", "50"]);
+    args.extend(["--sim-images", "0", "--rtl-images", "0"]);
+    let rung = &succeed(&directory, &args)["rungs"][0];
+    assert_eq!((&rung["name"], &rung["correct"]), (&"float".into(), &float["correct"]));
+    let others = rung["predictions_differing"].as_u64().expect("a count");
+    let agreement = float["grid"]["agreement"].as_f64().expect("a share");
+    assert_eq!(others, ((1.0 - agreement) * 50.0).round() as u64);
 }
 
 /// A progress bar drops lines where standard error is no terminal.
