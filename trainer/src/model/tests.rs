@@ -90,16 +90,55 @@ fn distances(expected: &StepResult, found: &StepResult, floor: f64) -> (f32, (f6
     (loss, far.max_by(|a, b| a.0.total_cmp(&b.0)).expect("a network has parameters"))
 }
 
+/// Batches of which one must agree.
+///
+/// Two engines add in another order, and burn's own differs from processor to processor. A value so
+/// close to a boundary that this decides turns a sign, and with it the rest of its image. An
+/// operation that is wrong differs in all batches.
+const BATCHES: u64 = 8;
+
+/// How far apart loss and gradients of two engines may be: see [`distances`].
+struct Limits {
+    floor: f64,
+    loss: f32,
+    gradient: f64,
+}
+
+/// Takes a step of the same network on two engines.
 #[track_caller]
-fn check(arch: Arch, method: Method, grid: bool) {
+fn check_engines(
+    engines: [&Engine; 2],
+    (arch, method, grid): (Arch, Method, bool),
+    images: usize,
+    limits: &Limits,
+) {
     let (net, mode) = (network(arch, method), mode(method, grid));
-    let composite = Engine::Composite(Device::flex());
-    let step = |engine| step(&net, &mode, engine, 19, if grid { 75 } else { 72 });
+    let mut all = Vec::new();
+    for seed in 1..=BATCHES {
+        let [expected, found] = engines.map(|engine| step(&net, &mode, engine, images, seed));
+        let (loss, (far, name)) = distances(&expected, &found, limits.floor);
+        if loss < limits.loss && far < limits.gradient {
+            return;
+        }
+        all.push(format!("loss by {loss:.1e}, `{name}` by {far:.1e}"));
+    }
+    panic!("{arch} {method:?}, grid {grid}: every batch differs: {all:?}");
+}
+
+fn check_all(engines: [&Engine; 2], grid: bool, images: usize, limits: &Limits) {
+    for arch in Arch::ALL {
+        for method in [Method::Recu, Method::Ovsw] {
+            check_engines(engines, (arch, method, grid), images, limits);
+        }
+    }
+}
+
+/// Of a group of images and a part of one.
+fn check_fused(grid: bool) {
     // A batch normalisation cancels most of the gradient of the scale before it, so what is left of
     // it is rounding; it is measured against the network's largest gradient.
-    let (loss, (far, name)) = distances(&step(&composite), &step(&Engine::Fused), 1e-3);
-    assert!(loss < 5e-6, "{arch} {method:?}, grid {grid}: the loss differs by {loss:.1e}");
-    assert!(far < 1e-3, "{arch} {method:?}, grid {grid}: `{name}` differs by {far:.1e}");
+    let limits = Limits { floor: 1e-3, loss: 5e-6, gradient: 1e-3 };
+    check_all([&Engine::Composite(Device::flex()), &Engine::Fused], grid, 19, &limits);
 }
 
 /// burn's operations on a GPU backend against those on the CPU. wgpu's adapter may be a renderer in
@@ -108,79 +147,43 @@ fn check(arch: Arch, method: Method, grid: bool) {
 mod gpu {
     use super::*;
 
-    /// Batches of which one must agree.
-    ///
-    /// Sums are added in another order there. A value so close to a boundary that this decides
-    /// turns a sign, and with it the rest of its image: so it is in about 3 % of these batches. An
-    /// operation that is wrong differs in all of them.
-    const BATCHES: u64 = 3;
-
-    #[track_caller]
-    fn check(device: &str, arch: Arch, method: Method, grid: bool) {
+    fn check_device(device: &str, grid: bool) {
         let gpu = crate::device::open(device, Stage::Binary).expect("a device");
-        let cpu = Engine::Composite(Device::flex());
-        let (net, mode) = (network(arch, method), mode(method, grid));
-        let mut all = Vec::new();
-        for seed in 1..=BATCHES {
-            let [cpu, gpu] = [&cpu, &gpu.engine].map(|engine| step(&net, &mode, engine, 6, seed));
-            let (loss, (far, name)) = distances(&cpu, &gpu, 1e-2);
-            if loss < 1e-4 && far < 1e-3 {
-                return;
-            }
-            all.push(format!("loss by {loss:.1e}, `{name}` by {far:.1e}"));
-        }
-        panic!("{device}, {arch} {method:?}, grid {grid}: every batch differs: {all:?}");
-    }
-
-    fn check_all(device: &str, grid: bool) {
-        for arch in Arch::ALL {
-            for method in [Method::Recu, Method::Ovsw] {
-                check(device, arch, method, grid);
-            }
-        }
+        let limits = Limits { floor: 1e-2, loss: 1e-4, gradient: 1e-3 };
+        check_all([&Engine::Composite(Device::flex()), &gpu.engine], grid, 6, &limits);
     }
 
     #[cfg(feature = "wgpu")]
     #[test]
     fn layers_on_wgpu_agree_with_the_cpu_in_real_arithmetic() {
-        check_all("wgpu", false);
+        check_device("wgpu", false);
     }
 
     #[cfg(feature = "wgpu")]
     #[test]
     fn layers_on_wgpu_agree_with_the_cpu_on_the_grid() {
-        check_all("wgpu", true);
+        check_device("wgpu", true);
     }
 
     #[cfg(feature = "cuda")]
     #[test]
     fn layers_on_cuda_agree_with_the_cpu_in_real_arithmetic() {
-        check_all("cuda", false);
+        check_device("cuda", false);
     }
 
     #[cfg(feature = "cuda")]
     #[test]
     fn layers_on_cuda_agree_with_the_cpu_on_the_grid() {
-        check_all("cuda", true);
+        check_device("cuda", true);
     }
 }
 
 #[test]
 fn fused_and_composite_layers_agree_in_real_arithmetic() {
-    for arch in Arch::ALL {
-        for method in [Method::Recu, Method::Ovsw] {
-            check(arch, method, false);
-        }
-    }
+    check_fused(false);
 }
 
-/// The batch is one in which no value falls so close to the boundary of two grid cells that
-/// `f32` rounding decides: such a value turns a sign, and with it the rest of its image.
 #[test]
 fn fused_and_composite_layers_agree_on_the_grid() {
-    for arch in Arch::ALL {
-        for method in [Method::Recu, Method::Ovsw] {
-            check(arch, method, true);
-        }
-    }
+    check_fused(true);
 }
