@@ -22,6 +22,18 @@ pub struct Lanes(pub [f32; LANES]);
 impl Lanes {
     /// All zeros.
     pub const ZERO: Self = Self([0.0; LANES]);
+
+    /// Part `i` of `16 / W`.
+    #[inline(always)]
+    pub fn part<const W: usize>(&self, i: usize) -> &[f32; W] {
+        &self.0.as_chunks().0[i]
+    }
+
+    /// Part `i` of `16 / W`.
+    #[inline(always)]
+    pub fn part_mut<const W: usize>(&mut self, i: usize) -> &mut [f32; W] {
+        &mut self.0.as_chunks_mut().0[i]
+    }
 }
 
 /// Returns the number of groups that hold `images` images.

@@ -4,11 +4,12 @@
 //! [`super::map`], and the lanes are added up at the end; see [`super::weights`] for the rest.
 //!
 //! Blocking: 4 output × 2 input channels × 3 columns of taps stay in registers over the positions
-//! of two rows, or of the whole map where it is small.
+//! of two rows, or of the whole map where it is small; where registers are fewer and half as wide,
+//! one input channel of half the images at a time.
 
-use super::{ConvShape, multiply_add};
+use super::ConvShape;
 use crate::lanes::{LANES, Lanes};
-use crate::simd::{PORTABLE, simd};
+use crate::simd::{AVX512, PORTABLE, simd};
 
 /// Output channels computed together.
 const COUT_BLOCK: usize = 4;
@@ -41,17 +42,20 @@ simd! {
         shape: ConvShape,
     ) {
         match (LEVEL, shape.stride) {
-            (PORTABLE, 1) => blocks::<false, 1>(input, grad, sums, shape),
-            (PORTABLE, _) => blocks::<false, 2>(input, grad, sums, shape),
-            (_, 1) => blocks::<true, 1>(input, grad, sums, shape),
-            (_, _) => blocks::<true, 2>(input, grad, sums, shape),
+            (AVX512, 1) => blocks::<true, 16, 2, 1>(input, grad, sums, shape),
+            (AVX512, _) => blocks::<true, 16, 2, 2>(input, grad, sums, shape),
+            (PORTABLE, 1) => blocks::<false, 16, 2, 1>(input, grad, sums, shape),
+            (PORTABLE, _) => blocks::<false, 16, 2, 2>(input, grad, sums, shape),
+            (_, 1) => blocks::<true, 8, 1, 1>(input, grad, sums, shape),
+            (_, _) => blocks::<true, 8, 1, 2>(input, grad, sums, shape),
         }
     }
 }
 
-/// The order of the blocks: rows, output channels, input channels, rows of taps.
+/// The order of the blocks: rows, output channels, input channels, rows of taps. `W` images and
+/// `CI` input channels of a block are computed together.
 #[inline(always)]
-fn blocks<const FMA: bool, const S: usize>(
+fn blocks<const FMA: bool, const W: usize, const CI: usize, const S: usize>(
     input: &[Lanes],
     grad: &[Lanes],
     sums: &mut [Lanes],
@@ -66,46 +70,64 @@ fn blocks<const FMA: bool, const S: usize>(
             for ci in (0..shape.cin).step_by(CIN_BLOCK) {
                 for ky in 0..3 {
                     let Some(sums) = sums.next() else { unreachable!("bug: too few sums") };
-                    block::<FMA, S>(input, grad, sums, shape, [co, ci, ky, y, rows]);
+                    for first in (0..CIN_BLOCK).step_by(CI) {
+                        for part in 0..LANES / W {
+                            let at = At { co, ci, ky, y, rows, first, part };
+                            block::<FMA, W, CI, S>(input, grad, sums, shape, at);
+                        }
+                    }
                 }
             }
         }
     }
 }
 
-/// Adds some rows to one block. Channels beyond the last repeat it; their sums are dropped.
+/// Which part of a block of weights, and the rows that are added to it.
+#[derive(Clone, Copy)]
+struct At {
+    co: usize,
+    ci: usize,
+    ky: usize,
+    y: usize,
+    rows: usize,
+    /// First input channel within the block.
+    first: usize,
+    /// Part of the images.
+    part: usize,
+}
+
+/// Adds some rows to a part of one block. Channels beyond the last repeat it; their sums are
+/// dropped.
 #[inline(always)]
-fn block<const FMA: bool, const S: usize>(
+fn block<const FMA: bool, const W: usize, const CI: usize, const S: usize>(
     input: &[Lanes],
     grad: &[Lanes],
     sums: &mut [Lanes],
     shape: ConvShape,
-    [co, ci, ky, y0, rows]: [usize; 5],
+    at: At,
 ) {
     let (side, padded, grad_padded) = (shape.side(), shape.padded(), shape.padded_side());
-    let mut acc = [[[Lanes::ZERO; 3]; CIN_BLOCK]; COUT_BLOCK];
-    for y in y0..y0 + rows {
+    let mut acc = [[[[0.0; W]; 3]; CI]; COUT_BLOCK];
+    for y in at.y..at.y + at.rows {
         let g_rows: [&[Lanes]; COUT_BLOCK] = std::array::from_fn(|o| {
-            let plane = (co + o).min(shape.cout - 1) * grad_padded;
+            let plane = (at.co + o).min(shape.cout - 1) * grad_padded;
             &grad[(plane + y + 1) * grad_padded + 1..][..side]
         });
-        let a_rows: [&[Lanes]; CIN_BLOCK] = std::array::from_fn(|i| {
-            let plane = (ci + i).min(shape.cin - 1) * padded;
-            &input[(plane + y * S + ky) * padded..][..padded]
+        let a_rows: [&[Lanes]; CI] = std::array::from_fn(|i| {
+            let plane = (at.ci + at.first + i).min(shape.cin - 1) * padded;
+            &input[(plane + y * S + at.ky) * padded..][..padded]
         });
         for x in 0..side {
-            let g: [Lanes; COUT_BLOCK] = std::array::from_fn(|o| g_rows[o][x]);
-            for i in 0..CIN_BLOCK {
-                for kx in 0..3 {
-                    let a = a_rows[i][x * S + kx];
-                    for o in 0..COUT_BLOCK {
-                        let t = &mut acc[o][i][kx].0;
-                        for k in 0..LANES {
-                            t[k] = if FMA {
-                                g[o].0[k].mul_add(a.0[k], t[k])
-                            } else {
-                                g[o].0[k] * a.0[k] + t[k]
-                            };
+            let a: [[[f32; W]; 3]; CI] = std::array::from_fn(|i| {
+                std::array::from_fn(|kx| *a_rows[i][x * S + kx].part(at.part))
+            });
+            for o in 0..COUT_BLOCK {
+                let g: [f32; W] = *g_rows[o][x].part(at.part);
+                for i in 0..CI {
+                    for kx in 0..3 {
+                        let (t, a) = (&mut acc[o][i][kx], &a[i][kx]);
+                        for k in 0..W {
+                            t[k] = if FMA { g[k].mul_add(a[k], t[k]) } else { g[k] * a[k] + t[k] };
                         }
                     }
                 }
@@ -113,10 +135,12 @@ fn block<const FMA: bool, const S: usize>(
         }
     }
     for o in 0..COUT_BLOCK {
-        for i in 0..CIN_BLOCK {
+        for i in 0..CI {
             for kx in 0..3 {
-                let sum = &mut sums[(o * CIN_BLOCK + i) * 3 + kx];
-                multiply_add::<false>(sum, 1.0, &acc[o][i][kx]);
+                let sum = &mut sums[(o * CIN_BLOCK + at.first + i) * 3 + kx];
+                for (sum, add) in sum.part_mut::<W>(at.part).iter_mut().zip(acc[o][i][kx]) {
+                    *sum += add;
+                }
             }
         }
     }
