@@ -91,7 +91,8 @@ impl Accelerator {
     ///
     /// # Errors
     /// [`Error::NoProgram`]; [`Error::Image`] for a wrong number of bytes; [`Error::Halted`] for a
-    /// program that the design refuses; [`Error::Hang`] if no class is sent in time; [`Error::Stopped`].
+    /// program that the design refuses; [`Error::Hang`] if no class is sent in time;
+    /// [`Error::BeatBehindClass`]; [`Error::Stopped`].
     pub fn run(&mut self, image: &[u8]) -> Result<Execution, Error> {
         let (limit, event) = (self.cycle_limit, self.ports.event);
         let execution = self.run_in_chunks(image, limit, event, |_, _| true)?;
@@ -154,7 +155,8 @@ impl Accelerator {
             if end.is_stopped {
                 // The edge that accepts the last beat.
                 self.model.tick()?;
-                return collector.checked().map(Some);
+                let execution = collector.checked()?;
+                return self.check_end().map(|()| Some(execution));
             }
             if !go_on(&collector.execution, collector.result_layer.min(program.layers.len())) {
                 return Ok(None);
@@ -196,10 +198,17 @@ impl Accelerator {
             }
             self.model.tick()?;
             if taken && last {
-                return collector.checked();
+                let execution = collector.checked()?;
+                return self.check_end().map(|()| execution);
             }
         }
         Err(self.no_result(self.cycle_limit, collector.layer))
+    }
+
+    /// Nothing is sent behind the class, which was accepted in the cycle before.
+    fn check_end(&mut self) -> Result<(), Error> {
+        self.model.eval()?;
+        if self.model.get(self.ports.out_valid) == 1 { Err(Error::BeatBehindClass) } else { Ok(()) }
     }
 
     /// Why no class was sent.

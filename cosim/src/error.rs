@@ -219,6 +219,9 @@ pub enum Error {
         /// What the monitor shows.
         shown: usize,
     },
+    /// The accelerator offers a beat in the cycle after the class was accepted.
+    #[error("a beat is offered behind the class, which is the last one of an image")]
+    BeatBehindClass,
     /// The model was built without waveform support.
     #[error("the model is built without waveforms")]
     TraceNotBuilt,
@@ -313,7 +316,8 @@ impl Error {
             | Self::Hang { .. }
             | Self::PoolCycle { .. }
             | Self::PixelCycle { .. }
-            | Self::LayerNumber { .. } => {
+            | Self::LayerNumber { .. }
+            | Self::BeatBehindClass => {
                 "write a waveform of the run (`--trace FILE.fst`) and look at its end".to_owned()
             }
             Self::Unknown { .. } => {
@@ -346,6 +350,19 @@ impl Error {
         }
     }
 
+    /// Whether the design did something that microarchitecture.md rules out.
+    pub fn is_of_the_design(&self) -> bool {
+        matches!(
+            self,
+            Self::Hang { .. }
+                | Self::Halted { .. }
+                | Self::PoolCycle { .. }
+                | Self::PixelCycle { .. }
+                | Self::LayerNumber { .. }
+                | Self::BeatBehindClass
+        )
+    }
+
     /// The exit code that a command line should end with: 1 the simulated design failed a check,
     /// 3 bad input, 5 an outside tool is missing or failed, 70 a bug.
     pub fn exit_code(&self) -> u8 {
@@ -357,6 +374,7 @@ impl Error {
             | Self::PoolCycle { .. }
             | Self::PixelCycle { .. }
             | Self::LayerNumber { .. }
+            | Self::BeatBehindClass
             | Self::Halted { .. } => 1,
             Self::InvalidDesign { .. }
             | Self::Program(_)

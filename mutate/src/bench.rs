@@ -275,6 +275,9 @@ impl<'a> Bench<'a> {
                 Err(heartbit_cosim::Error::Halted { layer }) => {
                     return caught((Check::Status, format!("halted before layer {layer}")));
                 }
+                Err(error @ heartbit_cosim::Error::BeatBehindClass) => {
+                    return caught((Check::Status, error.to_string()));
+                }
                 Err(error) => return Err(error.into()),
             };
             if let Some(failed) = self.judge.check(expected, &mut predictor, &execution) {

@@ -248,13 +248,7 @@ pub(crate) fn run(
     for (number, layer) in layers.iter().enumerate() {
         let wrong = match accelerator.run_alone(&layer.program, &layer.words, image) {
             Ok(seen) => difference(&layer.expected, &seen).map(str::to_owned),
-            Err(
-                error @ (Error::Hang { .. }
-                | Error::Halted { .. }
-                | Error::PixelCycle { .. }
-                | Error::PoolCycle { .. }
-                | Error::LayerNumber { .. }),
-            ) => Some(error.to_string()),
+            Err(error) if error.is_of_the_design() => Some(error.to_string()),
             Err(error) => return Err(error),
         };
         if let Some(wrong) = wrong {

@@ -73,7 +73,7 @@ pub(crate) fn run(
                 let (was, of) = (sent.class, sent.logits);
                 return Ok(Some(format!("logits {logits:?}: class {was} sent, of {of:?}")));
             }
-            Err(error @ (Error::Hang { .. } | Error::Halted { .. })) => {
+            Err(error) if error.is_of_the_design() => {
                 return Ok(Some(format!("logits {logits:?}: {error}")));
             }
             Err(error) => return Err(error),

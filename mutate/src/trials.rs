@@ -105,9 +105,7 @@ pub(crate) fn result_layers(
 ) -> Result<Option<String>, Error> {
     let seen = match accelerator.result_layers(image) {
         Ok(seen) => seen,
-        Err(error @ (Error::Hang { .. } | Error::Halted { .. })) => {
-            return Ok(Some(error.to_string()));
-        }
+        Err(error) if error.is_of_the_design() => return Ok(Some(error.to_string())),
         Err(error) => return Err(error),
     };
     // Of layer 0 the results are addressed behind the front.
