@@ -55,7 +55,10 @@ pub(super) fn output(sizes: &Sizes) -> Module {
         (m.pipe_when("sent_logit", beat, logit), m.pipe_when("sent_index", beat, *index));
     let best = m.reg_without_reset("best", 32);
     let best_index = m.reg_without_reset("best_index", 16);
-    let take = (*pending & (sent_index.eq(0) | best.slt(sent_logit))).named("better");
+    // 2^31 is added to both and the sums are compared without a sign: this ends in the carry of one
+    // chain, and a signed comparison in one more behind it.
+    let [before, sent] = [*best, sent_logit].map(|logit| logit ^ (1 << 31));
+    let take = (*pending & (sent_index.eq(0) | before.lt(sent))).named("better");
     best.next_when(take, sent_logit);
     best_index.next_when(take, sent_index);
     let class = m.mux(take, sent_index, *best_index);
