@@ -109,9 +109,8 @@ pub fn array(array: &ArrayConfig) -> Module {
 struct Top<'m> {
     m: &'m Builder,
     sizes: &'m Sizes,
-    load_port: LoadPort<'m>,
-    /// The same a cycle later.
     load: LoadPort<'m>,
+    program: ProgramWord<'m>,
     header: Instance<'m>,
     /// Fields of the layer that feeds the array.
     front: Instance<'m>,
@@ -126,12 +125,12 @@ struct Top<'m> {
 
 impl<'m> Top<'m> {
     fn describe(m: &'m Builder, sizes: &'m Sizes) {
-        let load_port = LoadPort::inputs(m, sizes);
+        let load = LoadPort::inputs(m, sizes);
         let top = Self {
             m,
             sizes,
-            load: load_port.later(m),
-            load_port,
+            program: load.program_word(m),
+            load,
             header: m.inst("header", &header::header(sizes)),
             front: m.inst("front", &descriptor::front(sizes)),
             results: m.inst("results", &descriptor::results(sizes)),
@@ -192,7 +191,7 @@ impl<'m> Top<'m> {
     fn compute(&self, image: Instance<'m>) -> Results<'m> {
         let (m, sizes, sequencer) = (self.m, self.sizes, self.sequencer);
         let steps = m.inst("steps", &memories::steps(sizes));
-        self.load_columns(steps, STEPS, 32).set("from", sequencer.out("step_addr"));
+        self.load.connect(steps, STEPS, 32).set("from", sequencer.out("step_addr"));
         image.set("step_word", steps.out("word_0"));
 
         let feeder = m.inst("feeder", &feeder::feeder(sizes));
@@ -273,15 +272,15 @@ impl<'m> Top<'m> {
         let weights = m.inst("weights", &memories::weights(sizes));
         let Some(sizes_of_ring) = sizes.ring else {
             return self
-                .load_columns(weights, WEIGHTS, sizes.lanes)
+                .load
+                .connect(weights, WEIGHTS, sizes.lanes)
                 .set("address", sequencer.out("weight_addr"));
         };
         let ring = m.inst("weight_ring", &weight_ring::weight_ring(sizes, sizes_of_ring));
         let port_bits = sizes_of_ring.port_cols * sizes.lanes;
-        // It has registers of its own, which words of the port share.
-        self.load_port
-            .columns(ring, WEIGHTS, sizes.lanes)
-            .set("load_any", self.load_port.enable)
+        self.load
+            .connect(ring, WEIGHTS, sizes.lanes)
+            .set("load_any", self.load.enable)
             .set("stream", self.front.out("stream_weights"))
             .set("resident", sequencer.out("weight_addr"))
             .set("wt_valid", m.input("wt_valid", 1, "a beat of weights is there"))
@@ -296,19 +295,6 @@ impl<'m> Top<'m> {
         m.output("wt_ready", ring.out("wt_ready"), "the beat of weights is accepted");
         m.output("weight_wait", sequencer.out("weight_wait"), "a step waits for its weights");
         weights.set("address", ring.out("address"))
-    }
-
-    /// Connects the write port of a 32-bit memory to the load port.
-    fn load_words(&self, memory: Instance<'m>, target: u64) -> Instance<'m> {
-        memory
-            .set("en", self.load.target(target))
-            .set("to", self.load.address)
-            .set("data", self.load.data.keep(0, 32))
-    }
-
-    /// Connects the memories of all columns to the load port.
-    fn load_columns(&self, memory: Instance<'m>, target: u64, bits: u32) -> Instance<'m> {
-        self.load.columns(memory, target, bits)
     }
 }
 
@@ -331,15 +317,12 @@ impl<'m> LoadPort<'m> {
         }
     }
 
-    /// The same in the next cycle: it is far to the memories. A reset keeps them, and so what is on
-    /// its way.
-    fn later(&self, m: &'m Builder) -> Self {
-        Self {
-            enable: m.pipe("load_en_q", self.enable),
-            target: m.pipe("load_target_q", self.target),
-            index: m.pipe("load_index_q", self.index),
-            address: m.pipe("load_addr_q", self.address),
-            data: m.pipe("load_data_q", self.data),
+    /// A reset keeps it, and so what is on its way.
+    fn program_word(&self, m: &'m Builder) -> ProgramWord<'m> {
+        ProgramWord {
+            enable: m.pipe("program_en", self.target(PROGRAM)),
+            address: m.pipe("program_addr", self.address),
+            data: m.pipe("program_data", self.data.keep(0, 32)),
         }
     }
 
@@ -347,14 +330,20 @@ impl<'m> LoadPort<'m> {
         self.enable & self.target.eq(target)
     }
 
-    /// Connects the memories of all columns.
-    fn columns(&self, memory: Instance<'m>, target: u64, bits: u32) -> Instance<'m> {
-        memory
-            .set("load_en", self.target(target))
+    /// Connects what has registers of its own between the load port and its memories.
+    fn connect(&self, part: Instance<'m>, target: u64, bits: u32) -> Instance<'m> {
+        part.set("load_en", self.target(target))
             .set("load_index", self.index)
             .set("load_addr", self.address)
             .set("load_data", self.data.keep(0, bits))
     }
+}
+
+/// A word of the program in the cycle after the load port's: it is far to the memory.
+struct ProgramWord<'m> {
+    enable: Sig<'m>,
+    address: Sig<'m>,
+    data: Sig<'m>,
 }
 
 /// A pixel at D0.

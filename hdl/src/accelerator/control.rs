@@ -2,16 +2,16 @@
 //! drained.
 
 use super::sizes::delay_control;
-use super::{PROGRAM, Top, drain, legality, memories};
+use super::{Top, drain, legality, memories};
 use crate::build::Instance;
 
 impl<'m> Top<'m> {
     /// The header of the program, which passes the load port.
     pub(super) fn connect_header(&self) {
         self.header
-            .set("en", self.load.target(PROGRAM))
-            .set("address", self.load.address)
-            .set("data", self.load.data.keep(0, 32));
+            .set("en", self.program.enable)
+            .set("address", self.program.address)
+            .set("data", self.program.data);
     }
 
     /// Program memory, descriptor, sequencer, and the position at the post-processing.
@@ -19,7 +19,11 @@ impl<'m> Top<'m> {
         let (m, sequencer) = (self.m, self.sequencer);
         let program =
             memories::shared("program_words", "Program memory.", 32, self.sizes.depths.program);
-        let program = self.load_words(m.inst("program_mem", &program), PROGRAM);
+        let program = m
+            .inst("program_mem", &program)
+            .set("en", self.program.enable)
+            .set("to", self.program.address)
+            .set("data", self.program.data);
         let fetch = self.fetch;
         program.set("from", fetch.out("pc"));
         for name in ["idle", "fetching", "begin_front", "begin_wait"] {

@@ -18,6 +18,14 @@ pub(super) struct Load<'m> {
     pub(super) data: Sig<'m>,
 }
 
+/// The write ports of memories that share address and data.
+pub(super) struct Writes<'m> {
+    /// One a memory.
+    pub(super) enables: Vec<Sig<'m>>,
+    pub(super) address: Sig<'m>,
+    pub(super) data: Sig<'m>,
+}
+
 impl<'m> Load<'m> {
     pub(super) fn inputs(m: &'m Builder, data_bits: u32) -> Self {
         Self {
@@ -30,6 +38,16 @@ impl<'m> Load<'m> {
 
     pub(super) fn element(&self, index: u32) -> Sig<'m> {
         self.enable & self.index.eq(u64::from(index))
+    }
+
+    /// The write ports of `n` memories in the next cycle: it is far to them, so the enables are
+    /// decoded before. A reset keeps what is on its way.
+    pub(super) fn later(&self, m: &'m Builder, n: u32) -> Writes<'m> {
+        Writes {
+            enables: (0..n).map(|i| m.pipe(&format!("load_{i}"), self.element(i))).collect(),
+            address: m.pipe("load_addr_q", self.address),
+            data: m.pipe("load_data_q", self.data),
+        }
     }
 }
 
@@ -81,11 +99,11 @@ pub(super) fn activations(sizes: &Sizes) -> Module {
 /// | `word_{g}` | out | 32    | its word for lane group `g`, one cycle later    |
 pub(super) fn steps(sizes: &Sizes) -> Module {
     let m = Builder::new("steps", "Step memories of the lane groups.");
-    let load = Load::inputs(&m, 32);
+    let writes = Load::inputs(&m, 32).later(&m, sizes.taps);
     let from = m.input("from", 16, "step");
-    for g in 0..sizes.taps {
+    for (g, &enable) in writes.enables.iter().enumerate() {
         let memory = Store::new(&m, &format!("group_{g}"), 32, sizes.depths.step);
-        memory.write(load.element(g), load.address, load.data);
+        memory.write(enable, writes.address, writes.data);
         m.output(&format!("word_{g}"), memory.read(from), "word of the lane group");
     }
     m.finish()
@@ -103,49 +121,34 @@ pub(super) fn steps(sizes: &Sizes) -> Module {
 /// The skew of the columns delays the address and not the word.
 pub(super) fn weights(sizes: &Sizes) -> Module {
     let m = Builder::new("weights", "Weight memories, column c is read c cycles late.");
-    let writes = WeightWrites::inputs(&m, sizes);
+    let writes = weight_writes(&m, sizes);
+    // Words of neighbouring columns that are written together.
+    let together = writes.data.width() / sizes.lanes;
     let words = sizes.depths.weight;
     let issued = m.input("address", 16, "word of a step").keep(0, address_bits(words));
     let mut from = delay(&m, "from_issued", issued, 3);
-    for c in 0..sizes.cols {
+    for (c, &enable) in (0..).zip(&writes.enables) {
         from = m.pipe(&format!("from_{c}"), from);
         let memory = Store::new(&m, &format!("column_{c}"), sizes.lanes, words);
-        writes.to(&memory, c, sizes.lanes);
+        let word = writes.data.slice(c % together * sizes.lanes, sizes.lanes);
+        memory.write(enable, writes.address, word);
         let word = m.pipe(&format!("w_{c}_q"), memory.read(from));
         m.output(&format!("w_{c}"), word, "weight");
     }
     m.finish()
 }
 
-/// Where the words of the weight memories come from.
-enum WeightWrites<'m> {
-    Load(Load<'m>),
-    Ring { enable: Sig<'m>, address: Sig<'m>, data: Sig<'m>, port_cols: u32 },
-}
-
-impl<'m> WeightWrites<'m> {
-    fn inputs(m: &'m Builder, sizes: &Sizes) -> Self {
-        let Some(Ring { port_cols, .. }) = sizes.ring else {
-            return Self::Load(Load::inputs(m, sizes.lanes));
-        };
-        let bits = address_bits(sizes.depths.weight);
-        Self::Ring {
-            enable: m.input("write_en", sizes.cols, "columns that are written"),
-            address: m.input("write_to", bits, "the word"),
-            data: m.input("write_data", port_cols * sizes.lanes, "words of columns"),
-            port_cols,
-        }
-    }
-
-    /// Describes the write port of a column.
-    fn to(&self, memory: &Store<'m>, column: u32, lanes: u32) {
-        match self {
-            Self::Load(load) => memory.write(load.element(column), load.address, load.data),
-            Self::Ring { enable, address, data, port_cols } => {
-                let word = data.slice(column % port_cols * lanes, lanes);
-                memory.write(enable.bit(column), *address, word);
-            }
-        }
+/// What the load port or the ring writes into the weight memories.
+fn weight_writes<'m>(m: &'m Builder, sizes: &Sizes) -> Writes<'m> {
+    let Some(Ring { port_cols, .. }) = sizes.ring else {
+        return Load::inputs(m, sizes.lanes).later(m, sizes.cols);
+    };
+    let bits = address_bits(sizes.depths.weight);
+    let enable = m.input("write_en", sizes.cols, "columns that are written");
+    Writes {
+        enables: (0..sizes.cols).map(|c| enable.bit(c)).collect(),
+        address: m.input("write_to", bits, "the word"),
+        data: m.input("write_data", port_cols * sizes.lanes, "words of columns"),
     }
 }
 
@@ -238,6 +241,8 @@ mod tests {
             sim.set("load_data", word(group, step));
             sim.step();
         }
+        sim.set("load_en", 0);
+        sim.step();
         for step in 0..9 {
             sim.set("from", step);
             sim.step();

@@ -18,7 +18,7 @@
 //! | `threshold_{c}` | out | 17 | D12 |                                                        |
 //! | `at_most_{c}` | out | 1  | D12   |                                                        |
 
-use super::memories::Load;
+use super::memories::{Load, Writes};
 use super::sizes::{Sizes, delay};
 use super::store::{Store, address_bits};
 use crate::build::{Builder, Module, Sig};
@@ -54,7 +54,7 @@ const EXTENDED: [Part; 5] = [
 /// Describes the module `parameters`.
 pub(super) fn parameters(sizes: &Sizes) -> Module {
     let m = Builder::new("parameters", "Parameters of each column.");
-    let load = Load::inputs(&m, sizes.parameter_bits);
+    let writes = Load::inputs(&m, sizes.parameter_bits).later(&m, sizes.cols);
     let words = sizes.depths.parameter;
     let parts: &[Part] = if sizes.extended { &EXTENDED } else { &PLAIN };
     // The address of a word that is registered in stage 2, 3 and so on.
@@ -66,7 +66,7 @@ pub(super) fn parameters(sizes: &Sizes) -> Module {
         let mut fields: Vec<(&str, Sig<'_>)> = Vec::new();
         for part in parts {
             let from = from[part.stage as usize - 2];
-            for (name, bits) in part.describe(&m, &load, column, words, from) {
+            for (name, bits) in part.describe(&m, &writes, column, words, from) {
                 match fields.last_mut() {
                     Some((before, low)) if *before == name => *low = m.concat(&[bits, *low]),
                     _ => fields.push((name, bits)),
@@ -85,7 +85,7 @@ impl Part {
     fn describe<'m>(
         &self,
         m: &'m Builder,
-        load: &Load<'m>,
+        writes: &Writes<'m>,
         column: u32,
         words: u32,
         from: Sig<'m>,
@@ -93,7 +93,8 @@ impl Part {
         let width = self.fields.iter().map(|(_, width, _)| width).sum();
         let memory = format!("column_{column}_stage_{}", self.stage);
         let store = Store::new(m, &memory, width, words);
-        store.write(load.element(column), load.address, load.data.slice(self.low, width));
+        let enable = writes.enables[column as usize];
+        store.write(enable, writes.address, writes.data.slice(self.low, width));
         let word = m.pipe(&format!("{memory}_word"), store.read(from));
         let mut low = 0;
         let mut out = Vec::new();

@@ -122,7 +122,8 @@ impl<'m> Top<'m> {
             &["param_base", "out_height", "out_width", "top", "bottom", "left", "right"],
         );
         let parameters = m.inst("parameters", &parameters::parameters(sizes));
-        self.load_columns(parameters, PARAMETERS, sizes.parameter_bits)
+        self.load
+            .connect(parameters, PARAMETERS, sizes.parameter_bits)
             .set("address", borders.out("param"));
         let join = fields.out("shortcut");
         let negative = |name: &str| m.lit(16, 0) - fields.out(name);
