@@ -163,3 +163,20 @@ fn sender_that_does_not_wait_for_the_host_is_found() {
         assert_eq!(tensor.as_deref(), expected);
     }
 }
+
+#[test]
+fn class_that_is_offered_again_is_found() {
+    let fixture = Fixture::new();
+    let sent = "assign sent = beat_now & ending;";
+    let design = mutate(fixture.design(), "sender.v", sent, "assign sent = !beat_now & ending;");
+    for stalls in [false, true] {
+        let mut accelerator = Fixture::accelerator(design.clone());
+        accelerator.load(&fixture.compiled.program).expect("loads");
+        let result = if stalls {
+            accelerator.run_stalled(&fixture.image, || false)
+        } else {
+            accelerator.run(&fixture.image)
+        };
+        assert!(matches!(result, Err(heartbit_cosim::Error::BeatBehindClass)), "{result:?}");
+    }
+}

@@ -7,11 +7,16 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// A text without the names of temporary files, which are others each time.
+/// A text without the names of temporary files, which are others each time, and without the builds
+/// of the kernels, which are the processor's.
 fn without_names(text: &str) -> String {
     let line = |line: &str| match line.split_once(" at path ") {
         Some((before, _)) => format!("{before}\n"),
         None => format!("{line}\n"),
+    };
+    let builds = |line: String| match line.split_once("this processor has ") {
+        Some((before, _)) => format!("{before}this processor has …\n"),
+        None => line,
     };
     let process = |line: String| match line.split_once(".tmp`") {
         Some((before, after)) => {
@@ -20,7 +25,7 @@ fn without_names(text: &str) -> String {
         }
         None => line,
     };
-    text.lines().map(line).map(process).collect()
+    text.lines().map(line).map(builds).map(process).collect()
 }
 
 /// A folder with the bundled network and images, and what failed in it.
