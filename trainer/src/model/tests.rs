@@ -95,7 +95,7 @@ fn distances(expected: &StepResult, found: &StepResult, floor: f64) -> (f32, (f6
 /// Two engines add in another order, and burn's own differs from processor to processor. A value so
 /// close to a boundary that this decides turns a sign, and with it the rest of its image. An
 /// operation that is wrong differs in all batches.
-const BATCHES: u64 = 8;
+const BATCHES: u64 = 3;
 
 /// How far apart loss and gradients of two engines may be: see [`distances`].
 struct Limits {
