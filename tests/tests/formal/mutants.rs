@@ -156,9 +156,11 @@ fn broken_handshakes_are_refuted() {
 #[test]
 fn broken_sequences_are_refuted() {
     let mutations = [
-        // A beat is not waited for; the last of equal logits wins; a word's first logit is skipped.
+        // A beat is not waited for; the last of equal logits wins; a negative one is above a
+        // positive one; a word's first logit is skipped.
         ("sender", "valid_now & out_ready", "valid_now"),
-        ("sender", "$signed(best) < $signed(sent_logit)", "$signed(best) <= $signed(sent_logit)"),
+        ("sender", "h80000000) < (sent_logit", "h80000000) <= (sent_logit"),
+        ("sender", "(best ^ 32'h80000000) < (sent_logit ^ 32'h80000000)", "best < sent_logit"),
         ("sender", "2'd0 : (column", "2'd1 : (column"),
     ];
     check(&sender(4), 9, &mutations);
