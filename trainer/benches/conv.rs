@@ -1,8 +1,9 @@
 //! Speed of the convolution kernels on one core, for each layer shape of the networks.
 //!
-//! Prints one line a shape: GFLOP/s of the forward pass and of both gradients, the best of several
-//! rounds. A multiply-accumulate counts as two operations; taps in the padding are counted too, and
-//! so is all that a gradient does on the way (at stride 2, and the transposition for the weights).
+//! Prints one line a shape: GFLOP/s of the forward pass on floats and on signs, the signs' packing
+//! included, and of both gradients, the best of several rounds. A multiply-accumulate counts as two
+//! operations; taps in the padding are counted too, and so is all that a gradient does on the way
+//! (at stride 2, and the transposition for the weights).
 //!
 //! `cargo bench -p heartbit-trainer --bench conv`
 
@@ -12,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use heartbit_trainer::lanes::{LANES, Lanes};
 use heartbit_trainer::ops::conv::{
-    ConvShape, backward_input, backward_weights, forward, pack_backward, pack_forward,
-    zeroed_weights,
+    ConvShape, Signs, backward_input, backward_weights, forward, forward_signs, pack_backward,
+    pack_forward, pack_sign_weights, pack_signs, zeroed_weights,
 };
 
 /// Least time that each kernel is repeated for.
@@ -60,7 +61,9 @@ fn best(mut f: impl FnMut()) -> f64 {
 }
 
 fn main() {
-    println!("{:20} {:>28} {:>9} {:>9} {:>9}", "", "shape", "forward", "input", "weights");
+    print!("{:20} {:>28}", "", "shape");
+    let columns = ["forward", "signs", "input", "weights"];
+    println!("{}", columns.map(|name| format!(" {name:>9}")).concat());
     for (name, [cin, cout, kernel, stride, in_side]) in SHAPES {
         let shape = ConvShape { cin, cout, kernel, stride, in_side };
         let sign = |i: usize| if i.is_multiple_of(3) { 1.0 } else { -1.0 };
@@ -71,15 +74,22 @@ fn main() {
         let mut grad_input = vec![Lanes::ZERO; shape.input()];
         let mut sums = zeroed_weights(shape);
         let mut scratch = Vec::new();
+        let (x, shift) = (vec![[0.5; LANES]; shape.input()], vec![0.0; cin]);
+        let mut map = vec![Signs::default(); shape.sign_input()];
+        let filters = pack_sign_weights(&weights, shape);
         let (packed, transposed) = (pack_forward(&weights, shape), pack_backward(&weights, shape));
         let seconds = [
             best(|| forward(&input, &packed, &mut output, shape)),
+            best(|| {
+                pack_signs(&x, &shift, &mut map, shape);
+                forward_signs(&map, &filters, &mut output, shape);
+            }),
             best(|| backward_input(&grad, &transposed, &mut grad_input, shape)),
             best(|| backward_weights(&input, &grad, &mut sums, &mut scratch, shape)),
         ];
         let operations = (2 * shape.macs() * LANES) as f64;
-        let [forward, input, weights] = seconds.map(|s| operations / s * 1e-9);
+        let [forward, signs, input, weights] = seconds.map(|s| operations / s * 1e-9);
         let shape = format!("{cin}->{cout} {kernel}x{kernel}/{stride} {in_side}x{in_side}");
-        println!("{name:20} {shape:>28} {forward:9.1} {input:9.1} {weights:9.1}");
+        println!("{name:20} {shape:>28} {forward:9.1} {signs:9.1} {input:9.1} {weights:9.1}");
     }
 }

@@ -11,11 +11,13 @@
 
 use std::cell::RefCell;
 
+use crate::ops::conv::Signs;
+
 /// Images in a group.
 pub const LANES: usize = 16;
 
 /// One value of each of 16 images, aligned to a cache line.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[repr(C, align(64))]
 pub struct Lanes(pub [f32; LANES]);
 
@@ -79,6 +81,8 @@ pub fn as_floats(lanes: &[Lanes]) -> &[f32] {
 pub struct Scratch {
     /// Padded map of convolution inputs.
     pub input: Vec<Lanes>,
+    /// Map of the signs of convolution inputs.
+    pub signs: Vec<Signs>,
     /// Padded map of output gradients.
     pub grad: Vec<Lanes>,
     /// Unpadded result of a convolution.
@@ -98,11 +102,11 @@ pub fn with_scratch<R>(f: impl FnOnce(&mut Scratch) -> R) -> R {
     SCRATCH.with(|s| f(&mut s.borrow_mut()))
 }
 
-/// Returns the first `len` lanes of a scratch buffer, growing it if needed; the contents are
+/// Returns the first `len` elements of a scratch buffer, growing it if needed; the contents are
 /// whatever the last user left.
-pub fn take(buffer: &mut Vec<Lanes>, len: usize) -> &mut [Lanes] {
+pub fn take<T: Clone + Default>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
     if buffer.len() < len {
-        buffer.resize(len, Lanes::ZERO);
+        buffer.resize(len, T::default());
     }
     &mut buffer[..len]
 }

@@ -12,9 +12,9 @@ use heartbit_ir::grid::{
 use heartbit_model::graph::{Conv, Fit, Layer, LayerId, LayerKind, Shortcut, Uses};
 
 use crate::eval::Precision;
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, as_floats, as_lanes};
 use crate::model::network::Network;
-use crate::ops::conv::{self, ConvShape, Packed};
+use crate::ops::conv::{self, ConvShape, Packed, SignWeights, Signs};
 use crate::ops::norm::EPS;
 use crate::ops::quantizer::Quantizer;
 use crate::ops::stem::{STEM_CHANNELS, channels_first, fold_real, write_pixels};
@@ -39,7 +39,6 @@ enum Kind {
 #[derive(Clone, Debug)]
 struct ConvStep {
     shape: ConvShape,
-    packed: Packed,
     source: Source,
     /// For each channel, whether a 2×2 pool keeps the largest sum or the smallest.
     pool: Option<Vec<bool>>,
@@ -50,15 +49,15 @@ struct ConvStep {
     clip: f64,
 }
 
-/// What a convolution reads.
+/// What a convolution reads, with the weights for it.
 #[derive(Clone, Debug)]
 enum Source {
     /// The images' bytes.
-    Pixels,
+    Pixels(Packed),
     /// The signs of a map, after adding a bias to each channel.
-    Signs(Option<Vec<f32>>),
+    Signs { weights: SignWeights, shift: Vec<f32> },
     /// The map itself, or its levels.
-    Values(Option<Quantizer>),
+    Values { weights: Packed, quantizer: Option<Quantizer> },
 }
 
 /// What one channel's sums become.
@@ -152,8 +151,7 @@ impl Builder<'_> {
                 let shape = ConvShape { cin: STEM_CHANNELS, ..ConvShape::from(conv) };
                 Kind::Conv(Box::new(ConvStep {
                     shape,
-                    packed: conv::pack_forward(&weights, shape),
-                    source: Source::Pixels,
+                    source: Source::Pixels(conv::pack_forward(&weights, shape)),
                     pool: None,
                     rescale: self.rescale(norm, &scale, !uses.value),
                     shortcut: None,
@@ -168,8 +166,12 @@ impl Builder<'_> {
                 let larger = || alpha.iter().map(|&a| a >= 0.0).collect();
                 Kind::Conv(Box::new(ConvStep {
                     shape: conv.into(),
-                    packed: conv::pack_forward(&weights, conv.into()),
-                    source: Source::Signs(shift.as_ref().map(|s| self.shift(s))),
+                    source: Source::Signs {
+                        weights: conv::pack_sign_weights(&weights, conv.into()),
+                        shift: shift
+                            .as_ref()
+                            .map_or_else(|| vec![0.0; conv.cin], |prefix| self.shift(prefix)),
+                    },
                     pool: pool.then(larger),
                     rescale: self.rescale(norm, &alpha, only_sign),
                     shortcut: shortcut.map(|Shortcut { fit, .. }| fit),
@@ -181,8 +183,10 @@ impl Builder<'_> {
                 let (weights, scale, quantizer) = self.real(conv, *input);
                 Kind::Conv(Box::new(ConvStep {
                     shape: conv.into(),
-                    packed: conv::pack_forward(&weights, conv.into()),
-                    source: Source::Values(quantizer),
+                    source: Source::Values {
+                        weights: conv::pack_forward(&weights, conv.into()),
+                        quantizer,
+                    },
                     pool: None,
                     rescale: self.rescale(norm, &scale, false),
                     shortcut: None,
@@ -309,25 +313,8 @@ impl Step {
 
 impl ConvStep {
     fn run(&self, operands: &[&[Lanes]], pixels: &[u8]) -> Vec<Lanes> {
-        let shape = self.shape;
-        let mut map = vec![Lanes::ZERO; shape.padded_input()];
-        match &self.source {
-            Source::Pixels => write_pixels(pixels, 0, &mut map, shape),
-            Source::Signs(shift) => {
-                pad(operands[0], &mut map, shape, |c, v| {
-                    let shift = shift.as_ref().map_or(0.0, |s| s[c]);
-                    if v + shift >= 0.0 { 1.0 } else { -1.0 }
-                });
-            }
-            Source::Values(None) => pad(operands[0], &mut map, shape, |_, v| v),
-            Source::Values(Some(q)) => {
-                pad(operands[0], &mut map, shape, |_, v| q.level_of_units(f64::from(v)) as f32);
-            }
-        }
-        let mut z = vec![Lanes::ZERO; shape.output()];
-        conv::forward(&map, &self.packed, &mut z, shape);
-        drop(map);
-        let side = shape.side();
+        let z = self.sums(operands, pixels);
+        let side = self.shape.side();
         let (mut z, side) = match &self.pool {
             None => (z, side),
             Some(larger) => (pool_sums(&z, larger, side), side / 2),
@@ -344,6 +331,34 @@ impl ConvStep {
                     rescale(z, added, f);
                 }
             }
+        }
+        z
+    }
+
+    /// The sums of the convolution.
+    fn sums(&self, operands: &[&[Lanes]], pixels: &[u8]) -> Vec<Lanes> {
+        let shape = self.shape;
+        let mut z = vec![Lanes::ZERO; shape.output()];
+        let mut convolve = |weights: &Packed, write: &dyn Fn(&mut [Lanes])| {
+            let mut map = vec![Lanes::ZERO; shape.padded_input()];
+            write(&mut map);
+            conv::forward(&map, weights, &mut z, shape);
+        };
+        match &self.source {
+            Source::Pixels(weights) => {
+                convolve(weights, &|map| write_pixels(pixels, 0, map, shape));
+            }
+            Source::Signs { weights, shift } => {
+                let mut map = vec![Signs::default(); shape.sign_input()];
+                conv::pack_signs(as_lanes(as_floats(operands[0])), shift, &mut map, shape);
+                conv::forward_signs(&map, weights, &mut z, shape);
+            }
+            Source::Values { weights, quantizer } => convolve(weights, &|map| match quantizer {
+                None => pad(operands[0], map, shape, |v| v),
+                Some(q) => {
+                    pad(operands[0], map, shape, |v| q.level_of_units(f64::from(v)) as f32);
+                }
+            }),
         }
         z
     }
@@ -397,13 +412,13 @@ simd! {
 }
 
 /// Writes a map into the interior of a zeroed padded one.
-fn pad(map: &[Lanes], out: &mut [Lanes], shape: ConvShape, f: impl Fn(usize, f32) -> f32) {
+fn pad(map: &[Lanes], out: &mut [Lanes], shape: ConvShape, f: impl Fn(f32) -> f32) {
     let (side, padded, border) = (shape.in_side, shape.padded(), shape.pad());
     for (i, row) in map.chunks_exact(side).enumerate() {
         let (c, y) = (i / side, i % side);
         let start = (c * padded + y + border) * padded + border;
         for (v, out) in row.iter().zip(&mut out[start..start + side]) {
-            *out = Lanes(v.0.map(|v| f(c, v)));
+            *out = Lanes(v.0.map(&f));
         }
     }
 }

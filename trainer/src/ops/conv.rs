@@ -6,7 +6,8 @@
 //!
 //! * this file: [`ConvShape`] and the helpers for padded maps;
 //! * [`mod@map`]: maps from maps, which is the forward pass and the gradient of the input;
-//! * [`mod@weights`]: the gradient of the weights.
+//! * [`mod@weights`]: the gradient of the weights;
+//! * [`mod@signs`]: the forward pass where weights and activations are signs, counted in bits.
 //!
 //! The loops are plain Rust over arrays of fixed size: a block of results stays in registers while
 //! a piece of the sum streams past, and what is read again soon fits the first-level cache.
@@ -18,9 +19,11 @@
 
 pub mod map;
 mod narrow;
+pub mod signs;
 pub mod weights;
 
 pub use map::{Packed, backward_input, forward, pack_backward, pack_forward};
+pub use signs::{SignWeights, Signs, forward_signs, pack_sign_weights, pack_signs};
 pub use weights::{backward_weights, finish_weights, zeroed_weights};
 
 use heartbit_model::graph::Conv;

@@ -31,7 +31,7 @@ use crate::lanes::{
     LANES, Lanes, as_lanes, as_lanes_mut, groups_of, lane_mask, take, with_scratch,
 };
 use crate::ops::binarize_activation::{ImageStats, StdGradient};
-use crate::ops::conv::{self, ConvShape, Packed};
+use crate::ops::conv::{self, ConvShape, SignWeights};
 use crate::ops::host::{HostBackward, HostOp, host_tensor, values};
 use crate::ops::norm::{ChannelNorm, SumStats};
 use crate::ops::passes::{self, AffineRow, Row};
@@ -79,7 +79,7 @@ struct Saved {
 
 /// What every group of the forward pass reads.
 struct Shared<'a> {
-    packed: Packed,
+    weights: SignWeights,
     shift: &'a [f32],
     alpha: &'a [f32],
 }
@@ -182,10 +182,10 @@ impl Unit {
             passes::moments(x, shift, shape.in_side, &mut sum, &mut squares);
         }
         let moments = with_scratch(|s| {
-            let map = take(&mut s.input, shape.padded_input());
-            write_signs(x, shared.shift, map, shape);
+            let map = take(&mut s.signs, shape.sign_input());
+            conv::pack_signs(x, shared.shift, map, shape);
             let out = take(&mut s.output, shape.output());
-            conv::forward(map, &shared.packed, out, shape);
+            conv::forward_signs(map, &shared.weights, out, shape);
             let channels = out.chunks_exact_mut(plane).zip(z.chunks_exact_mut(out_plane));
             channels
                 .enumerate()
@@ -262,9 +262,12 @@ impl HostOp for Unit {
         };
 
         let shift = self.shifts(shift);
-        let packed = conv::pack_forward(values(weights), shape);
-        let Convolved { z, places, images, moments } =
-            self.convolve(xs, &Shared { packed, shift: &shift, alpha });
+        let shared = Shared {
+            weights: conv::pack_sign_weights(values(weights), shape),
+            shift: &shift,
+            alpha,
+        };
+        let Convolved { z, places, images, moments } = self.convolve(xs, &shared);
         let count = self.images * self.out_plane();
         let norms: Vec<ChannelNorm> = total_moments(&moments, shape.cout, count)
             .into_iter()

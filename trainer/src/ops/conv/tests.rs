@@ -141,3 +141,53 @@ fn builds_agree_bit_for_bit_on_signs() {
         );
     }
 }
+
+/// Counting the bits of signs is the convolution of ±1, whatever the channels, borders and build.
+#[track_caller]
+fn check_signs(shape: ConvShape) {
+    let mut rng = stream(7, 0);
+    let weights: Vec<f32> =
+        (0..shape.weights()).map(|_| if rng.random() { 1.0 } else { -1.0 }).collect();
+    let shift: Vec<f32> = (0..shape.cin).map(|_| rng.random::<f32>() - 0.5).collect();
+    // Multiples of 1/2, so that many a value is 0, and one NaN, whose sign is -1.
+    let mut x: Vec<[f32; LANES]> = (0..shape.input())
+        .map(|_| std::array::from_fn(|_| f32::from(rng.random_range(-2i8..=2)) / 2.0))
+        .collect();
+    let shift = if shape.cin.is_multiple_of(2) { shift } else { vec![0.0; shape.cin] };
+    x[0][0] = f32::NAN;
+    let mut padded = vec![Lanes::ZERO; shape.padded_input()];
+    for (i, x) in x.iter().enumerate() {
+        let (c, y, column) = (
+            i / (shape.in_side * shape.in_side),
+            i / shape.in_side % shape.in_side,
+            i % shape.in_side,
+        );
+        let at = (c * shape.padded() + y + shape.pad()) * shape.padded() + column + shape.pad();
+        padded[at].0 = x.map(|v| if v + shift[c] >= 0.0 { 1.0 } else { -1.0 });
+    }
+    let mut expected = vec![Lanes::ZERO; shape.output()];
+    forward(&padded, &pack_forward(&weights, shape), &mut expected, shape);
+    let results = on_each_build(1, || {
+        let mut map = vec![Signs::default(); shape.sign_input()];
+        pack_signs(&x, &shift, &mut map, shape);
+        let mut out = vec![Lanes([f32::NAN; LANES]); shape.output()];
+        forward_signs(&map, &pack_sign_weights(&weights, shape), &mut out, shape);
+        out
+    });
+    for actual in results {
+        assert!(actual == expected, "{shape:?}");
+    }
+}
+
+#[test]
+fn signs_are_convolved_as_floats_are() {
+    for kernel in [1, 3, 7] {
+        for stride in [1, 2] {
+            for in_side in [1, 2, 5, 8] {
+                for (cin, cout) in [(16, 16), (1, 1), (3, 5), (20, 7), (33, 8)] {
+                    check_signs(ConvShape { cin, cout, kernel, stride, in_side });
+                }
+            }
+        }
+    }
+}
