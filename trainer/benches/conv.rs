@@ -1,7 +1,7 @@
 //! Speed of the convolution kernels on one core, for each layer shape of the networks.
 //!
 //! Prints one line a shape: GFLOP/s of the forward pass on floats and on signs, the signs' packing
-//! included, and of both gradients, the best of several rounds. A multiply-accumulate counts as two
+//! included but not the weights', and of both gradients, the best of several rounds. A multiply-accumulate counts as two
 //! operations; taps in the padding are counted too, and so is all that a gradient does on the way
 //! (at stride 2, and the transposition for the weights).
 //!
@@ -11,9 +11,9 @@
 
 use std::time::{Duration, Instant};
 
-use heartbit_trainer::lanes::{LANES, Lanes};
+use heartbit_trainer::lanes::{LANES, Lanes, Signs};
 use heartbit_trainer::ops::conv::{
-    ConvShape, Signs, backward_input, backward_weights, forward, forward_signs, pack_backward,
+    ConvShape, backward_input, backward_weights, forward, forward_signs, pack_backward,
     pack_forward, pack_sign_weights, pack_signs, zeroed_weights,
 };
 

@@ -104,6 +104,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Another process trains in a run folder.
+    #[error("run folder `{}`: another process trains in it", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The thread pool could not be started.
     #[error("cannot start the training threads")]
     Threads(#[from] rayon::ThreadPoolBuildError),

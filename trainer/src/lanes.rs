@@ -2,16 +2,15 @@
 //!
 //! A batch is cut into *groups* of 16 images, and a group's map is `[channels, height, width]` of
 //! [`Lanes`], one `f32` of each image.
-//! The innermost loop of every operation then runs over 16 images, which is one AVX-512 register
-//! at each layer, whatever its width: no unaligned loads, no borders inside a vector.
+//! The innermost loop of every operation on floats then runs over 16 images, which is one AVX-512
+//! register at each layer, whatever its width: no unaligned loads, no borders inside a vector.
 //! As burn tensors these maps have the shape `[groups, channels, height, width, 16]`.
+//! Signs that a binary convolution reads are packed: [`Signs`], one AVX2 register.
 //!
 //! The last group of a batch may be partial; its surplus lanes are *dead*: they hold finite
 //! values, are left out of batch statistics by [`lane_mask`], and get gradient 0.
 
 use std::cell::RefCell;
-
-use crate::ops::conv::Signs;
 
 /// Images in a group.
 pub const LANES: usize = 16;
@@ -20,6 +19,15 @@ pub const LANES: usize = 16;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[repr(C, align(64))]
 pub struct Lanes(pub [f32; LANES]);
+
+/// Channels of [`Signs`].
+pub const SIGN_CHANNELS: usize = 16;
+
+/// The signs of 16 channels of each of 16 images, 1 for -1: bit `b` of byte `16·h + k` is that of
+/// channel `8·h + b` of image `k`.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(32))]
+pub struct Signs(pub [u8; 2 * LANES]);
 
 impl Lanes {
     /// All zeros.
@@ -66,6 +74,11 @@ pub fn as_lanes_mut(values: &mut [f32]) -> &mut [[f32; LANES]] {
     let (lanes, rest) = values.as_chunks_mut::<LANES>();
     assert!(rest.is_empty(), "bug: the floats are not whole lanes");
     lanes
+}
+
+/// Returns lanes as rows of floats.
+pub fn as_rows(lanes: &[Lanes]) -> &[[f32; LANES]] {
+    as_lanes(as_floats(lanes))
 }
 
 /// Returns lanes as plain floats.

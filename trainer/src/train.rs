@@ -8,12 +8,14 @@
 //! Everything random is drawn from the seed and the epoch's number, and no result depends on the
 //! number of threads, so a resumed run continues bit for bit. It may have been killed at any
 //! moment: each file appears whole, the state first, and a resume writes again what followed it.
+//! The folder is locked while a process trains in it.
 //!
 //! * [`record`]: the numbers of an epoch; `state`: the file that a resume reads.
 
 pub mod record;
 mod state;
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -87,7 +89,7 @@ pub struct Summary {
 /// # Errors
 /// [`Error::Config`], [`Error::Dataset`], [`Error::Io`], [`Error::Checkpoint`] for a network to
 /// start from or to learn from, [`Error::Run`] for a folder that already holds a run or none to
-/// resume, [`Error::Device`] where the device is not there, and [`Error::Diverged`].
+/// resume, [`Error::Busy`] for one in which another process trains, [`Error::Device`] where the device is not there, and [`Error::Diverged`].
 pub fn train(
     config: &TrainConfig,
     report: &mut (dyn FnMut(Progress) + Send),
@@ -139,6 +141,8 @@ pub(crate) struct Run<'a> {
     flips: FlipTracker,
     epoch: usize,
     records: Vec<EpochRecord>,
+    /// Keeps other processes of this machine out of the folder.
+    lock: Option<File>,
 }
 
 /// Loss and hits of some images.
@@ -186,14 +190,31 @@ impl<'a> Run<'a> {
         let decays = config.decay_groups.factors(&net.specs, config.weight_decay);
         let optimizer = Optimizer::new(config.optimizer, decays, &net.params);
         let device = device::open(&config.device, config.stage)?;
-        let (epoch, records) = (0, Vec::new());
-        Ok(Self { config, device, net, teacher, optimizer, sad, flips, epoch, records })
+        Ok(Self {
+            config,
+            device,
+            net,
+            teacher,
+            optimizer,
+            sad,
+            flips,
+            epoch: 0,
+            records: Vec::new(),
+            lock: None,
+        })
     }
 
-    /// Restores the run in the folder, or makes the folder.
+    /// Takes the folder, which is made if it is new, and restores the run in it.
     fn prepare(&mut self) -> Result<(), Error> {
         let out = &self.config.out;
         let wrong = |reason: &str| Error::Run { path: out.clone(), reason: reason.into() };
+        let io = |source| Error::Io { path: out.clone(), source };
+        if !self.config.resume {
+            std::fs::create_dir_all(out).map_err(io)?;
+        } else if !out.exists() {
+            return Err(wrong("there is no run to resume"));
+        }
+        self.lock = lock(out)?;
         match (self.config.resume, out.join(STATE).exists()) {
             (false, true) => {
                 Err(wrong("it already holds a run; resume it or choose another folder"))
@@ -214,14 +235,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Makes the folder of a new run.
+    /// Writes the settings of a new run.
     fn begin(&self) -> Result<(), Error> {
-        let out = &self.config.out;
-        std::fs::create_dir_all(out).map_err(|source| Error::Io { path: out.clone(), source })?;
         self.clear()?;
         let text = serde_json::to_string_pretty(&self.config.resolved());
         let text = text.expect("bug: settings are plain data") + "\n";
-        write(&out.join(CONFIG), text.as_bytes())
+        write(&self.config.out.join(CONFIG), text.as_bytes())
     }
 
     /// Removes what a killed process was writing.
@@ -448,6 +467,20 @@ impl Tally {
         self.loss += other.loss * other.images as f64;
         self.correct += other.correct;
         self.images += other.images;
+    }
+}
+
+/// Locks a folder for the processes of this machine until the file is closed or this process ends.
+///
+/// Two processes in one folder would take each other's files for their own. `None` where the file
+/// system cannot lock, which keeps nobody from training.
+fn lock(folder: &Path) -> Result<Option<File>, Error> {
+    let path = || folder.to_owned();
+    let file = File::open(folder).map_err(|source| Error::Io { path: path(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(Error::Busy { path: path() }),
+        Err(TryLockError::Error(_)) => Ok(None),
     }
 }
 

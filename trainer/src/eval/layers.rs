@@ -12,9 +12,9 @@ use heartbit_ir::grid::{
 use heartbit_model::graph::{Conv, Fit, Layer, LayerId, LayerKind, Shortcut, Uses};
 
 use crate::eval::Precision;
-use crate::lanes::{Lanes, as_floats, as_lanes};
+use crate::lanes::{Lanes, Signs, as_rows};
 use crate::model::network::Network;
-use crate::ops::conv::{self, ConvShape, Packed, SignWeights, Signs};
+use crate::ops::conv::{self, ConvShape, Packed, SignWeights};
 use crate::ops::norm::EPS;
 use crate::ops::quantizer::Quantizer;
 use crate::ops::stem::{STEM_CHANNELS, channels_first, fold_real, write_pixels};
@@ -339,27 +339,32 @@ impl ConvStep {
     fn sums(&self, operands: &[&[Lanes]], pixels: &[u8]) -> Vec<Lanes> {
         let shape = self.shape;
         let mut z = vec![Lanes::ZERO; shape.output()];
-        let mut convolve = |weights: &Packed, write: &dyn Fn(&mut [Lanes])| {
-            let mut map = vec![Lanes::ZERO; shape.padded_input()];
-            write(&mut map);
-            conv::forward(&map, weights, &mut z, shape);
-        };
-        match &self.source {
-            Source::Pixels(weights) => {
-                convolve(weights, &|map| write_pixels(pixels, 0, map, shape));
-            }
+        let padded = || vec![Lanes::ZERO; shape.padded_input()];
+        let (weights, map) = match &self.source {
             Source::Signs { weights, shift } => {
                 let mut map = vec![Signs::default(); shape.sign_input()];
-                conv::pack_signs(as_lanes(as_floats(operands[0])), shift, &mut map, shape);
+                conv::pack_signs(as_rows(operands[0]), shift, &mut map, shape);
                 conv::forward_signs(&map, weights, &mut z, shape);
+                return z;
             }
-            Source::Values { weights, quantizer } => convolve(weights, &|map| match quantizer {
-                None => pad(operands[0], map, shape, |v| v),
-                Some(q) => {
-                    pad(operands[0], map, shape, |v| q.level_of_units(f64::from(v)) as f32);
+            Source::Pixels(weights) => {
+                let mut map = padded();
+                write_pixels(pixels, 0, &mut map, shape);
+                (weights, map)
+            }
+            Source::Values { weights, quantizer } => {
+                let mut map = padded();
+                match quantizer {
+                    None => pad(operands[0], &mut map, shape, |v| v),
+                    Some(q) => {
+                        let level = |v: f32| q.level_of_units(v.into()) as f32;
+                        pad(operands[0], &mut map, shape, level);
+                    }
                 }
-            }),
-        }
+                (weights, map)
+            }
+        };
+        conv::forward(&map, weights, &mut z, shape);
         z
     }
 

@@ -1,8 +1,9 @@
 //! Direct square convolution over groups of 16 images, forward and both gradients.
 //!
 //! Kernels are `k×k`, `k` odd, with padding `k / 2` and stride 1 or 2; channels and sides are any.
-//! Maps are `[channels, side + 2·pad, side + 2·pad]` of [`Lanes`] with a border of zeros where
-//! they are read, `[channels, side, side]` where they are written.
+//! Maps of floats are `[channels, side + 2·pad, side + 2·pad]` of [`Lanes`] with a border of zeros
+//! where they are read, `[channels, side, side]` where they are written. Maps of signs have bits in
+//! place of floats, and no border.
 //!
 //! * this file: [`ConvShape`] and the helpers for padded maps;
 //! * [`mod@map`]: maps from maps, which is the forward pass and the gradient of the input;
@@ -23,7 +24,7 @@ pub mod signs;
 pub mod weights;
 
 pub use map::{Packed, backward_input, forward, pack_backward, pack_forward};
-pub use signs::{SignWeights, Signs, forward_signs, pack_sign_weights, pack_signs};
+pub use signs::{SignWeights, forward_signs, pack_sign_weights, pack_signs};
 pub use weights::{backward_weights, finish_weights, zeroed_weights};
 
 use heartbit_model::graph::Conv;
@@ -128,6 +129,16 @@ pub fn clear_border(map: &mut [Lanes], channels: usize, padded: usize, pad: usiz
             row[padded - pad..].fill(Lanes::ZERO);
         }
     }
+}
+
+fn check_weights(weights: &[f32], shape: ConvShape) {
+    assert!(
+        matches!(shape.kernel, 1 | 3 | 7)
+            && matches!(shape.stride, 1 | 2)
+            && weights.len() == shape.weights(),
+        "bug: {shape:?} is not a shape of the kernels for {} weights",
+        weights.len()
+    );
 }
 
 /// `acc += a · x` in each lane.

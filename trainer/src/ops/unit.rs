@@ -14,7 +14,7 @@
 //! so the result does not depend on the number of threads.
 //!
 //! The backward pass is in `unit/backward.rs`. It needs `x`, `y`, the sums as `i16`, and a byte for
-//! each pooled place; signs and padded maps are made again.
+//! each pooled place; the signs are made again, as floats in a padded map.
 
 mod backward;
 mod shortcut;
@@ -27,9 +27,7 @@ use rayon::prelude::*;
 
 use self::shortcut::Route;
 pub use self::shortcut::{Limit, Shortcut};
-use crate::lanes::{
-    LANES, Lanes, as_lanes, as_lanes_mut, groups_of, lane_mask, take, with_scratch,
-};
+use crate::lanes::{LANES, as_lanes, as_lanes_mut, groups_of, lane_mask, take, with_scratch};
 use crate::ops::binarize_activation::{ImageStats, StdGradient};
 use crate::ops::conv::{self, ConvShape, SignWeights};
 use crate::ops::host::{HostBackward, HostOp, host_tensor, values};
@@ -230,16 +228,6 @@ impl Unit {
                 }
             }
         }
-    }
-}
-
-/// Writes the signs of one group's `x + shift` into a padded map.
-fn write_signs(x: &[Row], shift: &[f32], map: &mut [Lanes], shape: ConvShape) {
-    let padded = shape.padded();
-    conv::clear_border(map, shape.cin, padded, shape.pad());
-    let planes = x.chunks_exact(shape.in_side * shape.in_side);
-    for ((x, map), &shift) in planes.zip(map.chunks_exact_mut(padded * padded)).zip(shift) {
-        passes::write_signs(x, shift, map, shape.in_side, shape.pad());
     }
 }
 

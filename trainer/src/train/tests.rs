@@ -272,6 +272,34 @@ fn folder_with_a_run_is_not_overwritten_and_other_settings_do_not_resume() {
 }
 
 #[test]
+fn folder_in_which_another_process_trains_is_left_alone() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    write_set(dir.path(), 20);
+    let config = TrainConfig { epochs: 1, ..config(dir.path(), "taken") };
+    let resume = TrainConfig { resume: true, ..config.clone() };
+    std::fs::create_dir(&config.out).expect("made");
+    std::fs::write(config.out.join(".heartbit-x1"), "half").expect("written");
+    let before = files(&config.out);
+    let other = std::fs::File::open(&config.out).expect("a folder");
+    other.lock().expect("a lock");
+    for config in [&config, &resume] {
+        let error = run(config).expect_err("taken");
+        assert!(matches!(error, Error::Busy { .. }), "{error}");
+        assert_eq!(files(&config.out), before);
+    }
+    drop(other);
+    let second = || std::fs::File::open(&config.out).expect("a folder").try_lock();
+    let mut reports = 0;
+    train(&config, &mut |_| {
+        reports += 1;
+        assert!(matches!(second(), Err(std::fs::TryLockError::WouldBlock)));
+    })
+    .expect("the folder is free again");
+    assert!(reports > 0);
+    second().expect("free after the run");
+}
+
+#[test]
 fn settings_that_make_no_sense_are_refused_by_name() {
     let config =
         TrainConfig { warmup_epochs: 5, epochs: 3, ..TrainConfig::published(Method::Recu) };

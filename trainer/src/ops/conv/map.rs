@@ -12,7 +12,7 @@
 //! output channels, and the sums of a few rows in the second-level cache for all input channels.
 //! A sum goes over input channels, then rows, then columns of taps, whatever the blocking.
 
-use super::{ConvShape, multiply_add};
+use super::{ConvShape, check_weights, multiply_add};
 use crate::lanes::Lanes;
 use crate::simd::{AVX512, PORTABLE, simd};
 
@@ -101,7 +101,7 @@ pub struct Packed {
 /// # Panics
 /// If the shape is not one of the kernels' or does not hold the weights: a bug.
 pub fn pack_forward(weights: &[f32], shape: ConvShape) -> Packed {
-    check(weights, shape);
+    check_weights(weights, shape);
     let pass = Pass {
         cin: shape.cin,
         cout: shape.cout,
@@ -150,7 +150,7 @@ impl Parity {
 /// # Panics
 /// As [`pack_forward`].
 pub fn pack_backward(weights: &[f32], shape: ConvShape) -> Packed {
-    check(weights, shape);
+    check_weights(weights, shape);
     let k = shape.kernel;
     let mut passes = Vec::new();
     for (ry, rx) in pairs(shape.stride, shape.stride) {
@@ -178,16 +178,6 @@ pub fn pack_backward(weights: &[f32], shape: ConvShape) -> Packed {
     }
     let sparse = passes.len() < shape.stride * shape.stride;
     Packed { passes, sparse }
-}
-
-fn check(weights: &[f32], shape: ConvShape) {
-    assert!(
-        matches!(shape.kernel, 1 | 3 | 7)
-            && matches!(shape.stride, 1 | 2)
-            && weights.len() == shape.weights(),
-        "bug: {shape:?} is not a shape of the kernels for {} weights",
-        weights.len()
-    );
 }
 
 /// Computes `out[o] = Σ w[o, i, tap] · input[i]` of one group; `packed` is from [`pack_forward`].

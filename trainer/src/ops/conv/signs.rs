@@ -1,7 +1,7 @@
 //! Sums of signs times signs: exclusive or and population count.
 //!
 //! A sign is one bit, 1 for -1, so that a product of signs is the exclusive or of two bits and the
-//! sum of n products is `n - 2·ones` (Rastegari et al., XNOR-Net, ECCV 2016, section 3.2). The sums
+//! sum of n products is `n - 2·ones` (Rastegari et al., XNOR-Net, ECCV 2016, section 3.2). Sums
 //! are integers: those of [`forward`](super::forward) for the same signs, bit for bit.
 //!
 //! * [`pack_signs`] makes the map of bits of one group, [`pack_sign_weights`] the weights' bits.
@@ -11,8 +11,8 @@
 //! and weights, and add no ones.
 //! Both gradients need real numbers; they are in [`mod@super::map`] and [`mod@super::weights`].
 
-use super::ConvShape;
-use crate::lanes::{LANES, Lanes};
+use super::{ConvShape, check_weights};
+use crate::lanes::{LANES, Lanes, SIGN_CHANNELS, Signs};
 use crate::ops::passes::Row;
 use crate::simd::simd;
 
@@ -20,16 +20,8 @@ use crate::simd::simd;
 const COUT_BLOCK: usize = 4;
 /// Channels of a byte.
 const BYTE: usize = 8;
-/// Channels of [`Signs`].
-const CHANNELS: usize = 2 * BYTE;
 /// Taps whose ones fit a byte.
 const COUNTED_TAPS: usize = u8::MAX as usize / BYTE;
-
-/// The signs of 16 channels of 16 images at one place, 1 for -1: bit `b` of byte `16·h + k` is that
-/// of channel `8·h + b` of image `k`.
-#[derive(Clone, Copy, Debug, Default)]
-#[repr(C, align(32))]
-pub struct Signs([u8; 2 * LANES]);
 
 /// Weights in the order in which [`forward_signs`] reads them.
 #[derive(Clone, Debug)]
@@ -41,7 +33,7 @@ pub struct SignWeights {
 impl ConvShape {
     /// Planes of a map of signs.
     fn sign_planes(&self) -> usize {
-        self.cin.div_ceil(CHANNELS)
+        self.cin.div_ceil(SIGN_CHANNELS)
     }
 
     /// Length of the input as a map of signs, `[cin / 16, side, side]`.
@@ -59,13 +51,11 @@ impl ConvShape {
 /// Packs `[cout, cin, k, k]` weights of ±1.
 ///
 /// # Panics
-/// If a weight is no sign or the shape does not hold the weights: a bug.
+/// If a weight is no sign, the shape is not one of the kernels', or it does not hold the weights: a
+/// bug.
 pub fn pack_sign_weights(weights: &[f32], shape: ConvShape) -> SignWeights {
-    assert!(
-        weights.len() == shape.weights() && weights.iter().all(|w| matches!(w, 1.0 | -1.0)),
-        "bug: {} weights are no signs or not those of {shape:?}",
-        weights.len()
-    );
+    check_weights(weights, shape);
+    assert!(weights.iter().all(|w| matches!(w, 1.0 | -1.0)), "bug: weights that are no signs");
     let bit = |o: usize, c: usize, tap: usize| {
         let inside = o < shape.cout && c < shape.cin;
         inside && weights[(o * shape.cin + c) * shape.taps() + tap] < 0.0
@@ -78,7 +68,7 @@ pub fn pack_sign_weights(weights: &[f32], shape: ConvShape) -> SignWeights {
             for tap in 0..shape.taps() {
                 filters.push(std::array::from_fn(|o| {
                     let halves: [u8; 2] = std::array::from_fn(|h| {
-                        byte(block * COUT_BLOCK + o, plane * CHANNELS + h * BYTE, tap)
+                        byte(block * COUT_BLOCK + o, plane * SIGN_CHANNELS + h * BYTE, tap)
                     });
                     Signs(std::array::from_fn(|i| halves[i / LANES]))
                 }));
@@ -92,6 +82,9 @@ pub fn pack_sign_weights(weights: &[f32], shape: ConvShape) -> SignWeights {
 ///
 /// `x` is `[cin, side, side]` without a border, `map` has [`ConvShape::sign_input`] elements, and
 /// the shift is one value a channel.
+///
+/// # Panics
+/// If a length is not that of the shape: a bug.
 pub fn pack_signs(x: &[Row], shift: &[f32], map: &mut [Signs], shape: ConvShape) {
     let plane = shape.in_side * shape.in_side;
     assert!(
@@ -101,29 +94,26 @@ pub fn pack_signs(x: &[Row], shift: &[f32], map: &mut [Signs], shape: ConvShape)
         shift.len(),
         map.len()
     );
-    let planes = x.chunks(CHANNELS * plane).zip(shift.chunks(CHANNELS));
+    let planes = x.chunks(SIGN_CHANNELS * plane).zip(shift.chunks(SIGN_CHANNELS));
     for ((x, shift), map) in planes.zip(map.chunks_exact_mut(plane)) {
         let mut bytes = x.chunks(BYTE * plane).zip(shift.chunks(BYTE));
         for half in 0..2 {
+            // Zeros where there is no channel: the map is whatever the last user left.
             let (x, shift) = bytes.next().unwrap_or_default();
-            match shift.try_into() {
-                Ok(shift) => pack_byte(x, shift, map, half),
-                Err(_) => pack_part_of_byte(x, shift, map, half),
-            }
+            pack_byte(x, shift, map, half);
         }
     }
 }
 
 simd! {
-    /// Packs eight channels into one half of a plane of signs.
-    fn pack_byte<const LEVEL>(x: &[Row], shift: &[f32; BYTE], map: &mut [Signs], half: usize) {
-        pack_channels(x, shift, map, half);
+    /// Packs up to eight channels into one half of a plane of signs.
+    fn pack_byte<const LEVEL>(x: &[Row], shift: &[f32], map: &mut [Signs], half: usize) {
+        // Eight but at the end: a length that the compiler knows.
+        match <&[f32; BYTE]>::try_from(shift) {
+            Ok(shift) => pack_channels(x, shift, map, half),
+            Err(_) => pack_channels(x, shift, map, half),
+        }
     }
-}
-
-/// Packs the last channels, fewer than eight.
-fn pack_part_of_byte(x: &[Row], shift: &[f32], map: &mut [Signs], half: usize) {
-    pack_channels(x, shift, map, half);
 }
 
 #[inline(always)]
@@ -146,13 +136,19 @@ fn pack_channels(x: &[Row], shift: &[f32], map: &mut [Signs], half: usize) {
 /// Computes `out[o] = Σ w[o, i, tap] · sign[i]` of one group, integers.
 ///
 /// `map` is from [`pack_signs`], `weights` from [`pack_sign_weights`]; `out` has no border.
+///
+/// # Panics
+/// If a length is not that of the shape, or a sum has more than 65,535 products: a bug.
 pub fn forward_signs(map: &[Signs], weights: &SignWeights, out: &mut [Lanes], shape: ConvShape) {
     assert!(
         map.len() == shape.sign_input()
+            && weights.filters.len()
+                == shape.cout.div_ceil(COUT_BLOCK) * shape.sign_planes() * shape.taps()
             && out.len() == shape.output()
             && u16::try_from(shape.fan_in()).is_ok(),
-        "bug: {} signs and {} lanes for {shape:?}",
+        "bug: {} signs, {} blocks of weights and {} lanes for {shape:?}",
         map.len(),
+        weights.filters.len(),
         out.len()
     );
     run(map, weights, out, shape);
@@ -160,16 +156,23 @@ pub fn forward_signs(map: &[Signs], weights: &SignWeights, out: &mut [Lanes], sh
 
 simd! {
     /// The order of the blocks: output channels, positions, input channels.
-    fn run<const LEVEL>(map: &[Signs], weights: &SignWeights, out: &mut [Lanes], shape: ConvShape) {
-        let plane = shape.side() * shape.side();
+    fn run<const LEVEL>(
+        map: &[Signs],
+        weights: &SignWeights,
+        out: &mut [Lanes],
+        shape: ConvShape,
+    ) {
+        let (side, plane) = (shape.side(), shape.side() * shape.side());
         let filters = weights.filters.chunks_exact(shape.sign_planes() * shape.taps());
         for (out, filters) in out.chunks_mut(COUT_BLOCK * plane).zip(filters) {
-            for y in 0..shape.side() {
-                for x in 0..shape.side() {
+            for y in 0..side {
+                for x in 0..side {
                     let ones = ones_at(map, filters, shape, [y, x]);
                     let taps = shape.taps_inside(y).len() * shape.taps_inside(x).len();
+                    // At most the fan-in, which was checked; the type shows that nothing wraps.
                     let products = i32::from((shape.cin * taps) as u16);
-                    for (out, ones) in out[y * shape.side() + x..].iter_mut().step_by(plane).zip(&ones) {
+                    let channels = out[y * side + x..].iter_mut().step_by(plane);
+                    for (out, ones) in channels.zip(&ones) {
                         for k in 0..LANES {
                             out.0[k] = (products - 2 * i32::from(ones[k])) as f32;
                         }
@@ -189,16 +192,16 @@ fn ones_at(
     [y, x]: [usize; 2],
 ) -> [[u16; LANES]; COUT_BLOCK] {
     let (rows, columns) = (shape.taps_inside(y), shape.taps_inside(x));
-    let (k, side) = (shape.kernel, shape.in_side);
+    let (kernel, side) = (shape.kernel, shape.in_side);
     let mut sums = [[0; LANES]; COUT_BLOCK];
     for (plane, filters) in map.chunks_exact(side * side).zip(filters.chunks_exact(shape.taps())) {
-        for first in rows.clone().step_by(COUNTED_TAPS / k) {
+        for first in rows.clone().step_by(COUNTED_TAPS / kernel) {
             let mut ones = [[0; 2 * LANES]; COUT_BLOCK];
-            for ky in first..rows.end.min(first + COUNTED_TAPS / k) {
+            for ky in first..rows.end.min(first + COUNTED_TAPS / kernel) {
                 let row = (y * shape.stride + ky - shape.pad()) * side;
                 let at = row + x * shape.stride + columns.start - shape.pad();
                 let signs = &plane[at..at + columns.len()];
-                let filters = &filters[ky * k + columns.start..ky * k + columns.end];
+                let filters = &filters[ky * kernel + columns.start..ky * kernel + columns.end];
                 // The interior of a 3×3 kernel: a length that the compiler knows.
                 match (<&[_; 3]>::try_from(signs), <&[_; 3]>::try_from(filters)) {
                     (Ok(signs), Ok(filters)) => add_ones(signs, filters, &mut ones),
@@ -207,7 +210,9 @@ fn ones_at(
             }
             for o in 0..COUT_BLOCK {
                 for k in 0..LANES {
-                    sums[o][k] += u16::from(ones[o][k]) + u16::from(ones[o][LANES + k]);
+                    // At most the fan-in.
+                    let both = u16::from(ones[o][k]) + u16::from(ones[o][LANES + k]);
+                    sums[o][k] = both.wrapping_add(sums[o][k]);
                 }
             }
         }

@@ -1,8 +1,11 @@
-//! The kernels against a naive convolution with real values: all kernels, strides and builds.
+//! The kernels against a naive convolution with real values: all kernels, strides and builds; signs
+//! in bits against the kernel on floats.
 
 use rand::Rng;
 
 use super::*;
+use crate::lanes::Signs;
+use crate::ops::passes;
 use crate::rng::stream;
 use crate::simd::on_each_build;
 
@@ -146,37 +149,40 @@ fn builds_agree_bit_for_bit_on_signs() {
 #[track_caller]
 fn check_signs(shape: ConvShape) {
     let mut rng = stream(7, 0);
-    let weights: Vec<f32> =
-        (0..shape.weights()).map(|_| if rng.random() { 1.0 } else { -1.0 }).collect();
-    let shift: Vec<f32> = (0..shape.cin).map(|_| rng.random::<f32>() - 0.5).collect();
-    // Multiples of 1/2, so that many a value is 0, and one NaN, whose sign is -1.
+    let mut sign = || if rng.random() { 1.0 } else { -1.0 };
+    let weights: Vec<f32> = (0..shape.weights()).map(|_| sign()).collect();
+    let shifted = shape.cin.is_multiple_of(2);
+    let shift: Vec<f32> =
+        (0..shape.cin).map(|_| if shifted { rng.random::<f32>() - 0.5 } else { 0.0 }).collect();
+    // Multiples of 1/2: without a shift many a value is 0. One is NaN, whose sign is -1.
     let mut x: Vec<[f32; LANES]> = (0..shape.input())
         .map(|_| std::array::from_fn(|_| f32::from(rng.random_range(-2i8..=2)) / 2.0))
         .collect();
-    let shift = if shape.cin.is_multiple_of(2) { shift } else { vec![0.0; shape.cin] };
     x[0][0] = f32::NAN;
-    let mut padded = vec![Lanes::ZERO; shape.padded_input()];
-    for (i, x) in x.iter().enumerate() {
-        let (c, y, column) = (
-            i / (shape.in_side * shape.in_side),
-            i / shape.in_side % shape.in_side,
-            i % shape.in_side,
-        );
-        let at = (c * shape.padded() + y + shape.pad()) * shape.padded() + column + shape.pad();
-        padded[at].0 = x.map(|v| if v + shift[c] >= 0.0 { 1.0 } else { -1.0 });
+    let mut floats = vec![Lanes::ZERO; shape.padded_input()];
+    let planes = x.chunks_exact(shape.in_side * shape.in_side).zip(&shift);
+    for ((x, &shift), map) in planes.zip(floats.chunks_exact_mut(shape.padded() * shape.padded())) {
+        passes::write_signs(x, shift, map, shape.in_side, shape.pad());
     }
     let mut expected = vec![Lanes::ZERO; shape.output()];
-    forward(&padded, &pack_forward(&weights, shape), &mut expected, shape);
-    let results = on_each_build(1, || {
-        let mut map = vec![Signs::default(); shape.sign_input()];
-        pack_signs(&x, &shift, &mut map, shape);
-        let mut out = vec![Lanes([f32::NAN; LANES]); shape.output()];
-        forward_signs(&map, &pack_sign_weights(&weights, shape), &mut out, shape);
-        out
-    });
-    for actual in results {
+    forward(&floats, &pack_forward(&weights, shape), &mut expected, shape);
+    for actual in on_each_build(1, || convolve_signs(&x, &shift, &weights, shape)) {
         assert!(actual == expected, "{shape:?}");
     }
+}
+
+fn convolve_signs(
+    x: &[[f32; LANES]],
+    shift: &[f32],
+    weights: &[f32],
+    shape: ConvShape,
+) -> Vec<Lanes> {
+    // What is not written would show.
+    let mut map = vec![Signs([0xff; 2 * LANES]); shape.sign_input()];
+    pack_signs(x, shift, &mut map, shape);
+    let mut out = vec![Lanes([f32::NAN; LANES]); shape.output()];
+    forward_signs(&map, &pack_sign_weights(weights, shape), &mut out, shape);
+    out
 }
 
 #[test]
@@ -188,6 +194,20 @@ fn signs_are_convolved_as_floats_are() {
                     check_signs(ConvShape { cin, cout, kernel, stride, in_side });
                 }
             }
+        }
+    }
+}
+
+/// All products are -1: the most that the counters of 8 and of 16 bits hold.
+#[test]
+fn counts_of_signs_do_not_wrap() {
+    for (kernel, cin) in [(7, 16), (7, 1337), (3, 7281), (1, 65_535)] {
+        let shape = ConvShape { cin, cout: 1, kernel, stride: 1, in_side: kernel };
+        let x = vec![[-1.0; LANES]; shape.input()];
+        let (shift, weights) = (vec![0.0; cin], vec![1.0; shape.weights()]);
+        for out in on_each_build(1, || convolve_signs(&x, &shift, &weights, shape)) {
+            let middle = out[shape.output() / 2];
+            assert_eq!(middle, Lanes([-(shape.fan_in() as f32); LANES]), "{shape:?}");
         }
     }
 }

@@ -5,12 +5,12 @@ use heartbit_model::graph::Fit;
 use rayon::prelude::*;
 
 use super::shortcut::Route;
-use super::{Saved, Shortcut, write_signs};
+use super::{Saved, Shortcut};
 use crate::lanes::{
     LANES, Lanes, as_lanes, as_lanes_mut, groups_of, lane_mask, take, with_scratch,
 };
 use crate::ops::binarize_activation::ImageStats;
-use crate::ops::conv::{self, Packed};
+use crate::ops::conv::{self, ConvShape, Packed};
 use crate::ops::host::{HostBackward, host_tensor, values};
 use crate::ops::norm::{ChannelGrad, SumStats};
 use crate::ops::normalised::of_channels;
@@ -185,6 +185,16 @@ impl Saved {
             }
         });
         host_tensor(other, map_shape(groups, route.channels, route.side))
+    }
+}
+
+/// Writes the signs of one group's `x + shift` into a padded map.
+fn write_signs(x: &[Row], shift: &[f32], map: &mut [Lanes], shape: ConvShape) {
+    let padded = shape.padded();
+    conv::clear_border(map, shape.cin, padded, shape.pad());
+    let planes = x.chunks_exact(shape.in_side * shape.in_side);
+    for ((x, map), &shift) in planes.zip(map.chunks_exact_mut(padded * padded)).zip(shift) {
+        passes::write_signs(x, shift, map, shape.in_side, shape.pad());
     }
 }
 
