@@ -7,6 +7,7 @@ use heartbit_compiler::build::{self, Build};
 use heartbit_compiler::fold::fold;
 use heartbit_dataset::planes::to_interleaved;
 use heartbit_dataset::{Dataset, DatasetKind, OpenOptions, Split};
+use heartbit_ir::file::CHECKSUM_BYTES;
 use heartbit_ir::network::{Network, OpKind};
 use heartbit_model::Checkpoint;
 use std::path::Path;
@@ -18,6 +19,13 @@ const MAX_CHECKPOINT: u64 = 1 << 31;
 /// What to give where a checkpoint is wanted.
 const CHECKPOINT_HELP: &str =
     "give a checkpoint (.safetensors) that `heartbit train`, `import` or `random` wrote";
+
+/// CRC-32 of a network, given its file: the one that the file ends with. That of the whole file is
+/// the same for every network.
+pub(crate) fn network_checksum(file: &[u8]) -> u32 {
+    let body = file.len().saturating_sub(CHECKSUM_BYTES);
+    crc32fast::hash(&file[..body])
+}
 
 /// Reads a file of limited size.
 pub(crate) fn bytes(path: &Path, help: &str) -> Outcome<Vec<u8>> {

@@ -157,18 +157,8 @@ impl Report {
                 let name = format!("{}.{what}", rung.name);
                 checks.push(Check { name, passed, detail, seconds: rung.seconds });
             };
-            if rung.name == FLOAT
-                && let Some(least) = self.bounds.min_agreement.filter(|_| self.shard.is_none())
-            {
-                let agreement = 1.0 - share(rung.predictions_differing as u64, rung.images as u64);
-                let (is, least_text) = (percent(agreement), percent(least));
-                check("agreement", agreement >= least, format!("{is}, at least {least_text}"));
-            }
-            if rung.name == NETWORK
-                && let Some(least) = self.bounds.min_accuracy.filter(|_| self.shard.is_none())
-            {
-                let (is, least_text) = (percent(rung.accuracy()), percent(least));
-                check("accuracy", rung.accuracy() >= least, format!("{is}, at least {least_text}"));
+            if let Some((what, passed, detail)) = self.bound_of(rung) {
+                check(what, passed, detail);
             }
             if rung.logits > 0 {
                 let of = grouped(rung.logits as u64);
@@ -194,6 +184,25 @@ impl Report {
             }
         }
         checks
+    }
+
+    /// The bound that a user set on a rung: of what, whether it holds, and the figures.
+    fn bound_of(&self, rung: &Rung) -> Option<(&'static str, bool, String)> {
+        let of_float = 1.0 - share(rung.predictions_differing as u64, rung.images as u64);
+        let (what, is, least) = match rung.name.as_str() {
+            FLOAT => ("agreement", of_float, self.bounds.min_agreement?),
+            NETWORK => ("accuracy", rung.accuracy(), self.bounds.min_accuracy?),
+            _ => return None,
+        };
+        let detail = format!("{}, at least {}", percent(is), percent(least));
+        self.shard.is_none().then_some((what, is >= least, detail))
+    }
+
+    /// Those of the checks that a user set.
+    pub(crate) fn bound_checks(&self) -> Vec<Check> {
+        let is_bound =
+            |check: &Check| check.name.ends_with("agreement") || check.name.ends_with("accuracy");
+        self.checks().into_iter().filter(is_bound).collect()
     }
 
     /// Whether something was checked, and all of it holds.
@@ -252,7 +261,7 @@ impl Report {
         lines.push(table.render());
         for check in self.checks() {
             let mark = if check.passed { "ok" } else { "FAIL" };
-            lines.push(format!("{mark:<4}  {:<17} {}", check.name, check.detail));
+            lines.push(wrapped(&format!("{mark:<4}  {:<17} {}", check.name, check.detail)));
         }
         if !self.not_compared.is_empty() {
             lines.push("\nnot compared:".to_owned());

@@ -1,6 +1,6 @@
 //! The per-layer view of a compiled network: shapes, cycles, utilisation, bands.
 
-use crate::output::{Table, grouped, percent, share};
+use crate::output::{Table, grouped, percent, share, wrapped};
 use heartbit_compiler::plan::Layer;
 use heartbit_compiler::plan::bands::Rows;
 use heartbit_compiler::predict::{BackToBack, CyclePrediction, LayerCycles, back_to_back, predict};
@@ -303,10 +303,17 @@ impl CompiledView {
     pub(crate) fn text(&self) -> String {
         let a = self.program.array;
         let d = self.program.depths;
+        let memories = wrapped(&format!(
+            "memories: {} kbit; words: activation {}, weight {}, stream {}, step {}",
+            grouped(heartbit_boards::memory_bits(&self.program).div_ceil(1024)),
+            grouped(d.activation as u64),
+            grouped(d.weight as u64),
+            grouped(d.stream as u64),
+            grouped(d.step as u64)
+        ));
         format!(
             "{} on {}x{}x{}, {}-bit accumulators\n{} binary MACs, peak {} a cycle\n\
-             memories: {} kbit; words: activation {}, weight {}, stream {}, step {}\n{}\n\
-             {}\nbinary layers reach {} of the peak\n{}",
+             {memories}\n{}\n{}\nbinary layers reach {} of the peak\n{}",
             self.arch,
             a.rows,
             a.cols,
@@ -314,11 +321,6 @@ impl CompiledView {
             a.acc_bits,
             grouped(self.binary_macs),
             grouped(self.peak()),
-            grouped(heartbit_boards::memory_bits(&self.program).div_ceil(1024)),
-            grouped(d.activation as u64),
-            grouped(d.weight as u64),
-            grouped(d.stream as u64),
-            grouped(d.step as u64),
             self.port_text(),
             self.table().render(),
             percent(self.binary_utilisation()),

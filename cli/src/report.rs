@@ -1,7 +1,7 @@
 //! The report of a build: what was compiled and what all commands found, as one page.
 //!
-//! `sim`, `cosim`, `verify` and `pnr` leave their result in the build (`results`), and each time the page
-//! is written again from all of them. Not here: what the page looks like (`heartbit-report`).
+//! `sim`, `cosim`, `verify`, `pnr` and `run` leave their result in the build (`results`), and each
+//! time the page is written again from all of them. Not here: what the page looks like (`heartbit-report`).
 
 mod design;
 mod ladder;
@@ -59,18 +59,18 @@ impl Destination {
         Self { build: Some(build.to_owned()), page: build.join(PAGE) }
     }
 
-    /// Keeps the result of a command and writes the page; `read` is the build that was given.
+    /// Keeps a result under its name and writes the page; `read` is the build that was given.
     pub(crate) fn write(
         &self,
         build: &Build,
         read: Option<&Path>,
-        command: &'static str,
+        name: &'static str,
         result: &Value,
     ) -> Outcome {
         let mut results = read.map(Results::read).transpose()?.unwrap_or_default();
-        results.set(command, result);
+        results.set(name, result);
         if let Some(path) = &self.build {
-            results.store(path, command)?;
+            results.store(path, name)?;
         }
         let page = heartbit_report::html(&assemble(build, &results)?);
         write_atomically(&self.page, page.as_bytes())

@@ -4,9 +4,9 @@
 
 use crate::divergence::{self, Tracer};
 use crate::failure::Outcome;
-use crate::inputs::Images;
+use crate::inputs::{Images, network_checksum};
 use crate::located::Located;
-use crate::output::{grouped, percent, progress, share};
+use crate::output::{grouped, percent, progress, share, wrapped};
 use crate::shard::Shard;
 use heartbit_compiler::build::Build;
 use heartbit_compiler::compare::{Difference, compare};
@@ -50,7 +50,7 @@ impl Subject {
         Self {
             command: command.to_owned(),
             arch: build.network.arch.clone(),
-            network_crc32: format!("{:08x}", crc32fast::hash(&bytes)),
+            network_crc32: format!("{:08x}", network_checksum(&bytes)),
             array: format!("{}x{}x{}", a.rows, a.cols, a.lanes),
             rtl_crc32: None,
             simulator: None,
@@ -227,7 +227,7 @@ impl Verdict {
             }
         }
         lines.push(cycles);
-        lines.extend(self.watched.map(Watched::text));
+        lines.extend(self.watched.map(|watched| wrapped(&watched.text())));
         lines.extend(differences(self.first_divergence.as_ref(), self.cycle_error.as_ref()));
         lines.push(format!("verdict: {}\n", if self.passed() { "pass" } else { "FAIL" }));
         lines.join("\n")

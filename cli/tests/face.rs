@@ -42,6 +42,46 @@ fn report_grows_with_what_was_measured_and_repeats() {
 }
 
 #[test]
+fn report_names_a_bound_that_does_not_hold() {
+    let directory = temporary();
+    let (build, data) = (build(&directory), data());
+    let images = ["--images", "20", "--sim-images", "1", "--rtl-images", "0"];
+    let verify = ["verify", text(&build), "--data", text(&data), "--min-accuracy", "0.999"];
+    fail(&directory, &[&verify[..], &images].concat(), 1, &["network.accuracy"]);
+    let page = page(&build);
+    let verdict = "Fail. </strong><code>network.accuracy</code> (verify): ";
+    assert!(page.contains(verdict) && page.contains("at least 99.9 %"), "{page}");
+    assert!(!page.contains("Pass."), "{page}");
+}
+
+#[test]
+fn report_has_the_verilog_under_both_simulators() {
+    let (directory, data) = (temporary(), data());
+    // A narrow network: Icarus Verilog takes a minute for an image of the bundled one.
+    let random = ["random", "--arch", "resnet20", "--widths", "4,4,4", "--out", "r.safetensors"];
+    succeed(&directory, &random);
+    succeed(&directory, &["compile", "r.safetensors", "--array", "8x4x64", "--out", "build"]);
+    let build = directory.path().join("build");
+    let cosim = ["cosim", text(&build), "--data", text(&data), "--images", "1"];
+    succeed(&directory, &cosim);
+    succeed(&directory, &[&cosim[..], &["--simulator", "icarus"]].concat());
+    let results = names(&build.join("results"));
+    assert_eq!(results, ["compile.json", "cosim-icarus.json", "cosim.json"]);
+    let page = page(&build);
+    let verdict = "Nothing differs on rtl (cosim), icarus (cosim --simulator icarus).";
+    assert!(page.contains(verdict), "{page}");
+    // What differs under one of them fails, whatever the other says.
+    let file = build.join("results/cosim-icarus.json");
+    let kept = std::fs::read_to_string(&file).expect("a result");
+    let broken = kept.replace("\"differing\": 0", "\"differing\": 5");
+    assert_ne!(kept, broken);
+    std::fs::write(&file, broken).expect("written");
+    succeed(&directory, &["sim", text(&build), "--data", text(&data), "--images", "1"]);
+    let page = self::page(&build);
+    assert!(page.contains("Differences on icarus (cosim --simulator icarus)."), "{page}");
+}
+
+#[test]
 fn report_goes_where_the_user_says_or_nowhere() {
     let directory = temporary();
     let (build, data, network) = (build(&directory), data(), bundled_network());
@@ -70,7 +110,17 @@ fn tables_fit_80_columns() {
     let placed = support::linked_build(&other);
     // Paths are as long as they are.
     let temporary_files = std::env::temp_dir();
-    for args in [
+    let mut trained = Vec::new();
+    if cfg!(feature = "train") {
+        let sizes = "--widths 4,8,16 --epochs 2 --warmup-epochs 0 --train-images 16 --test-images 8 \
+                     --batch 8 --no-grid --out run";
+        let train = ["train", "--data", text(&data)].into_iter().chain(sizes.split_whitespace());
+        trained = vec![train.collect(), vec!["plot", "run"]];
+    }
+    let random = ["random", "--arch", "resnet20", "--widths", "4,4,4", "--out", "r.safetensors"];
+    succeed(&directory, &random);
+    succeed(&directory, &["compile", "r.safetensors", "--array", "8x4x64", "--out", "narrow"]);
+    for args in trained.into_iter().chain([
         vec!["boards"],
         vec!["doctor"],
         vec!["inspect", text(&build)],
@@ -85,7 +135,8 @@ fn tables_fit_80_columns() {
         vec!["import", text(&foreign), "--out", "i.safetensors"],
         [&["widths", "i.safetensors", "--stem-weight-bits", "7,8"], &images[..]].concat(),
         vec!["pnr", text(&placed), "--board", "icebreaker"],
-    ] {
+        vec!["cosim", "narrow", "--data", text(&data), "--images", "1", "--simulator", "icarus"],
+    ]) {
         let output = heartbit(&directory, &args);
         let shown = String::from_utf8(output.stdout).expect("UTF-8");
         assert!(!shown.is_empty(), "{args:?}");

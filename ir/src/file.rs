@@ -29,8 +29,9 @@ const MAGIC: &[u8; 4] = b"HBN1";
 pub const VERSION: u32 = 1;
 /// Bytes before the header.
 const PREFIX: usize = 20;
-/// Bytes after the payload.
-const SUFFIX: usize = 4;
+/// Bytes of the CRC-32 at the end. With them a file's own CRC-32 is the same for every file; without
+/// them it is this number.
+pub const CHECKSUM_BYTES: usize = 4;
 /// Largest file that is read.
 const MAX_FILE: u64 = 1 << 30;
 
@@ -118,7 +119,7 @@ impl Network {
         let payload: Vec<u8> = self.ops.iter().flat_map(|op| payload(&op.kind)).collect();
         let header_len =
             u32::try_from(header.len()).map_err(|_| FileError::Header("over 4 GiB".to_owned()))?;
-        let mut bytes = Vec::with_capacity(PREFIX + header.len() + payload.len() + SUFFIX);
+        let mut bytes = Vec::with_capacity(PREFIX + header.len() + payload.len() + CHECKSUM_BYTES);
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         bytes.extend_from_slice(&header_len.to_le_bytes());
@@ -203,7 +204,7 @@ fn open(bytes: &[u8]) -> Result<(&[u8], &[u8]), FileError> {
         return Err(FileError::Magic);
     }
     let actual = bytes.len() as u64;
-    let too_short = FileError::Length { expected: (PREFIX + SUFFIX) as u64, actual };
+    let too_short = FileError::Length { expected: (PREFIX + CHECKSUM_BYTES) as u64, actual };
     let Some((prefix, rest)) = bytes.split_at_checked(PREFIX) else { return Err(too_short) };
     let mut prefix = Reader { bytes: &prefix[MAGIC.len()..] };
     let (Ok(found), Ok(header_len), Ok(payload_len)) = (prefix.u32(), prefix.u32(), prefix.u64())
@@ -213,16 +214,17 @@ fn open(bytes: &[u8]) -> Result<(&[u8], &[u8]), FileError> {
     if found != VERSION {
         return Err(FileError::Version { found });
     }
-    let expected =
-        payload_len.saturating_add(u64::from(header_len)).saturating_add((PREFIX + SUFFIX) as u64);
+    let expected = payload_len
+        .saturating_add(u64::from(header_len))
+        .saturating_add((PREFIX + CHECKSUM_BYTES) as u64);
     if expected != actual {
         return Err(FileError::Length { expected, actual });
     }
-    let (body, suffix) = bytes.split_at(bytes.len() - SUFFIX);
+    let (body, suffix) = bytes.split_at(bytes.len() - CHECKSUM_BYTES);
     let expected = Reader { bytes: suffix }.u32().map_err(|_| too_short)?;
     let actual = crc32fast::hash(body);
     if expected != actual {
         return Err(FileError::Checksum { expected, actual });
     }
-    Ok(rest[..rest.len() - SUFFIX].split_at(header_len as usize))
+    Ok(rest[..rest.len() - CHECKSUM_BYTES].split_at(header_len as usize))
 }

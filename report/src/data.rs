@@ -65,7 +65,9 @@ impl Origin {
                 "computed by the cycle model, the memory layout or the resource model; not measured"
             }
             Self::Simulator => "measured by the cycle-exact simulator",
-            Self::Rtl => "measured on the emitted Verilog under Verilator",
+            Self::Rtl => {
+                "measured on the emitted Verilog under a simulator, Verilator but for `icarus`"
+            }
             Self::PlaceAndRoute => "measured by synthesis, placement and routing",
             Self::Board => "measured on a board",
         }
@@ -89,6 +91,8 @@ pub struct Report {
     pub total: Cycles,
     /// Rungs of the ladder from the float network to the RTL, and what each showed.
     pub rungs: Vec<Rung>,
+    /// What a user demanded of the rungs.
+    pub bounds: Vec<Bound>,
     /// The first differences, in words.
     pub differences: Vec<String>,
     /// The memories.
@@ -269,6 +273,19 @@ impl RungResult {
             (values, cycles) => Some(values != Some(false) && cycles != Some(false)),
         }
     }
+}
+
+/// A bound that a user set on a figure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Bound {
+    /// The command that was given it.
+    pub by: String,
+    /// Rung and figure, as `network.accuracy`.
+    pub name: String,
+    /// The figure and its bound, in words.
+    pub detail: String,
+    /// Whether it holds.
+    pub passed: bool,
 }
 
 /// A memory of the accelerator.

@@ -2,8 +2,9 @@
 
 use expect_test::expect;
 use heartbit_report::{
-    Array, Cycles, Fpga, Layer, Memory, MemoryMap, Network, Origin, Parts, Placed, PlacedClock,
-    PlacedResource, Region, Report, Resource, Rung, RungResult, Shortcut, Source, html,
+    Array, Bound, Cycles, Fpga, Layer, Memory, MemoryMap, Network, Origin, Parts, Placed,
+    PlacedClock, PlacedResource, Region, Report, Resource, Rung, RungResult, Shortcut, Source,
+    html,
 };
 use scraper::{Html, Selector};
 
@@ -203,6 +204,30 @@ fn difference_makes_the_page_fail() {
     assert!(verdict(&report).starts_with("Fail."), "{}", verdict(&report));
     report.rungs[1].result = None;
     assert!(verdict(&report).starts_with("Not checked."), "{}", verdict(&report));
+}
+
+#[test]
+fn bound_that_does_not_hold_makes_the_page_fail_and_is_named() {
+    let mut report = tiny();
+    let bound = |passed| Bound {
+        by: "verify".to_owned(),
+        name: "network.accuracy".to_owned(),
+        detail: "75.0 %, at least 80.0 %".to_owned(),
+        passed,
+    };
+    let shown = |report: &Report| {
+        let page = Html::parse_document(&html(report));
+        let verdicts: Vec<_> = select(&page, ".verdict").into_iter().map(text).collect();
+        (verdicts, text(select(&page, ".bounds li")[0]))
+    };
+    report.bounds = vec![bound(false)];
+    let (verdicts, line) = shown(&report);
+    assert_eq!(verdicts, ["Fail. network.accuracy (verify): 75.0 %, at least 80.0 %."]);
+    assert!(line.ends_with("FAIL"), "{line}");
+    report.bounds = vec![bound(true)];
+    let (verdicts, line) = shown(&report);
+    assert!(verdicts[0].starts_with("Pass."), "{verdicts:?}");
+    assert!(line.ends_with("holds"), "{line}");
 }
 
 #[test]

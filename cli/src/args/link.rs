@@ -1,6 +1,6 @@
 //! The flags of the serial link: of the hardware behind it, and of the command that talks to it.
 
-use super::DataArgs;
+use super::{DataArgs, ReportArgs};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -58,6 +58,8 @@ pub(crate) struct RunArgs {
     /// Does not load the program: refuses an accelerator that has another one, or none.
     #[arg(long, conflicts_with_all = ["reload", "simulate"])]
     pub(crate) no_load: bool,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }
 
 /// What stands in for an accelerator.

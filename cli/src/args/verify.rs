@@ -59,7 +59,7 @@ pub(crate) struct VerifyArgs {
 pub(crate) struct MutateArgs {
     /// Breaks the build in many places, one at a time, and fails unless the checks of the rungs
     /// `rtl` and `cycle-sim` notice each, or it is proved to make no difference.
-    #[arg(long, conflicts_with_all = ["min_accuracy", "min_agreement", "trace"])]
+    #[arg(long, conflicts_with_all = ["min_accuracy", "min_agreement", "trace", "report"])]
     pub(crate) mutate: bool,
     /// Mutants: half of them bits of memories, half changes of the hardware.
     #[arg(

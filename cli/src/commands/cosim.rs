@@ -6,12 +6,13 @@ use crate::divergence::Tracer;
 use crate::failure::{Code, Failure, Outcome};
 use crate::inputs::{self, Images};
 use crate::output;
+use crate::report::results::COSIM_ICARUS;
 use crate::report::{self, Destination};
 use crate::verdict::{self, Verdict, Watched};
 use heartbit_compiler::build::Build;
 use heartbit_cosim::{
     Accelerator, Design, Icarus, Initial, PeSignals, SaveFile, Simulation, Toolchain, Trace,
-    Waveform,
+    Waveform, Windowed,
 };
 use heartbit_ir::program::PePlace;
 use std::path::{Path, PathBuf};
@@ -21,8 +22,12 @@ const FIRST_MISMATCH: &str = "first-mismatch";
 
 pub(crate) fn run(args: &CosimArgs, format: Format) -> Outcome {
     let build = inputs::build(&args.build)?;
+    let destination = Destination::new(&args.report, Some(&args.build), args.shard)?;
+    if let Some(path) = args.trace.as_deref().filter(|path| !is_first_mismatch(path)) {
+        output::check_writable(path)?;
+    }
     if args.simulator == VerilogSimulator::Icarus {
-        return run_icarus(args, &build, format);
+        return run_icarus(args, &build, destination.as_ref(), format);
     }
     let images = Images::test(&args.data)?.shard(args.shard)?;
     images.check_size(&build.network)?;
@@ -30,7 +35,7 @@ pub(crate) fn run(args: &CosimArgs, format: Format) -> Outcome {
     let mut rtl = from_build(&args.build, &build, &toolchain, Trace::None)?;
     let mut verdict = verdict::cosimulate(&build, &images, &mut rtl, true)?;
     verdict.subject.rtl_crc32 = Some(verilog_checksum(&args.build, &build)?);
-    let is_first_mismatch = args.trace.as_ref().is_some_and(|t| t.as_os_str() == FIRST_MISMATCH);
+    let finds_mismatch = args.trace.as_deref().is_some_and(is_first_mismatch);
     let tracer = Tracer {
         design: design(&args.build, &build)?,
         toolchain: &toolchain,
@@ -38,21 +43,33 @@ pub(crate) fn run(args: &CosimArgs, format: Format) -> Outcome {
         margin: args.trace_margin,
         is_whole: args.trace_full,
     };
-    verdict.locate(&build, &images, Some(&tracer).filter(|_| is_first_mismatch))?;
+    verdict.locate(&build, &images, Some(&tracer).filter(|_| finds_mismatch))?;
     let traced = match &args.trace {
-        Some(path) if !is_first_mismatch => {
-            trace_first(args, &build, &images, &toolchain, path)?;
+        Some(path) if !finds_mismatch => {
+            let rtl = from_build(&args.build, &build, &toolchain, Trace::Fst)?;
+            let whole = 0..u64::MAX;
+            let run =
+                |rtl: &mut Accelerator, image: &[u8]| Ok(rtl.run_windowed(image, path, whole)?);
+            trace_first(&build, &images, rtl, run, path)?;
             Some((images.number(0), path.clone()))
         }
         _ => waveform(&verdict),
     };
-    conclude_with(args, &build, &verdict, traced.as_ref(), format)
+    conclude_with(args, &build, &verdict, traced.as_ref(), destination.as_ref(), format)
+}
+
+fn is_first_mismatch(trace: &Path) -> bool {
+    trace.as_os_str() == FIRST_MISMATCH
 }
 
 /// The same under Icarus Verilog.
-fn run_icarus(args: &CosimArgs, build: &Build, format: Format) -> Outcome {
-    let is_first_mismatch = args.trace.as_ref().is_some_and(|t| t.as_os_str() == FIRST_MISMATCH);
-    if is_first_mismatch {
+fn run_icarus(
+    args: &CosimArgs,
+    build: &Build,
+    destination: Option<&Destination>,
+    format: Format,
+) -> Outcome {
+    if args.trace.as_deref().is_some_and(is_first_mismatch) {
         let message = "`--trace first-mismatch` needs `--simulator verilator`";
         return Err(Failure::new(Code::Usage, message)
             .help("give `--trace FILE.fst` for a waveform of the first image"));
@@ -63,14 +80,15 @@ fn run_icarus(args: &CosimArgs, build: &Build, format: Format) -> Outcome {
     let design = design(&args.build, build)?;
     let traced = args.trace.as_deref();
     if let Some(path) = traced {
-        loaded(icarus.model(design.clone(), None, Some(path))?, build)?.run(&images.image(0)?)?;
+        let rtl = loaded(icarus.model(design.clone(), None, Some(path))?, build)?;
+        trace_first(build, &images, rtl, |rtl, image| Ok(rtl.run_traced(image)?), path)?;
     }
     let mut verdict = under_icarus(&icarus, design, build, &images, true)?;
     verdict.subject.rtl_crc32 = Some(verilog_checksum(&args.build, build)?);
     verdict.subject.simulator = Some("icarus".to_owned());
     verdict.locate(build, &images, None)?;
     let traced = traced.map(|path| (images.number(0), path.to_owned()));
-    conclude_with(args, build, &verdict, traced.as_ref(), format)
+    conclude_with(args, build, &verdict, traced.as_ref(), destination, format)
 }
 
 /// Runs a design under Icarus Verilog on all images.
@@ -94,6 +112,7 @@ fn conclude_with(
     build: &Build,
     verdict: &Verdict,
     traced: Option<&(usize, PathBuf)>,
+    destination: Option<&Destination>,
     format: Format,
 ) -> Outcome {
     let mut json = verdict.json();
@@ -103,13 +122,16 @@ fn conclude_with(
             "surfer": path.with_extension("sucl"),
         });
     }
-    let destination = Destination::new(&args.report, Some(&args.build), args.shard)?;
-    if let Some(destination) = &destination {
-        destination.write(build, Some(&args.build), "cosim", &json)?;
+    if let Some(destination) = destination {
+        let name = match args.simulator {
+            VerilogSimulator::Verilator => "cosim",
+            VerilogSimulator::Icarus => COSIM_ICARUS,
+        };
+        destination.write(build, Some(&args.build), name, &json)?;
     }
     output::result(format, &json, || {
         let note = traced.map(|(image, path)| waveform_lines(*image, path));
-        note.unwrap_or_default() + &verdict.text() + &report::line(destination.as_ref())
+        note.unwrap_or_default() + &verdict.text() + &report::line(destination)
     })?;
     conclude(verdict.passed())
 }
@@ -131,22 +153,23 @@ fn waveform(verdict: &Verdict) -> Option<(usize, PathBuf)> {
     Some((first.image, first.location.as_ref()?.waveform.as_ref()?.file.clone()))
 }
 
-/// Writes a waveform of the first image, and the files that open it on the sequencer and the first
+/// Runs the first image, which writes its waveform, and writes the files that open it on the sequencer and the first
 /// processing element, the marker where the image begins.
 fn trace_first(
-    args: &CosimArgs,
     build: &Build,
     images: &Images,
-    toolchain: &Toolchain,
+    mut rtl: Accelerator,
+    run: impl FnOnce(&mut Accelerator, &[u8]) -> Outcome<Windowed>,
     path: &Path,
 ) -> Outcome {
-    let mut rtl = from_build(&args.build, build, toolchain, Trace::Fst)?;
-    let spinner = output::spinner("the first image runs again, traced");
-    let run = rtl.run_windowed(&images.image(0)?, path, 0..u64::MAX)?;
+    let spinner = output::spinner("the first image runs, traced");
+    let fetch_cycle = run(&mut rtl, &images.image(0)?)?.fetch_cycle;
+    // The waveform is complete when the simulator ends.
+    drop(rtl);
     spinner.finish_and_clear();
     let first = PePlace { layer: 0, column_tile: 0, tile_row: 0, tile: 0, row: 0, col: 0 };
     let groups = PeSignals::new(&build.compiled.program.array, &first).groups();
-    SaveFile::new(path, &Waveform::open(path)?, &groups, run.fetch_cycle)?.write()?;
+    SaveFile::new(path, &Waveform::open(path)?, &groups, fetch_cycle)?.write()?;
     Ok(())
 }
 

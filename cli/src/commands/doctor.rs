@@ -38,7 +38,12 @@ fn optional() -> [Tool; 10] {
     let (version, viewer) = (Some("--version"), "waveforms (one viewer will do)");
     [
         of_pnr(Program::YOSYS, Some("-V"), "tests, place-and-route, asic"),
-        other("iverilog", Some("-V"), "tests", "apt-get install iverilog"),
+        other(
+            "iverilog",
+            Some("-V"),
+            "cosim and verify under Icarus, tests",
+            "apt-get install iverilog",
+        ),
         of_pnr(Program::nextpnr(Family::Ice40), version, "place-and-route: iCE40"),
         of_pnr(Program::nextpnr(Family::Ecp5), version, "place-and-route: ECP5"),
         of_pnr(Program::nextpnr(Family::Gowin), version, "place-and-route: Gowin"),
@@ -186,7 +191,9 @@ fn text(all: &[Status]) -> String {
             (false, false) => "missing",
         };
         let version = tool.version.as_deref().map_or(String::new(), number);
-        let version = version.chars().take(WIDEST).collect();
+        // What a distribution adds is in the JSON.
+        let upstream = version.split('-').next().unwrap_or_default();
+        let version = upstream.chars().take(WIDEST).collect();
         table.row(vec![
             tool.name.to_owned(),
             state.to_owned(),

@@ -38,11 +38,13 @@ pub(crate) fn run(args: &VerifyArgs, format: Format) -> Outcome {
     let started = Instant::now();
     let n = usize::try_from(args.mutate.mutants).expect("bug: 32 bits");
     let plan = Plan::new(program, &hardware, n, args.mutate.seed);
+    let spinner = output::spinner("Verilator and the C++ compiler build intact model and mutants");
     let compile = |design| Build::new(design).compile(&toolchain);
     let engines = Engines {
         intact: compile(design)?,
         mutants: plan.schemata.as_ref().map(|s| compile(mutant_design(s))).transpose()?,
     };
+    spinner.finish_and_clear();
     let shard = args.shard.unwrap_or(Shard::WHOLE);
     let which: Vec<usize> =
         (0..shard.count(plan.mutants.len())).map(|index| shard.image(index)).collect();

@@ -2,7 +2,7 @@
 
 use crate::args::{Format, PlotArgs, PlotAxis};
 use crate::failure::{Code, Failure, Outcome};
-use crate::output;
+use crate::output::{self, wrapped};
 use heartbit_plot::{Error, Options, Report, XAxis};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -47,7 +47,7 @@ fn to_text(report: &Report, out: &Path) -> String {
     }
     let files: Vec<&str> = report.plots.iter().map(|plot| plot.file.as_str()).collect();
     let page = out.join("index.html");
-    text + &format!("wrote {}: {}\n", page.display(), files.join(", "))
+    text + &wrapped(&format!("wrote {}: {}", page.display(), files.join(", "))) + "\n"
 }
 
 fn failure(error: Error) -> Failure {

@@ -15,7 +15,6 @@ use heartbit_boards::constraints::vendor_command;
 use heartbit_boards::pnr::{self, PnrError, Project, Step, Tools};
 use heartbit_compiler::build::Build;
 use heartbit_compiler::predict::predict;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
@@ -85,10 +84,7 @@ fn written(board: &Board, project: &Project, format: Format) -> Outcome {
 }
 
 fn place(args: &PnrArgs, board: &Board, build: &Build, project: &Project) -> Outcome<Record> {
-    let bar = ProgressBar::new_spinner().with_style(
-        ProgressStyle::with_template("{elapsed:>4} {prefix:<16} {wide_msg}")
-            .expect("bug: the template is fixed"),
-    );
+    let bar = output::bar(None, "{elapsed:>4} {prefix:<16} {wide_msg}");
     bar.enable_steady_tick(Duration::from_millis(200));
     let tools = Tools::new(&args.tool_path);
     let mut progress = |step: Step, line: &str| {

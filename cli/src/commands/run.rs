@@ -8,6 +8,8 @@ use crate::failure::{Code, Failure, Outcome};
 use crate::inputs::{self, Images};
 use crate::link::{self, Simulated};
 use crate::output::{self, progress};
+use crate::report::Destination;
+use crate::report::results::{RUN, RUN_SIMULATED};
 use heartbit_compiler::build::Build;
 use heartbit_compiler::predict::predict;
 use heartbit_hdl::uart::UartConfig;
@@ -15,6 +17,7 @@ use heartbit_host::load::Load;
 use heartbit_host::{Device, DeviceError, Limits, Link, LinkError, SerialPort};
 use heartbit_ir::interp::Interpreter;
 use heartbit_ir::network::OpKind;
+pub(crate) use report::Kept;
 use report::Report;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -27,6 +30,7 @@ pub(crate) fn run(args: &RunArgs, format: Format) -> Outcome {
     let uart = link::read(&args.build)?;
     let images = Images::test(&args.data)?;
     images.check_size(&build.network)?;
+    let destination = Destination::new(&args.report, Some(&args.build), None)?;
     let session = Session { args, build: &build, images: &images, uart };
     let report = match &args.port {
         Some(port) => {
@@ -35,7 +39,13 @@ pub(crate) fn run(args: &RunArgs, format: Format) -> Outcome {
         }
         None => session.simulate()?,
     };
-    output::result(format, &report.json(), || report.text())?;
+    let json = report.json();
+    if let Some(destination) = &destination {
+        let name = if args.port.is_some() { RUN } else { RUN_SIMULATED };
+        destination.write(&build, Some(&args.build), name, &json)?;
+    }
+    let line = crate::report::line(destination.as_ref());
+    output::result(format, &json, || report.text() + &line)?;
     conclude(report.passed())
 }
 

@@ -36,9 +36,11 @@ pub(crate) fn run(args: &TrainArgs, format: Format) -> Outcome {
             bar.set_position(batch as u64);
             bar.set_prefix(format!("epoch {}/{epochs}", epoch + 1));
             let left = duration(seconds_left);
-            bar.set_message(format!(
-                "loss {loss:.3}, {images_per_second:.0} images/s, {left} left"
-            ));
+            bar.set_message(if batch < batches {
+                format!("loss {loss:.3}, {images_per_second:.0} images/s, {left} left")
+            } else {
+                format!("loss {loss:.3}, the test images run, {left} left after them")
+            });
         }
         Progress::Corrupt { path, reason } => {
             let line = format!("warning: unreadable image `{}`: {reason}", path.display());
@@ -110,6 +112,9 @@ pub(crate) fn failure(error: Error) -> Failure {
             Code::BadInput,
             "give `--out` a new directory, or `--resume` the run that is there with its settings",
         ),
+        Error::Busy { .. } => {
+            (Code::BadInput, "wait for its end, or give `--out` another directory")
+        }
         Error::Checkpoint { .. } => (
             Code::BadInput,
             "give a checkpoint (.safetensors) of `heartbit train`; `import` converts PyTorch's",
@@ -135,18 +140,17 @@ fn driver(device: &str) -> &'static str {
     }
 }
 
+/// The figures of an epoch that fit a line of a terminal; the metrics have all.
 fn epoch_line(record: &EpochRecord) -> String {
-    let float = record.float_accuracy.map(|a| format!("  in floats {}", percent(a)));
+    let float = record.float_accuracy.map(|a| format!("  float {}", percent(a)));
     format!(
-        "epoch {:>3}  lr {:.4}  loss {:.4}  train {}  test {}{}  flips {}  {:.0} images/s\n",
+        "epoch {:>3}  loss {:.3}  train {}  test {}{}  flips {}\n",
         record.epoch + 1,
-        record.lr,
         record.train_loss,
         percent(record.train_accuracy),
         percent(record.test_accuracy),
         float.unwrap_or_default(),
         percent(record.flip_rate),
-        record.images_per_second
     )
 }
 

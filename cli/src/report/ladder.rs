@@ -1,8 +1,9 @@
 //! What engines showed, as the report has it: rungs, and the cycles that were measured.
 
-use super::results::Results;
+use super::results::{COSIM_ICARUS, RUN, RUN_SIMULATED, Results, command_of};
+use crate::commands::run::Kept;
 use crate::failure::{Code, Failure, Outcome};
-use crate::ladder::{self, CYCLE_SIM, FLOAT, NETWORK, RTL, Rung, SIM, SNAPPED};
+use crate::ladder::{self, CYCLE_SIM, FLOAT, ICARUS, NETWORK, RTL, Rung, SIM, SNAPPED};
 use crate::verdict::{LayerRun, Verdict, differences};
 use heartbit_compiler::build::Build;
 use heartbit_report::{Origin, Report, RungResult};
@@ -10,14 +11,18 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// Rungs from the top, where their figures are from, and what measures them.
-const RUNGS: [(&str, Origin, &str); 6] = [
+const RUNGS: [(&str, Origin, &str); 7] = [
     (FLOAT, Origin::Float, "heartbit verify CHECKPOINT --data DIR --report FILE.html"),
     (SNAPPED, Origin::Snapped, "heartbit verify CHECKPOINT --data DIR --report FILE.html"),
     (NETWORK, Origin::Network, "heartbit verify BUILD --data DIR"),
     (SIM, Origin::Simulator, "heartbit verify BUILD --data DIR"),
     (CYCLE_SIM, Origin::Simulator, "heartbit sim BUILD --data DIR"),
     (RTL, Origin::Rtl, "heartbit cosim BUILD --data DIR"),
+    (ICARUS, Origin::Rtl, "heartbit cosim BUILD --data DIR --simulator icarus"),
 ];
+/// Rungs of a build with a link, shown if they were measured: the whole Verilog, and a board.
+const LINK: (&str, Origin, &str) = ("link", Origin::Rtl, RUN_SIMULATED);
+const BOARD: (&str, Origin, &str) = ("board", Origin::Board, RUN);
 
 /// What one command says of a rung.
 struct Shown {
@@ -27,7 +32,10 @@ struct Shown {
 
 /// Adds rungs, differences and measured cycles to a report.
 pub(super) fn add(report: &mut Report, build: &Build, results: &Results) -> Outcome {
-    let shown = shown(results)?;
+    let verify = results.get("verify");
+    let verify: Option<ladder::Report> = verify.map(|value| parse("verify", value)).transpose()?;
+    report.bounds.extend(verify.iter().flat_map(bounds));
+    let shown = shown(verify.as_ref(), results)?;
     for (name, origin, command) in RUNGS {
         let before = report.rungs.len();
         let ran = shown.iter().filter(|s| s.rung.name == name && s.rung.images > 0);
@@ -42,6 +50,15 @@ pub(super) fn add(report: &mut Report, build: &Build, results: &Results) -> Outc
             report.rungs.push(heartbit_report::Rung { name, origin, result: None, command });
         }
     }
+    for (name, origin, result) in [LINK, BOARD] {
+        if let Some(value) = results.get(result) {
+            let kept: Kept = parse(result, value)?;
+            let by = command_of(result);
+            let command = format!("heartbit {by}");
+            let result = Some(kept.rung(by));
+            report.rungs.push(heartbit_report::Rung { name, origin, result, command });
+        }
+    }
     for Shown { by, rung } in &shown {
         let lines = differences(rung.first_divergence.as_ref(), rung.cycle_error.as_ref());
         report.differences.extend(lines.into_iter().map(|line| format!("{by}: {line}")));
@@ -50,28 +67,37 @@ pub(super) fn add(report: &mut Report, build: &Build, results: &Results) -> Outc
     Ok(())
 }
 
-/// What all results say.
-fn shown(results: &Results) -> Outcome<Vec<Shown>> {
-    let mut shown = Vec::new();
-    if let Some(value) = results.get("verify") {
-        let report: ladder::Report = parse("verify", value)?;
-        shown.extend(report.rungs.into_iter().map(|rung| Shown { by: "verify", rung }));
-    }
-    for (command, name) in [("sim", CYCLE_SIM), ("cosim", RTL)] {
-        if let Some(value) = results.get(command) {
-            let verdict: Verdict = parse(command, value)?;
-            shown.push(Shown { by: command, rung: Rung::of_tensors(name, verdict) });
+/// What all results say of the rungs.
+fn shown(verify: Option<&ladder::Report>, results: &Results) -> Outcome<Vec<Shown>> {
+    let rungs = verify.into_iter().flat_map(|report| report.rungs.clone());
+    let mut shown: Vec<Shown> = rungs.map(|rung| Shown { by: "verify", rung }).collect();
+    for (result, name) in [("sim", CYCLE_SIM), ("cosim", RTL), (COSIM_ICARUS, ICARUS)] {
+        if let Some(value) = results.get(result) {
+            let verdict: Verdict = parse(result, value)?;
+            let rung = Rung::of_tensors(name, verdict);
+            shown.push(Shown { by: command_of(result), rung });
         }
     }
     Ok(shown)
 }
 
-/// Reads the result that a command left.
-pub(super) fn parse<T: DeserializeOwned>(command: &str, value: &Value) -> Outcome<T> {
+/// What `verify` was asked to hold, and whether it does.
+fn bounds(verify: &ladder::Report) -> impl Iterator<Item = heartbit_report::Bound> {
+    verify.bound_checks().into_iter().map(|check| heartbit_report::Bound {
+        by: "verify".to_owned(),
+        name: check.name,
+        detail: check.detail,
+        passed: check.passed,
+    })
+}
+
+/// Reads the result of a name.
+pub(super) fn parse<T: DeserializeOwned>(name: &str, value: &Value) -> Outcome<T> {
+    let command = command_of(name);
     serde_json::from_value(value.clone()).map_err(|error| {
         Failure::from_error(Code::BadInput, error)
             .context(format!("cannot use the result of `heartbit {command}` in the build"))
-            .help(format!("run `heartbit {command}` again, or remove results/{command}.json"))
+            .help(format!("run `heartbit {command}` again, or remove results/{name}.json"))
     })
 }
 

@@ -1,4 +1,5 @@
-//! What commands found, kept in the build: `results/COMMAND.json`.
+//! What commands found, kept in the build: `results/NAME.json`, where the name is that of the
+//! command, and another one for what it does on something else.
 //!
 //! Each file has the object that the command prints with `--format json`, without what the clock
 //! says, and the checksum of the build that it is of: a result of another state of the build, whose
@@ -6,15 +7,32 @@
 
 use crate::commands::models::write_atomically;
 use crate::failure::{Code, Failure, Outcome};
-use crate::inputs;
+use crate::inputs::{self, network_checksum};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The folder in a build.
 const FOLDER: &str = "results";
-/// Commands that leave a result, in the order in which they climb.
-const COMMANDS: [&str; 5] = ["compile", "sim", "cosim", "verify", "pnr"];
+/// Names of results with the commands that leave them, in the order in which they climb.
+const COMMANDS: [(&str, &str); 8] = [
+    (COMPILE, "compile"),
+    ("sim", "sim"),
+    ("cosim", "cosim"),
+    (COSIM_ICARUS, "cosim --simulator icarus"),
+    ("verify", "verify"),
+    ("pnr", "pnr"),
+    (RUN_SIMULATED, "run --simulate"),
+    (RUN, "run"),
+];
+const COMPILE: &str = "compile";
+/// The result of `cosim` under Icarus Verilog.
+pub(crate) const COSIM_ICARUS: &str = "cosim-icarus";
+/// The result of `run` on a simulated accelerator, and on a board.
+pub(crate) const RUN_SIMULATED: &str = "run-simulated";
+pub(crate) const RUN: &str = "run";
+/// The file of the network in a build.
+const NETWORK: &str = "network.hbn";
 /// What the clock says.
 const TIMES: [&str; 2] = ["seconds", "images_per_second"];
 
@@ -31,8 +49,8 @@ impl Results {
     pub(crate) fn read(build: &Path) -> Outcome<Self> {
         let mut results = Self::default();
         let checksum = checksum(build)?;
-        for command in COMMANDS {
-            let path = path(build, command);
+        for (name, command) in COMMANDS {
+            let path = path(build, name);
             if !path.exists() {
                 continue;
             }
@@ -44,8 +62,8 @@ impl Results {
                     .help(help)
             })?;
             // What `compile` said is of the array, and was written with the build.
-            if command == "compile" || value["build_crc32"] == json!(checksum) {
-                results.of.insert(command, value["result"].clone());
+            if name == COMPILE || value["build_crc32"] == json!(checksum) {
+                results.of.insert(name, value["result"].clone());
             } else {
                 results.notes.push(format!(
                     "the result of `heartbit {command}`: the files of the build were changed after it ran"
@@ -55,30 +73,30 @@ impl Results {
         Ok(results)
     }
 
-    /// The result of a command.
-    pub(crate) fn get(&self, command: &str) -> Option<&Value> {
-        self.of.get(command)
+    /// The result of a name.
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.of.get(name)
     }
 
-    /// Takes the result of a command, instead of an earlier one.
-    pub(crate) fn set(&mut self, command: &'static str, result: &Value) {
+    /// Takes a result, instead of an earlier one.
+    pub(crate) fn set(&mut self, name: &'static str, result: &Value) {
         let mut result = result.clone();
         remove_times(&mut result);
-        self.of.insert(command, result);
-        let stale = format!("`heartbit {command}`");
+        self.of.insert(name, result);
+        let stale = format!("`heartbit {}`", command_of(name));
         self.notes.retain(|note| !note.contains(&stale));
     }
 
-    /// Keeps the result of a command in a build.
-    pub(crate) fn store(&self, build: &Path, command: &str) -> Outcome {
+    /// Keeps a result in a build.
+    pub(crate) fn store(&self, build: &Path, name: &str) -> Outcome {
         let folder = build.join(FOLDER);
         std::fs::create_dir_all(&folder).map_err(|error| {
             Failure::from_error(Code::BadInput, error)
                 .context(format!("cannot create `{}`", folder.display()))
                 .help("make the build writable, or leave the report out with `--no-report`")
         })?;
-        let text = stored(self.get(command).expect("bug: it was set"), Some(&checksum(build)?));
-        write_atomically(&path(build, command), text.as_bytes())
+        let text = stored(self.get(name).expect("bug: it was set"), Some(&checksum(build)?));
+        write_atomically(&path(build, name), text.as_bytes())
     }
 }
 
@@ -87,8 +105,13 @@ pub(crate) fn of_compile(result: &Value) -> (String, Vec<u8>) {
     (format!("{FOLDER}/compile.json"), stored(result, None).into_bytes())
 }
 
-fn path(build: &Path, command: &str) -> PathBuf {
-    build.join(FOLDER).join(command).with_extension("json")
+/// The command that leaves a result.
+pub(crate) fn command_of(name: &str) -> &'static str {
+    COMMANDS.iter().find(|(of, _)| *of == name).expect("bug: a name of a result").1
+}
+
+fn path(build: &Path, name: &str) -> PathBuf {
+    build.join(FOLDER).join(name).with_extension("json")
 }
 
 fn stored(result: &Value, checksum: Option<&str>) -> String {
@@ -109,7 +132,7 @@ fn remove_times(value: &mut Value) {
 
 /// CRC-32 of all that engines run: network, memory images, Verilog.
 fn checksum(build: &Path) -> Outcome<String> {
-    let mut files = vec![build.join("network.hbn"), build.join("program.json")];
+    let mut files = vec![build.join(NETWORK), build.join("program.json")];
     for folder in ["mem", "rtl"] {
         let folder = build.join(folder);
         let entries = std::fs::read_dir(&folder).map_err(|error| cannot_read(&folder, error))?;
@@ -121,7 +144,12 @@ fn checksum(build: &Path) -> Outcome<String> {
     let mut checksum = crc32fast::Hasher::new();
     for file in files {
         checksum.update(file.file_name().unwrap_or_default().as_encoded_bytes());
-        checksum.update(&std::fs::read(&file).map_err(|error| cannot_read(&file, error))?);
+        let bytes = std::fs::read(&file).map_err(|error| cannot_read(&file, error))?;
+        if file.file_name().is_some_and(|name| name == NETWORK) {
+            checksum.update(&network_checksum(&bytes).to_le_bytes());
+        } else {
+            checksum.update(&bytes);
+        }
     }
     Ok(format!("{:08x}", checksum.finalize()))
 }
@@ -135,6 +163,21 @@ fn cannot_read(path: &Path, error: std::io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn build_with_another_network_is_another_build() {
+        let build = tempfile::tempdir().expect("temporary folder");
+        for folder in ["mem", "rtl"] {
+            std::fs::create_dir(build.path().join(folder)).expect("made");
+        }
+        std::fs::write(build.path().join("program.json"), "{}").expect("written");
+        let of = |body: &[u8]| {
+            let file = [body, &crc32fast::hash(body).to_le_bytes()].concat();
+            std::fs::write(build.path().join(NETWORK), file).expect("written");
+            checksum(build.path()).expect("a build")
+        };
+        assert_ne!(of(b"HBN1 one network"), of(b"HBN1 another one"));
+    }
 
     #[test]
     fn what_the_clock_says_is_not_kept() {

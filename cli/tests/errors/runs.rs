@@ -97,6 +97,10 @@ fn trainings_that_do_not_start() {
                  --test-images 8 --batch 8 --threads 1 --warmup-epochs 0";
     t.prepare(train);
     t.fails(3, train);
+    let run = std::fs::File::open(t.path("run")).expect("a folder");
+    run.lock().expect("no process trains in it");
+    t.fails(3, "train --out run --resume");
+    drop(run);
     t.fails(2, "train --out absent --resume");
     t.write("run/state.safetensors", "no state");
     t.fails(3, "train --out run --resume");

@@ -36,18 +36,38 @@ impl Accelerator {
         path: &Path,
         window: Range<u64>,
     ) -> Result<Windowed, Error> {
+        self.run_located(image, Some((path, window)))
+    }
+
+    /// Runs one image as [`Accelerator::run`] does, and says when it began: for a model that writes
+    /// a waveform of all that it does.
+    ///
+    /// # Errors
+    /// As [`Accelerator::run`].
+    pub fn run_traced(&mut self, image: &[u8]) -> Result<Windowed, Error> {
+        self.run_located(image, None)
+    }
+
+    fn run_located(
+        &mut self,
+        image: &[u8],
+        traced: Option<(&Path, Range<u64>)>,
+    ) -> Result<Windowed, Error> {
         let program = Arc::clone(self.program.as_ref().ok_or(Error::NoProgram)?);
         self.send_image(image, &program, &mut || false)?;
         self.model.set(self.ports.out_ready, 1);
         let mut records = Vec::new();
         let fetch_cycle = self.wait_for_fetch(&mut records)?;
-        let mut ended = self.record(window.start.min(self.cycle_limit), &mut records)?;
-        if !ended {
-            self.model.trace_start(path)?;
-            let length = window.end.saturating_sub(window.start).min(self.cycle_limit);
-            let result = self.record(length, &mut records);
-            self.model.trace_stop();
-            ended = result?;
+        let mut ended = false;
+        if let Some((path, window)) = traced {
+            ended = self.record(window.start.min(self.cycle_limit), &mut records)?;
+            if !ended {
+                self.model.trace_start(path)?;
+                let length = window.end.saturating_sub(window.start).min(self.cycle_limit);
+                let result = self.record(length, &mut records);
+                self.model.trace_stop();
+                ended = result?;
+            }
         }
         if !ended {
             ended = self.record(self.cycle_limit, &mut records)?;

@@ -29,6 +29,7 @@ pub(crate) fn section(report: &Report) -> Section {
     };
     let body = html! {
         (scrolling("ladder", &caption, &table))
+        (bounds(report))
         p.note {
             "Accuracies of different numbers of images are not comparable to the last digit. "
             "“other class” counts images that the integer network classifies differently; float "
@@ -36,6 +37,23 @@ pub(crate) fn section(report: &Report) -> Section {
         }
     };
     Section { id: "ladder", heading: "Accuracy ladder", body }
+}
+
+/// What was demanded.
+fn bounds(report: &Report) -> Markup {
+    html! {
+        @if !report.bounds.is_empty() {
+            h3 { "Bounds" }
+            ul.bounds {
+                @for bound in &report.bounds {
+                    li {
+                        code { (bound.name) } " (" (bound.by) "): " (bound.detail) ", "
+                        @if bound.passed { span.pass { "holds" } } @else { span.fail { "FAIL" } }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn row(rung: &Rung) -> Markup {

@@ -37,15 +37,21 @@ fn verdict(report: &Report) -> Markup {
     let results = || results(report);
     let failed: Vec<_> = results().filter(|(_, r)| r.passed() == Some(false)).collect();
     let passed: Vec<_> = results().filter(|(_, r)| r.passed() == Some(true)).collect();
+    let below: Vec<_> = report.bounds.iter().filter(|bound| !bound.passed).collect();
     let missed = report.placed.as_ref().filter(|placed| placed.missed().next().is_some());
     html! {
         @if !failed.is_empty() {
             p.verdict.fail { strong { "Fail. " } "Differences on " (rungs(&failed)) "." }
         }
+        @for bound in &below {
+            p.verdict.fail {
+                strong { "Fail. " } code { (bound.name) } " (" (bound.by) "): " (bound.detail) "."
+            }
+        }
         @if let Some(placed) = missed {
             p.verdict.fail { strong { "Fail. " } "Timing is missed on " (placed.board) "." }
         }
-        @if !failed.is_empty() || missed.is_some() {
+        @if !failed.is_empty() || !below.is_empty() || missed.is_some() {
             // Nothing is said to pass above what fails.
         } @else if passed.is_empty() {
             p.verdict.open {
@@ -196,7 +202,9 @@ fn not_measured(report: &Report) -> Markup {
             " measures them, of a build with a link (" code { "--uart" } ")"
         });
     }
-    missing.push(html! { "a board: nothing here was measured on one" });
+    if !results(report).any(|(rung, _)| rung.origin == Origin::Board) {
+        missing.push(html! { "a board: nothing here was measured on one" });
+    }
     let notes = report.notes.iter().map(|note| html! { (note) });
     let all: Vec<Markup> = missing.into_iter().chain(notes).collect();
     html! {

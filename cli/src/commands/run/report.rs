@@ -6,6 +6,8 @@ use crate::verdict::{Subject, rate};
 use heartbit_compiler::build::Build;
 use heartbit_host::{Inference, Statistics};
 use heartbit_ir::interp::predicted_class;
+use heartbit_report::RungResult;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// A logit that differs.
@@ -41,6 +43,31 @@ pub(super) struct Report {
     pub(super) seconds: f64,
     pub(super) line: Statistics,
     pub(super) simulated_cycles: Option<u64>,
+}
+
+/// What a build keeps of it, of the fields of [`Report::json`].
+#[derive(Debug, Deserialize)]
+pub(crate) struct Kept {
+    images: u64,
+    correct: u64,
+    compared: u64,
+    differing: u64,
+    cycle_error: Option<Value>,
+}
+
+impl Kept {
+    /// As a rung of the ladder.
+    pub(crate) fn rung(&self, by: &str) -> RungResult {
+        RungResult {
+            by: by.to_owned(),
+            images: self.images,
+            correct: self.correct,
+            other_class: None,
+            compared: Some((self.compared, "logits and classes")),
+            differing: self.differing,
+            cycles_agree: Some(self.cycle_error.is_none()),
+        }
+    }
 }
 
 impl Report {
