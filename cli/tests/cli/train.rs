@@ -42,7 +42,7 @@ fn checkpoint_trained_off_the_grid_is_measured_in_floats_and_as_deployed() {
     args.extend(["--train-images", "40", "--test-images", "50"]);
     let output = heartbit(&directory, &args);
     let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(lines.matches("in floats").count(), 2, "{lines}");
+    assert_eq!(lines.matches("  float ").count(), 2, "{lines}");
     let metrics = std::fs::read_to_string(directory.path().join("run/metrics.jsonl"));
     let metrics = metrics.expect("readable");
     let last: Value = serde_json::from_str(metrics.lines().last().expect("lines")).expect("JSON");
