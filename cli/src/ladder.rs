@@ -153,13 +153,11 @@ impl Report {
     pub(crate) fn checks(&self) -> Vec<Check> {
         let mut checks = Vec::new();
         for rung in self.rungs.iter().filter(|rung| rung.images > 0) {
+            checks.extend(self.bound_of(rung));
             let mut check = |what: &str, passed, detail| {
                 let name = format!("{}.{what}", rung.name);
                 checks.push(Check { name, passed, detail, seconds: rung.seconds });
             };
-            if let Some((what, passed, detail)) = self.bound_of(rung) {
-                check(what, passed, detail);
-            }
             if rung.logits > 0 {
                 let of = grouped(rung.logits as u64);
                 check("logits", rung.differing == 0, format!("{} of {of} differ", rung.differing));
@@ -186,23 +184,26 @@ impl Report {
         checks
     }
 
-    /// The bound that a user set on a rung: of what, whether it holds, and the figures.
-    fn bound_of(&self, rung: &Rung) -> Option<(&'static str, bool, String)> {
+    /// Whether the bound holds that a user set on a rung, if there is one.
+    fn bound_of(&self, rung: &Rung) -> Option<Check> {
         let of_float = 1.0 - share(rung.predictions_differing as u64, rung.images as u64);
         let (what, is, least) = match rung.name.as_str() {
             FLOAT => ("agreement", of_float, self.bounds.min_agreement?),
             NETWORK => ("accuracy", rung.accuracy(), self.bounds.min_accuracy?),
             _ => return None,
         };
-        let detail = format!("{}, at least {}", percent(is), percent(least));
-        self.shard.is_none().then_some((what, is >= least, detail))
+        let judged = self.shard.is_none() && rung.images > 0;
+        judged.then(|| Check {
+            name: format!("{}.{what}", rung.name),
+            passed: is >= least,
+            detail: format!("{}, at least {}", percent(is), percent(least)),
+            seconds: rung.seconds,
+        })
     }
 
-    /// Those of the checks that a user set.
-    pub(crate) fn bound_checks(&self) -> Vec<Check> {
-        let is_bound =
-            |check: &Check| check.name.ends_with("agreement") || check.name.ends_with("accuracy");
-        self.checks().into_iter().filter(is_bound).collect()
+    /// Those of the checks that a user asked for.
+    pub(crate) fn bound_checks(&self) -> impl Iterator<Item = Check> {
+        self.rungs.iter().filter_map(|rung| self.bound_of(rung))
     }
 
     /// Whether something was checked, and all of it holds.

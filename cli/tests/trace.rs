@@ -2,7 +2,7 @@
 
 mod support;
 
-use heartbit_cosim::Waveform;
+use heartbit_cosim::{Waveform, time_of};
 use std::path::Path;
 use support::{data, fail, heartbit, succeed, temporary, text};
 
@@ -48,7 +48,7 @@ fn begins_where_the_marker_is(wave: &Path, save_file: &str) {
     let mut wave = Waveform::open(wave).expect("a waveform");
     let state = "heartbit.mon_state";
     let samples = wave.read(&[state.to_owned()]).expect("the state");
-    let cycle = time / 10;
+    let cycle = time / time_of(1);
     let (before, here) = (samples[0].number(cycle - 1), samples[0].number(cycle));
     assert!(before != here, "the state is {before:?} before the marker and {here:?} there");
 }

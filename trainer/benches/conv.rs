@@ -1,9 +1,9 @@
 //! Speed of the convolution kernels on one core, for each layer shape of the networks.
 //!
 //! Prints one line a shape: GFLOP/s of the forward pass on floats and on signs, the signs' packing
-//! included but not the weights', and of both gradients, the best of several rounds. A multiply-accumulate counts as two
-//! operations; taps in the padding are counted too, and so is all that a gradient does on the way
-//! (at stride 2, and the transposition for the weights).
+//! included but not the weights', and of both gradients, the best of several rounds. A
+//! multiply-accumulate counts as two operations; taps in the padding are counted too, and so is all
+//! that a gradient does on the way (at stride 2, and the transposition for the weights).
 //!
 //! `cargo bench -p heartbit-trainer --bench conv`
 

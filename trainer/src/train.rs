@@ -89,7 +89,8 @@ pub struct Summary {
 /// # Errors
 /// [`Error::Config`], [`Error::Dataset`], [`Error::Io`], [`Error::Checkpoint`] for a network to
 /// start from or to learn from, [`Error::Run`] for a folder that already holds a run or none to
-/// resume, [`Error::Busy`] for one in which another process trains, [`Error::Device`] where the device is not there, and [`Error::Diverged`].
+/// resume, [`Error::Busy`] for one in which another process trains, [`Error::Device`] where the
+/// device is not there, and [`Error::Diverged`].
 pub fn train(
     config: &TrainConfig,
     report: &mut (dyn FnMut(Progress) + Send),
@@ -208,13 +209,13 @@ impl<'a> Run<'a> {
     fn prepare(&mut self) -> Result<(), Error> {
         let out = &self.config.out;
         let wrong = |reason: &str| Error::Run { path: out.clone(), reason: reason.into() };
-        let io = |source| Error::Io { path: out.clone(), source };
         if !self.config.resume {
+            let io = |source| Error::Io { path: out.clone(), source };
             std::fs::create_dir_all(out).map_err(io)?;
-        } else if !out.exists() {
-            return Err(wrong("there is no run to resume"));
         }
-        self.lock = lock(out)?;
+        if out.exists() {
+            self.lock = lock(out)?;
+        }
         match (self.config.resume, out.join(STATE).exists()) {
             (false, true) => {
                 Err(wrong("it already holds a run; resume it or choose another folder"))

@@ -153,8 +153,8 @@ fn waveform(verdict: &Verdict) -> Option<(usize, PathBuf)> {
     Some((first.image, first.location.as_ref()?.waveform.as_ref()?.file.clone()))
 }
 
-/// Runs the first image, which writes its waveform, and writes the files that open it on the sequencer and the first
-/// processing element, the marker where the image begins.
+/// Runs the first image, which writes its waveform, and writes the files that open it on the
+/// sequencer and the first processing element, the marker where the image begins.
 fn trace_first(
     build: &Build,
     images: &Images,

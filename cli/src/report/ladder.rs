@@ -83,7 +83,7 @@ fn shown(verify: Option<&ladder::Report>, results: &Results) -> Outcome<Vec<Show
 
 /// What `verify` was asked to hold, and whether it does.
 fn bounds(verify: &ladder::Report) -> impl Iterator<Item = heartbit_report::Bound> {
-    verify.bound_checks().into_iter().map(|check| heartbit_report::Bound {
+    verify.bound_checks().map(|check| heartbit_report::Bound {
         by: "verify".to_owned(),
         name: check.name,
         detail: check.detail,
