@@ -1,8 +1,12 @@
-//! The documentation hangs together: every link leads somewhere, and the book has every page.
+//! The documentation hangs together: every link leads somewhere, in the files and in the book that
+//! mdBook makes of them, which has every page.
 //!
 //! Not here: whether what the pages show is true. The tutorial's commands run in `cli/tests`, the
 //! drawings and register maps are compared where they are made.
 
+use mdbook_driver::MDBook;
+use mdbook_driver::config::Config;
+use scraper::{Html, Selector};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -118,4 +122,46 @@ fn the_book_has_every_page() {
         .collect();
     let missing: Vec<_> = pages.difference(&listed).collect();
     assert!(missing.is_empty(), "not in docs/SUMMARY.md: {missing:?}");
+}
+
+/// The HTML files below a folder.
+fn html_pages(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let pages = entries.flat_map(|entry| match entry.expect("an entry").path() {
+        path if path.is_dir() => html_pages(&path),
+        path if path.extension().is_some_and(|extension| extension == "html") => vec![path],
+        _ => Vec::new(),
+    });
+    pages.collect()
+}
+
+/// As mdBook builds it: what links out of the folder of the book is found here.
+#[test]
+fn every_link_of_the_built_book_leads_somewhere() {
+    let out = tempfile::tempdir().expect("a folder");
+    let mut config = Config::from_disk(root().join("book.toml")).expect("book.toml");
+    config.build.build_dir = out.path().to_owned();
+    config.build.create_missing = false;
+    let book = MDBook::load_with_config(root(), config).expect("SUMMARY.md");
+    book.build().expect("the book");
+
+    let (links, images) = (Selector::parse("a[href]"), Selector::parse("img[src]"));
+    let (links, images) = (links.expect("a selector"), images.expect("a selector"));
+    let mut followed = 0;
+    let mut wrong = Vec::new();
+    for page in html_pages(out.path()) {
+        let html = Html::parse_document(&read(&page));
+        let links = html.select(&links).filter_map(|link| link.attr("href"));
+        let images = html.select(&images).filter_map(|image| image.attr("src"));
+        for target in links.chain(images).filter(|target| !target.contains("://")) {
+            let file = target.split('#').next().filter(|file| !file.is_empty());
+            followed += 1;
+            let folder = page.parent().expect("a folder");
+            if file.is_some_and(|file| !folder.join(file).exists()) {
+                wrong.push(format!("{}: {target}", page.display()));
+            }
+        }
+    }
+    assert!(followed > 300, "only {followed} links found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
