@@ -23,6 +23,7 @@ test:
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	$(CARGO) clippy $(FUZZ) --quiet -- --deny warnings
 	$(CARGO) test --workspace $(FEATURES)
+	$(CARGO) test --workspace --test errors # of the command without the trainer
 
 # Without the trainer and without outside tools: seconds after the first build.
 quick:

@@ -65,11 +65,13 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-MODEL is a checkpoint (.safetensors) or a folded network (.hbn); BUILD is a directory that
-`heartbit compile` wrote. Results go to standard output, progress and errors to standard error.
+MODEL is a checkpoint (.safetensors) or a folded network (.hbn); BUILD is a
+directory that `heartbit compile` wrote. Results go to standard output, progress
+and errors to standard error.
 
-Exit codes: 0 ok, 1 the check failed, 2 usage, 3 bad input file or unwritable output,
-4 the network does not fit, 5 an outside tool is missing or failed, 70 a bug of heartbit.";
+Exit codes: 0 ok, 1 the check failed, 2 usage, 3 bad input file or unwritable
+output, 4 the network does not fit, 5 an outside tool is missing or failed, 70 a
+bug of heartbit.";
 
 /// The array of what is not compiled for another one.
 pub(crate) const DEFAULT_ARRAY: ArrayShape = ArrayShape { rows: 8, cols: 8, lanes: 16 };
@@ -157,6 +159,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = DEMO_HELP)]
 pub(crate) struct DemoArgs {
     /// Array as ROWSxCOLSxLANES.
     #[arg(long, default_value = "8x8x16")]
@@ -168,6 +171,13 @@ pub(crate) struct DemoArgs {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(3..=500))]
     pub(crate) cosim_images: u32,
 }
+
+const DEMO_HELP: &str = "\
+The bundled network is a ResNet-20 that was trained on CIFAR-10. The build that
+is left behind is one that every command takes:
+  heartbit demo
+  heartbit inspect heartbit-demo/build
+  heartbit cosim heartbit-demo/build --data heartbit-demo/data --images 1";
 
 /// Anything: the answer is how to get a binary with the trainer.
 #[cfg(not(feature = "train"))]
@@ -203,10 +213,11 @@ const PLOT_HELP: &str = "\
 Examples:
   heartbit plot run                         one run, into run/plots
   heartbit plot vanilla recu ovsw --out cmp methods against each other, into cmp
-  heartbit plot ovsw-* --out seeds          seeds of one setting as mean and range
+  heartbit plot ovsw-* --out seeds          seeds of one setting: mean and range
 
-DIR gets one SVG a figure and index.html with all of them. What the runs do not record (older
-versions, methods without the quantity) is named in the output and left out of the figures.
+DIR gets one SVG a figure and index.html with all of them. What the runs do not
+record (older versions, methods without the quantity) is named in the output and
+left out of the figures.
 
 Exit codes: 0 ok, 2 usage, 3 bad file of a run or unwritable output.";
 
@@ -220,6 +231,7 @@ pub(crate) enum PlotAxis {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = EVAL_HELP)]
 pub(crate) struct EvalArgs {
     /// Checkpoint or network.
     pub(crate) model: PathBuf,
@@ -232,6 +244,15 @@ pub(crate) struct EvalArgs {
     #[arg(long, default_value = "8x8x16")]
     pub(crate) array: ArrayShape,
 }
+
+const EVAL_HELP: &str = "\
+Examples:
+  heartbit eval network.hbn --data cifar10
+  heartbit eval run/checkpoint.safetensors --data cifar10 --engine float
+  heartbit eval network.hbn --data cifar10 --engine sim --array 8x16x64
+
+Engines print the same checksum where all their integer logits are the same.
+`heartbit verify` compares them, with bounds for CI.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Engine {
@@ -266,6 +287,7 @@ pub(crate) struct DataArgs {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = RANDOM_HELP)]
 pub(crate) struct RandomArgs {
     /// Architecture.
     #[arg(long, value_parser = Arch::from_name)]
@@ -287,7 +309,14 @@ pub(crate) struct RandomArgs {
     pub(crate) out: PathBuf,
 }
 
+const RANDOM_HELP: &str = "\
+Examples:
+  heartbit random --arch resnet18 --out untrained.safetensors
+  heartbit random --arch resnet20 --widths 4,8,16 --out small.safetensors
+  heartbit compile small.safetensors --array 4x4x16 --out build";
+
 #[derive(Args, Debug)]
+#[command(after_help = IMPORT_HELP)]
 pub(crate) struct ImportArgs {
     /// Checkpoint of ReCU's, OvSW's or ReActNet's program (.pth, .pt, .pth.tar, .state), or its
     /// tensors as .safetensors; recognised by content.
@@ -311,6 +340,13 @@ pub(crate) struct ImportArgs {
     pub(crate) out: Option<PathBuf>,
 }
 
+const IMPORT_HELP: &str = "\
+Examples:
+  heartbit import model_best.pth.tar
+  heartbit import resnet18.pth --arch resnet18 --out trained.safetensors
+
+docs/import.md lists the networks and files that are read.";
+
 fn method() -> impl TypedValueParser<Value = Method> {
     PossibleValuesParser::new(Method::ALL.map(Method::name))
         .map(|name| Method::from_name(&name).expect("bug: one of the names"))
@@ -322,6 +358,7 @@ fn norm() -> impl TypedValueParser<Value = Norm> {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = FOLD_HELP)]
 pub(crate) struct FoldArgs {
     /// Checkpoint.
     pub(crate) checkpoint: PathBuf,
@@ -333,13 +370,21 @@ pub(crate) struct FoldArgs {
     pub(crate) out: PathBuf,
 }
 
+const FOLD_HELP: &str = "\
+Examples:
+  heartbit fold run/checkpoint.safetensors --out network.hbn
+  heartbit fold run/checkpoint.safetensors --note data=cifar10 --out network.hbn
+
+The integer network is the golden model: docs/semantics.md says what it
+computes.";
+
 fn key_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
 }
 
 #[derive(Args, Debug)]
-#[command(after_help = port::WEIGHT_PORT_HELP)]
+#[command(after_help = port::COMPILE_HELP)]
 pub(crate) struct CompileArgs {
     /// Checkpoint or network.
     pub(crate) model: PathBuf,
@@ -387,12 +432,19 @@ pub(crate) struct LimitArgs {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = INSPECT_HELP)]
 pub(crate) struct InspectArgs {
     /// Checkpoint, network or build.
     pub(crate) path: PathBuf,
 }
 
+const INSPECT_HELP: &str = "\
+Examples:
+  heartbit inspect build          cycles and utilisation of each layer, memories
+  heartbit inspect network.hbn    operations, shapes, bits";
+
 #[derive(Args, Debug)]
+#[command(after_help = SIM_HELP)]
 pub(crate) struct SimArgs {
     /// Build.
     pub(crate) build: PathBuf,
@@ -405,7 +457,13 @@ pub(crate) struct SimArgs {
     pub(crate) report: ReportArgs,
 }
 
+const SIM_HELP: &str = "\
+Examples:
+  heartbit sim build --data cifar10 --images 100
+  heartbit sim build --data cifar10 --shard 2/8 --format json > shard-2.json";
+
 #[derive(Args, Debug)]
+#[command(after_help = COSIM_HELP)]
 pub(crate) struct CosimArgs {
     /// Build.
     pub(crate) build: PathBuf,
@@ -430,6 +488,15 @@ pub(crate) struct CosimArgs {
     #[command(flatten)]
     pub(crate) report: ReportArgs,
 }
+
+const COSIM_HELP: &str = "\
+Examples:
+  heartbit cosim build --data cifar10 --images 2
+  heartbit cosim build --data cifar10 --images 1 --simulator icarus
+  heartbit cosim build --data cifar10 --images 1 --trace first-mismatch
+
+At a difference it names image, layer, processing element, cycle and signal;
+docs/debugging.md goes on from there.";
 
 /// What simulates the Verilog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -456,6 +523,11 @@ mod tests {
                 assert!(line.chars().count() <= 80, "{}: {line}", command.get_name());
             }
         }
+        // Lines that are too long in the source are broken in the middle of a paragraph.
+        let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        for line in after.lines() {
+            assert!(line.chars().count() <= 80, "{}: {line}", command.get_name());
+        }
         *checked += 1;
         command.get_subcommands_mut().for_each(|command| check(command, checked));
     }
@@ -467,5 +539,41 @@ mod tests {
         let mut checked = 0;
         check(&mut command, &mut checked);
         assert!(checked > 20, "only {checked} commands");
+    }
+
+    /// Adds the help of a command and of its commands.
+    #[cfg(feature = "train")]
+    fn add(command: &clap::Command, path: &str, page: &mut String) {
+        let mut own = command.clone();
+        if path != "heartbit" {
+            for option in ["format", "quiet", "help"] {
+                own = own.mut_arg(option, |argument| argument.hide(true));
+            }
+        }
+        let help = own.render_long_help().to_string();
+        // Clap ends the line above a default with blanks.
+        let lines: Vec<&str> = help.trim().lines().map(str::trim_end).collect();
+        for part in ["\n## `", path, "`\n\n```text\n", &lines.join("\n"), "\n```\n"] {
+            page.push_str(part);
+        }
+        for command in command.get_subcommands().filter(|command| command.get_name() != "help") {
+            add(command, &format!("{path} {}", command.get_name()), page);
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "train")]
+    fn page_of_the_command_line_is_its_help() {
+        let mut page = "# The command line\n\n\
+            Printed from the help of every command, of a binary with the trainer; do not edit: \
+            `UPDATE_EXPECT=1 cargo test --package heartbit-cli --features train --lib`.\n\
+            `--format`, `--quiet` and `--help` work with every command, and are shown once.\n\
+            [json.md](json.md) says what `--format json` prints.\n"
+            .to_owned();
+        let mut command = Cli::command().version(crate::version::SHORT).term_width(80);
+        command.build();
+        add(&command, "heartbit", &mut page);
+        assert!(page.matches("\n## ").count() > 25, "{page}");
+        expect_test::expect_file!["../../docs/cli.md"].assert_eq(&page);
     }
 }

@@ -28,9 +28,10 @@ fn library() -> impl TypedValueParser<Value = Library> {
 }
 
 const ASIC_HELP: &str = "\
-yosys maps the modules of the build's accelerator onto the cells of a library, each by itself, and
-the area is reported in gate equivalents: 1 is the area of a NAND with two inputs. It is that of cells
-alone: no wires, no clock tree, no timing. Memories are macros on a chip, and counted in bits.
+yosys maps the modules of the build's accelerator onto the cells of a library,
+each by itself, and the area is reported in gate equivalents: 1 is the area of a
+NAND with two inputs. It is that of cells alone: no wires, no clock tree, no
+timing. Memories are macros on a chip, and counted in bits.
 
 Libraries: osu018, osu035, osu050 of Oklahoma State University
   apt-get install yosys qflow-tech-osu018
@@ -39,5 +40,5 @@ Examples:
   heartbit asic build
   heartbit asic build --liberty sky130_fd_sc_hd__tt_025C_1v80.lib
 
-Exit codes: 0 ok, 2 usage, 3 bad input file or unwritable output, 5 yosys or the library is missing,
-or yosys failed.";
+Exit codes: 0 ok, 2 usage, 3 bad input file or unwritable output, 5 yosys or the
+library is missing, or yosys failed.";

@@ -99,8 +99,9 @@ pub(crate) struct BenchLatencyArgs {
 }
 
 const BENCH_LATENCY_HELP: &str = "\
-A line of --peer is compared with where the network is the same and one thread was used, the fastest
-one of several. A ratio is value / peer value: below 1 is faster, or smaller.";
+A line of --peer is compared with where the network is the same and one thread
+was used, the fastest one of several. A ratio is value / peer value: below 1 is
+faster, or smaller.";
 
 /// Reads the name of an instruction set that this processor has.
 fn isa(name: &str) -> Result<Isa, String> {
@@ -177,9 +178,10 @@ pub(crate) struct BenchTrainArgs {
 }
 
 const BENCH_TRAIN_HELP: &str = "\
-Results are images/s of the best and of the median window, and the peak of resident memory, which
-only Linux tells. A line of --peer is compared with where network, method, batch and threads are
-the same, the fastest one of several. A ratio is value / peer value: above 1 is faster, or larger.";
+Results are images/s of the best and of the median window, and the peak of
+resident memory, which only Linux tells. A line of --peer is compared with where
+network, method, batch and threads are the same, the fastest one of several. A
+ratio is value / peer value: above 1 is faster, or larger.";
 
 /// Accepts a number of at least `least`.
 fn count(least: u64) -> RangedU64ValueParser<usize> {

@@ -13,7 +13,8 @@ pub(crate) struct CompletionsArgs {
 
 const COMPLETIONS_HELP: &str = "\
 Examples:
-  heartbit completions bash > ~/.local/share/bash-completion/completions/heartbit
+  heartbit completions bash \\
+      > ~/.local/share/bash-completion/completions/heartbit
   heartbit completions zsh  > ~/.zfunc/_heartbit
   heartbit completions fish > ~/.config/fish/completions/heartbit.fish";
 

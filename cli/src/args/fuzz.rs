@@ -47,14 +47,16 @@ pub(crate) struct FuzzArgs {
 }
 
 const FUZZ_HELP: &str = "\
-Engines, by cost; each is compared with interpreter and cycle model, on every tensor of every layer:
+Engines, by cost; each is compared with interpreter and cycle model, on every
+tensor of every layer:
   sim       the simulator, cycle by cycle
   fast      the simulator's results layer by layer
   native    the description of the hardware in the native simulation
   rtl       the Verilog under Verilator
 
-A case is a network, an array with its memories, streamed weights, layers in bands, and a host that
-waits. The first one that fails is made smaller until nothing can be left out, and stored.
+A case is a network, an array with its memories, streamed weights, layers in
+bands, and a host that waits. The first one that fails is made smaller until
+nothing can be left out, and stored.
 
 Examples:
   heartbit fuzz --cases 100000
@@ -64,4 +66,5 @@ Examples:
 
 docs/fuzzing.md says more.
 
-Exit codes: 0 all agree, 1 an engine differs, 2 usage, 3 bad file, 5 Verilator is missing.";
+Exit codes: 0 all agree, 1 an engine differs, 2 usage, 3 bad file, 5 Verilator
+is missing.";

@@ -45,8 +45,10 @@ pub(crate) struct LandscapeArgs {
 
 const LANDSCAPE_HELP: &str = "\
 Examples:
-  heartbit landscape run/checkpoint.safetensors --data cifar   writes run/landscape.json
-  heartbit plot run                                            draws it into run/plots
+  heartbit landscape run/checkpoint.safetensors --data cifar
+      writes run/landscape.json
+  heartbit plot run
+      draws it into run/plots
 
 The same arguments give the same bytes. A loss that is not finite is null.
 

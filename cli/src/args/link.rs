@@ -80,6 +80,7 @@ pub(crate) struct SimulationArgs {
 }
 
 const RUN_HELP: &str = "\
-Exit codes: 0 every logit, class and cycle count is that of the network, 1 one is not, 2 usage,
-3 no port, no answer, or another accelerator, 5 Verilator or yosys is missing or failed.
-docs/link.md has the protocol, its limits and how fast it is.";
+Exit codes: 0 every logit, class and cycle count is that of the network, 1 one
+is not, 2 usage, 3 no port, no answer, or another accelerator, 5 Verilator or
+yosys is missing or failed. docs/link.md has the protocol, its limits and how
+fast it is.";

@@ -33,10 +33,12 @@ pub(crate) struct PnrArgs {
 }
 
 const PNR_HELP: &str = "\
-Writes the board's top level, constraints and a copy of the Verilog to BUILD/pnr/BOARD, and runs
-yosys, nextpnr and the packer of the bitstream there. Their logs stay beside result.json, which has
-the area, the clocks and the slowest path; BUILD/report.html shows them, too. Timing that is missed is exit code 1, and no bitstream.
-On boards for a vendor's tool the project is written, with the command that builds it.
+Writes the board's top level, constraints and a copy of the Verilog to
+BUILD/pnr/BOARD, and runs yosys, nextpnr and the packer of the bitstream there.
+Their logs stay beside result.json, which has the area, the clocks and the
+slowest path; BUILD/report.html shows them, too. Timing that is missed is exit
+code 1, and no bitstream. On boards for a vendor's tool the project is written,
+with the command that builds it.
 
 Tools: yosys and, by family,
   iCE40   apt-get install yosys nextpnr-ice40 fpga-icestorm
@@ -48,8 +50,8 @@ Examples:
   heartbit pnr build --seed 3 --tool-path venv/bin
   heartbit pnr build --board arty-a7-35
 
-Exit codes: 0 ok, 1 timing is missed, 2 usage, 3 bad input file or unwritable output, 4 the design
-does not fit, 5 an outside tool is missing or failed.";
+Exit codes: 0 ok, 1 timing is missed, 2 usage, 3 bad input file or unwritable
+output, 4 the design does not fit, 5 an outside tool is missing or failed.";
 
 #[derive(Args, Debug)]
 pub(crate) struct BoardsArgs {

@@ -168,26 +168,36 @@ impl FromStr for Rate {
     }
 }
 
-pub(super) const WEIGHT_PORT_HELP: &str = "\
-Weights that do not fit:
-  By default all weights are on the chip. If they need more than --weight-words, or more block memory
-  than the board has, give --weight-port: the compiler then keeps the layers on the chip that would
-  be slowest to stream, and the others come through the port, every word once an image, into a ring
-  in the weight memory. `heartbit inspect` shows which layers are streamed and how long they wait.
+pub(super) const COMPILE_HELP: &str = "\
+Examples:
+  heartbit compile network.hbn --array 8x16x32 --out build
+  heartbit compile network.hbn --board ulx3s-85f --uart --clock-hz 75000000 \\
+      --array 2x2x32 --out placed
+  heartbit compile network.hbn --array 8x16x64 --axi --out soc
 
-  A word of all columns takes ARRAY_COLS / COLS beats of COLS x LANES bits. The rate is what the
-  memory delivers of what the port could take:
+Weights that do not fit:
+  By default all weights are on the chip. If they need more than --weight-words,
+  or more block memory than the board has, give --weight-port: the compiler then
+  keeps the layers on the chip that would be slowest to stream, and the others
+  come through the port, every word once an image, into a ring in the weight
+  memory. `heartbit inspect` shows which layers are streamed and how long they
+  wait.
+
+  A word of all columns takes ARRAY_COLS / COLS beats of COLS x LANES bits. The
+  rate is what the memory delivers of what the port could take:
 
     rate = bandwidth in bytes/s / (clock in Hz x COLS x LANES / 8)
 
-  A 16-bit DDR3-800 chip has a peak of 1600 MB/s, and in long bursts some 1200 MB/s. An array 8x16x64
-  at 75 MHz with --weight-port 2 takes 2 x 64 / 8 = 16 bytes a beat, 1200 MB/s at most: --weight-rate
-  1/1 asks for all of that, 3/4 for 900 MB/s. A faster rate than the memory's gives a program that
-  still computes the same, but waits longer than predicted. With the clock of a board
+  A 16-bit DDR3-800 chip has a peak of 1600 MB/s, and in long bursts some 1200
+  MB/s. An array 8x16x64 at 75 MHz with --weight-port 2 takes 2 x 64 / 8 = 16
+  bytes a beat, 1200 MB/s at most: --weight-rate 1/1 asks for all of that, 3/4
+  for 900 MB/s. A faster rate than the memory's gives a program that still
+  computes the same, but waits longer than predicted. With the clock of a board
   `--weight-bandwidth 1200` chooses port and rate.
 
-  Behind AXI (`--axi`) weights come through the memory port: the rate is at most what that brings, its
-  bits a cycle, and is that unless given. The weights are written as `host/weights.bin`.
+  Behind AXI (`--axi`) weights come through the memory port: the rate is at most
+  what that brings, its bits a cycle, and is that unless given. The weights are
+  written as `host/weights.bin`.
 
   heartbit compile resnet18.hbn --array 8x16x64 --weight-words 4096 \\
       --weight-port 2 --weight-rate 3/4 --weight-latency 40 --out build";

@@ -85,29 +85,34 @@ impl FpgaArgs {
 }
 
 const SEARCH_HELP: &str = "\
-Looks at every array of 1 to 16 rows, 1 to 64 columns and 4 to 128 lanes in steps of 4, with every
-number of lane groups and lines that the network makes use of. Look-up tables and flip-flops are a
-model's, with its measured error beside them; block memories and multipliers follow from the rules
-of synthesis. Speed is that of images back to back.
+Looks at every array of 1 to 16 rows, 1 to 64 columns and 4 to 128 lanes in
+steps of 4, with every number of lane groups and lines that the network makes
+use of. Look-up tables and flip-flops are a model's, with its measured error
+beside them; block memories and multipliers follow from the rules of synthesis.
+Speed is that of images back to back.
 
 With `--uart` or `--axi` what is around the array has to fit, too.
 
-Arrays whose maps do not fit count with layers in bands of rows, and, if it is said what the memory
-beside the FPGA delivers, arrays whose weights do not fit with streamed weights (`heartbit compile
---help` says how): `--weight-bandwidth` gives each array the port that suits it, `--weight-port` all
-of them the same one. Cycles on the front are exactly those that `heartbit compile` reaches with the
-flags of the array, which are printed for the fastest one, and for all as JSON.
+Arrays whose maps do not fit count with layers in bands of rows, and, if it is
+said what the memory beside the FPGA delivers, arrays whose weights do not fit
+with streamed weights (`heartbit compile --help` says how): `--weight-bandwidth`
+gives each array the port that suits it, `--weight-port` all of them the same
+one. Cycles on the front are exactly those that `heartbit compile` reaches with
+the flags of the array, which are printed for the fastest one, and for all as
+JSON.
 
-`heartbit widths` makes networks of fewer bits from a checkpoint, with their measured accuracy; give
-them here as several MODELs, with `--accuracy`.
+`heartbit widths` makes networks of fewer bits from a checkpoint, with their
+measured accuracy; give them here as several MODELs, with `--accuracy`.
 
 Examples:
   heartbit search resnet20.hbn --board ulx3s-85f --uart
-  heartbit search a.hbn b.hbn --accuracy 0.702,0.684 --board ulx3s-25f --plot front.svg
+  heartbit search a.hbn b.hbn --accuracy 0.702,0.684 --board ulx3s-25f \\
+      --plot front.svg
   heartbit search resnet20.hbn --family ecp5 --lut 20000 --bram 100 --clock 80
   heartbit search resnet18.hbn --board ulx3s-85f --weight-bandwidth 200
 
-Exit codes: 0 ok, 2 usage, 3 bad input file or unwritable output, 4 no array fits.";
+Exit codes: 0 ok, 2 usage, 3 bad input file or unwritable output, 4 no array
+fits.";
 
 fn share(text: &str) -> Result<f64, String> {
     let share: f64 = text.parse().map_err(|_| "write a share, for example 0.702".to_owned())?;

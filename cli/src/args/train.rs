@@ -28,10 +28,7 @@ fn named<T: Copy + Send + Sync + 'static>(
 const OPTIMIZERS: [OptimizerSettings; 2] = [OptimizerSettings::SGD, OptimizerSettings::ADAM];
 
 #[derive(Args, Debug)]
-#[command(after_help = "\
-Every setting starts as the preset of architecture, method, data set and stage, that is as
-published; --config comes before the preset, and a flag before both. --dry-run shows the result.
-The presets and their sources are in docs/recipes.md.")]
+#[command(after_help = TRAIN_HELP)]
 pub(crate) struct TrainArgs {
     #[command(flatten, next_help_heading = "Run")]
     pub(crate) run: RunArgs,
@@ -46,6 +43,18 @@ pub(crate) struct TrainArgs {
     #[command(flatten, next_help_heading = "Deployed grid")]
     pub(crate) grid: GridArgs,
 }
+
+const TRAIN_HELP: &str = "\
+Every setting starts as the preset of architecture, method, data set and stage,
+that is as published; --config comes before the preset, and a flag before both.
+--dry-run shows the result. docs/recipes.md has the presets and their sources.
+
+Examples:
+  heartbit train --data cifar10 --epochs 20 --warmup-epochs 2 --out run
+  heartbit train --data cifar10 --method ovsw --arch resnet18-ovsw --out ovsw
+  heartbit train --out run --resume
+  heartbit plot run
+  heartbit fold run/checkpoint.safetensors --out network.hbn";
 
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {

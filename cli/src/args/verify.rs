@@ -74,21 +74,27 @@ pub(crate) struct MutateArgs {
 
 const VERIFY_HELP: &str = "\
 Rungs, each compared with the integer network, which is normative:
-  float     the checkpoint in real arithmetic: accuracy, and how many images get another class
-  snapped   the trainer's evaluation on the deployed grid: every logit (binary with the trainer)
+  float     the checkpoint in real arithmetic: accuracy, and how many images get
+            another class
+  snapped   the trainer's evaluation on the deployed grid: every logit (binary
+            with the trainer)
   network   the interpreter: accuracy
   sim       the simulator, layer by layer: every logit
   cycle-sim the simulator, cycle by cycle: every tensor, every layer's cycles
-  rtl       the Verilog under Verilator: every tensor, every layer's cycles; of a BUILD, its files
-  icarus    the same under Icarus Verilog, and nothing is X or Z after reset that must be known
+  rtl       the Verilog under Verilator: every tensor, every layer's cycles; of
+            a BUILD, its files
+  icarus    the same under Icarus Verilog, and nothing is X or Z after reset
+            that must be known
 
 Examples:
-  heartbit verify run/checkpoint.safetensors --data cifar10 --min-accuracy 0.87 --junit report.xml
+  heartbit verify run/checkpoint.safetensors --data cifar10 \\
+      --min-accuracy 0.87 --junit report.xml
   heartbit verify build --data cifar10 --shard 2/8 --format json > shard-2.json
   heartbit merge shard-*.json
-  heartbit verify build --data cifar10 --mutate    would a fault be noticed? docs/mutants.md
+  heartbit verify build --data cifar10 --mutate   would a fault be noticed?
 
-docs/ci.md has the steps for GitHub Actions, GitLab CI, Slurm and GNU parallel.";
+docs/ci.md has the steps for GitHub Actions, GitLab CI, Slurm and GNU parallel,
+docs/mutants.md what the mutants are.";
 
 #[derive(Args, Debug)]
 pub(crate) struct MergeArgs {

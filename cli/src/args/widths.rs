@@ -67,21 +67,25 @@ pub(crate) struct ChoiceArgs {
 }
 
 const WIDTHS_HELP: &str = "\
-Stem and head run bit-serially, so fewer bits are fewer cycles, but another network: on any grid
-but the checkpoint's own the parameters were not trained, and the accuracy is another one. It is
-measured here, beside that of the own grid on the same images, with standard errors and the share
-of images on which both predict the same class. Chosen are the fewest cycles within the tolerance.
+Stem and head run bit-serially, so fewer bits are fewer cycles, but another
+network: on any grid but the checkpoint's own the parameters were not trained,
+and the accuracy is another one. It is measured here, beside that of the own
+grid on the same images, with standard errors and the share of images on which
+both predict the same class. Chosen are the fewest cycles within the tolerance.
 
-Every combination is measured where there are at most 64 without the head's widths; else (networks
-with real-valued shortcuts) it is a descent from the checkpoint's own grid, one bit at a time.
-docs/widths.md has the details.
+Every combination is measured where there are at most 64 without the head's
+widths; else (networks with real-valued shortcuts) it is a descent from the
+checkpoint's own grid, one bit at a time. docs/widths.md has the details.
 
 Examples:
   heartbit widths run/checkpoint.safetensors --data DIR --out narrow.hbn
-  heartbit widths trained.safetensors --data DIR --board ulx3s-85f --images 2000 --tolerance 0.5
-  heartbit widths trained.safetensors --data DIR --stem-weight-bits 2,3,4 --head-weight-bits 6
+  heartbit widths trained.safetensors --data DIR --board ulx3s-85f \\
+      --images 2000 --tolerance 0.5
+  heartbit widths trained.safetensors --data DIR --stem-weight-bits 2,3,4 \\
+      --head-weight-bits 6
 
-Exit codes: 0 ok, 2 usage, 3 bad input file or unwritable output, 4 the network does not fit.";
+Exit codes: 0 ok, 2 usage, 3 bad input file or unwritable output, 4 the network
+does not fit.";
 
 fn bits() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=8)

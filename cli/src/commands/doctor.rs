@@ -31,7 +31,7 @@ const CORE: [&str; 3] = [VERILATOR, COMPILER, ZLIB];
 const CORE_FOR: &str = "demo, cosim, verify, eval (RTL)";
 
 /// What is good to have.
-fn optional() -> [Tool; 10] {
+fn optional() -> [Tool; 11] {
     let of_pnr = |program, version, needed_for| Tool { program, version, needed_for };
     let other =
         |name, version, needed_for, install| of_pnr(program(name, install), version, needed_for);
@@ -50,6 +50,12 @@ fn optional() -> [Tool; 10] {
         of_pnr(Program::packer(Family::Ice40), None, "bitstreams: iCE40"),
         of_pnr(Program::packer(Family::Ecp5), version, "bitstreams: ECP5"),
         of_pnr(Program::packer(Family::Gowin), None, "bitstreams: Gowin"),
+        other(
+            "openFPGALoader",
+            Some("-V"),
+            "bitstreams onto boards",
+            "apt-get install openfpgaloader",
+        ),
         other("gtkwave", None, viewer, "apt-get install gtkwave"),
         other("surfer", version, viewer, "https://surfer-project.org"),
     ]
