@@ -79,6 +79,7 @@ fn keys_of_networks_builds_and_tools_are_documented() {
     check("inspect BUILD", &["inspect", text(&build)]);
     check("inspect MODEL", &["inspect", text(&network)]);
     check("boards", &["boards"]);
+    check("boards --catalogue", &["boards", "--catalogue", text(&root().join("boards/results"))]);
     check("doctor", &["doctor"]);
     check("man", &["man", "man1"]);
     check("random", &["random", "--arch", "resnet20", "--out", "r.safetensors"]);
@@ -113,7 +114,26 @@ fn keys_of_engines_are_documented() {
         &[&few[..], &["--head-activation-bits", "8"]].concat(),
     );
     check_command(&directory, "fuzz", &["fuzz", "--cases", "2", "--max-channels", "4"]);
+    let case = root().join("tests/cases/pooled-shortcut.json");
+    check_command(&directory, "fuzz --replay", &["fuzz", "--replay", text(&case)]);
     check_command(&directory, "demo", &["demo"]);
+}
+
+#[test]
+fn keys_of_what_is_wrong_are_documented() {
+    let directory = temporary();
+    let (build, data) = (build(&directory), data());
+    let images = ["--data", text(&data), "--images", "2", "--format", "json"];
+    let mutate = ["--mutate", "--mutants", "6", "--rtl-images", "1", "--sim-images", "1"];
+    let printed = |args: &[&str]| {
+        let output = heartbit(&directory, &[args, &images[..]].concat());
+        serde_json::from_slice::<Value>(&output.stdout).expect("JSON")
+    };
+    check_keys("verify --mutate", &printed(&[&["verify", text(&build)], &mutate[..]].concat()));
+    support::flip_weight(&build, 0);
+    check_keys("first_divergence", &printed(&["sim", text(&build)])["first_divergence"]);
+    let trace = ["cosim", text(&build), "--trace", "first-mismatch"];
+    check_keys("first_divergence", &printed(&trace)["first_divergence"]);
 }
 
 /// A serial line, and a design that is placed in a second.
@@ -155,6 +175,8 @@ fn keys_of_training_are_documented() {
     let [epoch, summary] = lines.as_slice() else { panic!("not two lines: {printed}") };
     check_keys("train, an epoch", epoch);
     check_keys("train", summary);
+    let dry = ["train", "--data", text(&data), "--out", "dry", "--dry-run"];
+    check_command(&directory, "train --dry-run", &dry);
     let checkpoint = "run/checkpoint.safetensors";
     let landscape = ["landscape", checkpoint, "--data", text(&data), "--steps", "3"];
     check_command(&directory, "landscape", &[&landscape[..], &["--images", "8"]].concat());
