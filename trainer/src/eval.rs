@@ -87,7 +87,8 @@ impl Evaluation {
     }
 }
 
-/// Evaluates a checkpoint on the first images of a data set.
+/// Evaluates a checkpoint on the first images of a data set; `tested` gets the number of those that
+/// are done, time after time.
 ///
 /// # Errors
 /// [`Error::Dataset`] for an image that cannot be read.
@@ -96,10 +97,11 @@ pub fn evaluate(
     dataset: &Arc<Dataset>,
     images: Option<usize>,
     float: bool,
+    tested: impl FnMut(usize),
 ) -> Result<Evaluation, Error> {
     let net = Network::from_checkpoint(checkpoint);
     let precision = if float { Precision::Float } else { Precision::Grid(&checkpoint.grid) };
-    Evaluator::new(&net, &checkpoint.norm.pixels(), precision).evaluate(dataset, images)
+    Evaluator::new(&net, &checkpoint.norm.pixels(), precision).evaluate(dataset, images, tested)
 }
 
 /// Reads a checkpoint file.
@@ -131,7 +133,7 @@ impl Evaluator {
         }
     }
 
-    /// Evaluates the first images of a set.
+    /// Evaluates the first images of a set; `tested` gets the number of those that are done.
     ///
     /// # Errors
     /// [`Error::Dataset`] for an image that cannot be read.
@@ -139,6 +141,7 @@ impl Evaluator {
         &self,
         dataset: &Arc<Dataset>,
         images: Option<usize>,
+        mut tested: impl FnMut(usize),
     ) -> Result<Evaluation, Error> {
         let config = LoaderConfig { images, workers: 1, ..LoaderConfig::evaluation(BATCH) };
         let (mut logits, mut labels) = (Vec::new(), Vec::new());
@@ -146,6 +149,7 @@ impl Evaluator {
             let batch = batch?;
             logits.extend(self.logits(&batch.pixels));
             labels.extend(batch.labels);
+            tested(labels.len());
         }
         Ok(Evaluation { logits, logit_scale: self.classifier.logit_scale(), labels })
     }

@@ -62,6 +62,13 @@ pub enum Progress {
         /// Estimated seconds to the end of the run, without evaluations.
         seconds_left: f64,
     },
+    /// While the test images run, after the last batch of an epoch.
+    Tested {
+        /// Evaluations of an image that are done: of a float network, too, where there is one.
+        images: usize,
+        /// All of them.
+        of: usize,
+    },
     /// An image could not be read and was replaced.
     Corrupt {
         /// The file.
@@ -299,7 +306,7 @@ impl<'a> Run<'a> {
             report(Progress::Corrupt { path, reason });
         }
         let images_per_second = total.images as f64 / start.elapsed().as_secs_f64();
-        let (tested, float) = self.test(&sets.test)?;
+        let (tested, float) = self.test(&sets.test, report)?;
         let flips = self.flips.total();
         let record = EpochRecord {
             epoch: self.epoch,
@@ -338,15 +345,24 @@ impl<'a> Run<'a> {
     }
 
     /// Evaluates on the grid, and in real arithmetic where the training was, and at the end.
-    fn test(&self, set: &Arc<Dataset>) -> Result<(Evaluation, Option<Evaluation>), Error> {
+    fn test(
+        &self,
+        set: &Arc<Dataset>,
+        report: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<(Evaluation, Option<Evaluation>), Error> {
         let config = self.config;
         let pixels = config.resolved_norm().pixels();
-        let evaluate = |precision| {
-            Evaluator::new(&self.net, &pixels, precision).evaluate(set, config.test_images)
+        let images = config.test_images.unwrap_or(usize::MAX).min(set.len());
+        let float = self.epoch + 1 == config.epochs || !config.on_grid(self.epoch);
+        let of = if float { 2 * images } else { images };
+        let mut evaluate = |precision, before| {
+            Evaluator::new(&self.net, &pixels, precision).evaluate(set, config.test_images, |n| {
+                report(Progress::Tested { images: before + n, of });
+            })
         };
-        let last = self.epoch + 1 == config.epochs;
-        let float = (last || !config.on_grid(self.epoch)).then(|| evaluate(Precision::Float));
-        Ok((evaluate(Precision::Grid(&config.grid))?, float.transpose()?))
+        let tested = evaluate(Precision::Grid(&config.grid), 0)?;
+        let float = float.then(|| evaluate(Precision::Float, images)).transpose()?;
+        Ok((tested, float))
     }
 
     /// One optimization step: forward, backward, AGS, SAD, weight decay, descent.

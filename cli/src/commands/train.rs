@@ -36,11 +36,14 @@ pub(crate) fn run(args: &TrainArgs, format: Format) -> Outcome {
             bar.set_position(batch as u64);
             bar.set_prefix(format!("epoch {}/{epochs}", epoch + 1));
             let left = duration(seconds_left);
-            bar.set_message(if batch < batches {
-                format!("loss {loss:.3}, {images_per_second:.0} images/s, {left} left")
-            } else {
-                format!("loss {loss:.3}, the test images run, {left} left after them")
-            });
+            bar.set_message(format!(
+                "loss {loss:.3}, {images_per_second:.0} images/s, {left} left"
+            ));
+        }
+        Progress::Tested { images, of } => {
+            bar.set_length(of as u64);
+            bar.set_position(images as u64);
+            bar.set_message("test images");
         }
         Progress::Corrupt { path, reason } => {
             let line = format!("warning: unreadable image `{}`: {reason}", path.display());
@@ -83,13 +86,14 @@ pub(crate) fn evaluate(path: &Path, images: &Images) -> Outcome<FloatAndGrid> {
     let network = heartbit_compiler::fold::fold(&checkpoint)?;
     images.check_size(&network)?;
     images.check_classes(&network)?;
-    let evaluate = |float| {
-        heartbit_trainer::evaluate(&checkpoint, images.set(), Some(images.len()), float)
+    let bar = output::progress("float and grid", 2 * images.len());
+    let evaluate = |float, before: usize| {
+        let tested = |n| bar.set_position((before + n) as u64);
+        heartbit_trainer::evaluate(&checkpoint, images.set(), Some(images.len()), float, tested)
             .map_err(failure)
     };
-    let spinner = output::spinner("the trainer evaluates float and grid");
-    let (float, grid) = (evaluate(true)?, evaluate(false)?);
-    spinner.finish_and_clear();
+    let (float, grid) = (evaluate(true, 0)?, evaluate(false, images.len())?);
+    bar.finish_and_clear();
     Ok(FloatAndGrid {
         float_correct: float.correct(),
         agreement: float.agreement(&grid),

@@ -48,7 +48,7 @@ fn centre_is_the_checkpoint_exactly() {
         let checkpoint = checkpoint(arch, 1);
         for float in [false, true] {
             let slice = measure(&checkpoint, &set, LandscapeConfig { float, ..config() });
-            let plain = evaluate(&checkpoint, &set, Some(IMAGES), float).expect("readable");
+            let plain = evaluate(&checkpoint, &set, Some(IMAGES), float, |_| ()).expect("readable");
             assert_eq!(slice.loss[1][1], Some(mean_loss(&plain)), "{arch}, float {float}");
             assert_ne!(slice.loss[0][0], slice.loss[1][1], "{arch}: moving makes no difference");
             assert_eq!(slice.loss_1d, slice.loss[1]);
@@ -76,7 +76,7 @@ fn rows_are_the_second_direction_and_columns_the_first() {
                 *w = (at_a + b * f64::from(d2.values[k])) as f32;
             }
         }
-        let plain = evaluate(&there, &set, Some(IMAGES), false).expect("readable");
+        let plain = evaluate(&there, &set, Some(IMAGES), false, |_| ()).expect("readable");
         assert_eq!(slice.loss[i][j], Some(mean_loss(&plain)), "[{i}][{j}]");
     }
     assert_ne!(slice.loss[0][2], slice.loss[2][0]);

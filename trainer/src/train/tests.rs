@@ -171,7 +171,9 @@ fn training_fits_images_that_differ_in_brightness() {
     let test = Dataset::open(DatasetKind::Cifar10, Split::Test, dir.path()).expect("written");
     let checkpoint = read_checkpoint(&config.out.join(CHECKPOINT)).expect("written");
     let evaluate = |float| {
-        crate::evaluate(&checkpoint, &Arc::new(test), None, float).expect("evaluates").accuracy()
+        crate::evaluate(&checkpoint, &Arc::new(test), None, float, |_| ())
+            .expect("evaluates")
+            .accuracy()
     };
     assert_eq!(evaluate(false), records[11].test_accuracy);
 }
