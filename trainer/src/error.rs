@@ -53,8 +53,7 @@ pub enum Error {
     },
     /// The loss is NaN or infinite; the last checkpoint is intact.
     #[error(
-        "the loss became {loss} in epoch {epoch}, batch {batch}; the checkpoint of the last \
-         complete epoch is kept"
+        "the loss became {loss} in epoch {epoch}, batch {batch}; checkpoints of earlier epochs are kept"
     )]
     Diverged {
         /// Epoch, from 0.

@@ -102,6 +102,8 @@ fn trainings_that_do_not_start() {
     t.fails(3, "train --out run --resume");
     drop(run);
     t.fails(2, "train --out absent --resume");
+    let diverges = train.replace("--out run", "--out diverges").replace("images 16", "images 64");
+    t.fails(1, &format!("{diverges} --no-grid --lr 1e38"));
     t.write("run/state.safetensors", "no state");
     t.fails(3, "train --out run --resume");
     t.fails(3, "train --data data --out other --init-from run/config.json");

@@ -6,7 +6,11 @@ use std::os::unix::fs::PermissionsExt as _;
 
 /// A program that prints a text and ends with a code.
 fn program(t: &Transcript, name: &str, says: &str, code: i32) {
-    t.write(name, format!("#!/bin/sh\necho '{says}'\nexit {code}\n"));
+    script(t, name, &format!("echo '{says}'\nexit {code}"));
+}
+
+fn script(t: &Transcript, name: &str, lines: &str) {
+    t.write(name, format!("#!/bin/sh\n{lines}\n"));
     let mode = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(t.path(name), mode).expect("ours");
 }
@@ -29,4 +33,19 @@ fn tools_that_do_not_work() {
     t.fails_with(&[("IVERILOG", "/no/iverilog")], 5, &icarus);
     t.fails_with(&[("XDG_CACHE_HOME", ""), ("HOME", "")], 3, cosim);
     t.check(&expect_file!["tools.txt"]);
+}
+
+#[test]
+fn tools_that_write_something_else() {
+    let mut t = Transcript::new();
+    t.prepare("compile model.hbn --array 4x8x16 --uart --clock-hz 24000000 --out b");
+    script(&t, "tools/yosys", "echo '{}' > netlist.json");
+    script(
+        &t,
+        "tools/nextpnr-ice40",
+        r#"while [ $# -gt 0 ]; do [ "$1" = --report ] && echo none > "$2"; shift; done"#,
+    );
+    t.fails(5, "asic b --tool-path tools");
+    t.fails(5, "pnr b --board icebreaker --tool-path tools");
+    t.check(&expect_file!["tools-strange.txt"]);
 }
