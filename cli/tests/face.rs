@@ -27,6 +27,18 @@ fn report_grows_with_what_was_measured_and_repeats() {
     succeed(&directory, &[&sim[..], &["--quiet"]].concat());
     assert_eq!(second, page(&build), "a report carries no time");
     assert_eq!(names(&build.join("results")), ["compile.json", "sim.json"]);
+    // One of another version is named, too.
+    let file = build.join("results/sim.json");
+    let kept = std::fs::read_to_string(&file).expect("a result");
+    std::fs::write(&file, kept.replacen("\"schema\": 1", "\"schema\": 2", 2)).expect("written");
+    succeed(
+        &directory,
+        &["verify", text(&build), "--data", text(&data), "--images", "2", "--rtl-images", "0"],
+    );
+    let of_another = page(&build);
+    assert!(of_another.contains("another version of heartbit wrote it"), "{of_another}");
+    std::fs::write(&file, kept).expect("written");
+    std::fs::remove_file(build.join("results/verify.json")).expect("written");
     // Of a build that was changed since, the result is named and not shown; a failure is shown.
     flip_weight(&build, 0);
     let verify =

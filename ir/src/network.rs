@@ -20,7 +20,7 @@ pub type ValueId = usize;
 pub const MAX_SIDE: usize = 4_096;
 /// Largest number of channels of a map.
 pub const MAX_CHANNELS: usize = 16_384;
-/// Largest number of elements of a map or of one weight tensor.
+/// Largest number of elements of a map.
 pub const MAX_ELEMENTS: usize = 1 << 27;
 
 /// A network of integer operations.

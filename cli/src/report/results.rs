@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// Version of the files.
+const SCHEMA: u64 = 1;
 /// The folder in a build.
 const FOLDER: &str = "results";
 /// Names of results with the commands that leave them, in the order in which they climb.
@@ -61,6 +63,12 @@ impl Results {
                     .context(format!("cannot use `{}`", path.display()))
                     .help(help)
             })?;
+            if value["schema"] != SCHEMA {
+                results.notes.push(format!(
+                    "the result of `heartbit {command}`: another version of heartbit wrote it"
+                ));
+                continue;
+            }
             // What `compile` said is of the array, and was written with the build.
             if name == COMPILE || value["build_crc32"] == json!(checksum) {
                 results.of.insert(name, value["result"].clone());
@@ -115,7 +123,7 @@ fn path(build: &Path, name: &str) -> PathBuf {
 }
 
 fn stored(result: &Value, checksum: Option<&str>) -> String {
-    let stored = json!({ "schema": 1, "build_crc32": checksum, "result": result });
+    let stored = json!({ "schema": SCHEMA, "build_crc32": checksum, "result": result });
     serde_json::to_string_pretty(&stored).expect("bug: plain data") + "\n"
 }
 
