@@ -30,6 +30,9 @@ pub struct Record {
     /// from the published one. Older records lack them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binary_macs: Option<u64>,
+    /// Bits of the stem's weights, which its cycles depend on. Older records lack them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stem_weight_bits: Option<u32>,
     /// Rows, columns and lanes.
     pub array: [usize; 3],
     /// Lane groups.
@@ -154,8 +157,8 @@ No figure here is an **H** yet.
 Images a second are the array's, at its highest clock: P over S.
 A UART carries fewer: an image of 3,072 bytes is 30,720 bits on the wire.
 
-| network | binary MACs | board | array, T, Q | cycles (S) | LUT (P) | FF (P) | RAM (P) | DSP (P) | Fmax MHz (P) | PLL MHz | timing | images/s (P/S) | link | verified |
-| --- | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: | --- | --- |
+| network | binary MACs | stem bits | board | array, T, Q | cycles (S) | LUT (P) | FF (P) | RAM (P) | DSP (P) | Fmax MHz (P) | PLL MHz | timing | images/s (P/S) | link | verified |
+| --- | ---: | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: | --- | --- |
 ",
     );
     for record in records {
@@ -165,9 +168,10 @@ A UART carries fewer: an image of 3,072 bytes is 30,720 bits on the wire.
         let dash = || "-".to_owned();
         writeln!(
             text,
-            "| {} | {} | {} | {rows}x{cols}x{lanes}, {}, {} | {} | {} | {} | {} | {} | {} | {:.2} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {rows}x{cols}x{lanes}, {}, {} | {} | {} | {} | {} | {} | {} | {:.2} | {} | {} | {} | {} |",
             record.network,
             record.binary_macs.map_or_else(dash, |n| n.to_string()),
+            record.stem_weight_bits.map_or_else(dash, |n| n.to_string()),
             record.board,
             record.taps,
             record.lines,

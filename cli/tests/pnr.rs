@@ -34,7 +34,7 @@ fn pnr_writes_a_bitstream_and_its_result() {
     std::fs::copy(folder.join("result.json"), results.join("a.json")).expect("copied");
     let page = support::heartbit(&directory, &["boards", "--catalogue", "results"]);
     let page = String::from_utf8(page.stdout).expect("UTF-8");
-    assert!(page.contains("| resnet20 | 40108032 | icebreaker | 4x8x16, "), "{page}");
+    assert!(page.contains("| resnet20 | 40108032 | 4 | icebreaker | 4x8x16, "), "{page}");
 }
 
 #[test]

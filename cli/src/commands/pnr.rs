@@ -15,6 +15,7 @@ use heartbit_boards::constraints::vendor_command;
 use heartbit_boards::pnr::{self, PnrError, Project, Step, Tools};
 use heartbit_compiler::build::Build;
 use heartbit_compiler::predict::predict;
+use heartbit_ir::network::{Network, OpKind};
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
@@ -105,6 +106,7 @@ fn place(args: &PnrArgs, board: &Board, build: &Build, project: &Project) -> Out
         device: board.device.clone(),
         network: build.network.arch.clone(),
         binary_macs: Some(build.network.binary_macs(&build.compiled.plan.types)),
+        stem_weight_bits: stem_weight_bits(&build.network),
         array: [array.rows, array.cols, array.lanes],
         taps: array.taps,
         lines: array.lines,
@@ -116,6 +118,14 @@ fn place(args: &PnrArgs, board: &Board, build: &Build, project: &Project) -> Out
         bitstream: outcome.bitstream.as_ref().map(file_name),
         report: outcome.report,
         tools: outcome.versions,
+    })
+}
+
+/// Bits of the weights of the convolution that reads the image.
+fn stem_weight_bits(network: &Network) -> Option<u32> {
+    network.ops.iter().find_map(|op| match &op.kind {
+        OpKind::Conv { input: 0, weights, .. } => Some(weights.bits()),
+        _ => None,
     })
 }
 
