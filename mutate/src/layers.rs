@@ -5,7 +5,8 @@
 //! first layer is the only one of a program, so that all it reads is the image, and everything that
 //! it shows is compared with the simulator, cycles included.
 //!
-//! One program has three such layers, for what a layer leaves in the streams.
+//! One program has three such layers, for what a layer leaves in the streams, and one has other
+//! weights, for the ways by which words come to their columns.
 //!
 //! Not here: layers that read maps, and those that must not begin (`trials`).
 
@@ -58,7 +59,29 @@ pub(crate) fn layers(program: &Program, image: &[u8]) -> Vec<Layer> {
     };
     let mut layers: Vec<_> = drawn.filter_map(of).take(LAYERS).collect();
     layers.extend(streams(program).and_then(of));
+    // The last one, as the weights of the others are gone then.
+    layers.extend(exchanged(program).and_then(|program| {
+        let expected = Simulator::new(&program).ok()?.run(image).ok()?;
+        let words = words_of_program(&program).into_iter().chain(words_of_weights(&program));
+        Some(Layer { words: words.collect(), program, expected })
+    }));
     layers
+}
+
+/// The first layer with the weights of other columns, and with as many products as the
+/// accumulators can count.
+fn exchanged(program: &Program) -> Option<Program> {
+    let mut alone = alone(program)?;
+    let layer = &mut alone.layers[0];
+    let taps = alone.steps[0][step_range(layer)].iter().fold(0_u64, |taps, word| {
+        let step = ImageStep::decode(*word);
+        (taps << u32::from(step.double)) + u64::from(step.tap_first)
+    });
+    let most = (1_u64 << alone.array.acc_bits) - 1;
+    layer.fan_in = u16::try_from(most.checked_div(taps)?).unwrap_or(u16::MAX);
+    alone.header = header(program, layer);
+    alone.weights.rotate_right(1);
+    Some(alone)
 }
 
 /// A layer that leaves the streams alone, between one that writes them and one that reads them: all
@@ -214,6 +237,23 @@ fn words_of_program(program: &Program) -> Vec<LoadWord> {
     encoded.map(load).collect()
 }
 
+/// The weights of the layer, address by address: no column gets two words in a row, where there is
+/// more than one.
+fn words_of_weights(program: &Program) -> Vec<LoadWord> {
+    let layer = &program.layers[0];
+    let first = usize::from(layer.weight_base);
+    let addresses = first..first + usize::from(layer.steps) * usize::from(layer.col_tiles);
+    let of_address = |address: usize| {
+        program.weights.iter().enumerate().map(move |(index, column)| LoadWord {
+            target: LoadTarget::Weights,
+            index,
+            address,
+            limbs: column.word(address - program.depths.ring_words()).to_vec(),
+        })
+    };
+    addresses.flat_map(of_address).collect()
+}
+
 /// Header, descriptor, parameters and steps.
 fn words(program: &Program) -> Vec<LoadWord> {
     let bits = program.array.parameter_bits();
@@ -281,7 +321,7 @@ fn difference(expected: &Execution, seen: &Execution) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{random, streams};
+    use super::{exchanged, random, streams};
     use heartbit_compiler::schedule::{Target, compile};
     use heartbit_ir::network::Network;
     use heartbit_sim::Simulator;
@@ -299,7 +339,9 @@ mod tests {
             let program = compile(&network, &target).expect("fits").program;
             let mut rng = ChaCha8Rng::seed_from_u64(1);
             let chosen = (0..4).map(|number| random(&program, number, &mut rng));
-            for (number, chosen) in chosen.chain([streams(&program)]).enumerate() {
+            for (number, chosen) in
+                chosen.chain([streams(&program), exchanged(&program)]).enumerate()
+            {
                 let chosen = chosen.expect("its parameters have a place");
                 let legal = Simulator::new(&chosen);
                 assert!(legal.is_ok(), "{array}, layer {number}: {:?}", legal.err());

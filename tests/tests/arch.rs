@@ -244,7 +244,7 @@ fn licences_are_permissive() {
 /// The packages that the command is built from, a line each.
 fn tree(features: &[&str]) -> String {
     let of_command = ["tree", "--package", "heartbit-cli", "--edges", "normal"];
-    cargo(&[&of_command[..], &["--prefix", "none", "--no-dedupe"], features].concat())
+    cargo(&[&of_command[..], &["--prefix", "none"], features].concat())
 }
 
 /// Lines of the tables of external dependencies of a manifest that give no reason, in the line or

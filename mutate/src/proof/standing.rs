@@ -4,7 +4,9 @@
 //! Without such a register the value is there a cycle early, and changes a cycle early. The fields
 //! of the results stand from before a layer's first result until after its last one is written, and
 //! what is computed of nothing else does, too, a cycle earlier as well. Whether the front makes sense
-//! is asked where `Run` would begin, when it has stood for two cycles or more. The level of a pooled sum is
+//! is asked where `Run` would begin, when it has stood for two cycles or more. The feeder looks at the
+//! front up to five cycles after a step, so up to the fifth one of `Gap`; a field changes in the
+//! sixth at the earliest, and stands two cycles before the next step. The level of a pooled sum is
 //! read while planes are written: that begins two cycles after the last shift, and the sum stands
 //! until the next column tile's first pixel.
 
@@ -17,7 +19,8 @@ use heartbit_sim::Simulator as Rules;
 pub(super) fn stands(compiled: &Compiled, top: &Module, mutation: &Mutation) -> bool {
     let Some(Bypass { inputs, registers }) = Bypass::of(top, mutation) else { return false };
     let module = mutation.module.as_str();
-    let source = if module == "legality" { "front_fields" } else { "result_fields" };
+    let of_front = matches!(module, "legality" | "feeder");
+    let source = if of_front { "front_fields" } else { "result_fields" };
     let is_field = |input: &String| is_driven_by(top, module, input, source);
     let of_fields = registers.is_empty() && !inputs.is_empty() && inputs.iter().all(is_field);
     let of_pool = module == "pool" && inputs.is_empty() && registers == ["sum"];
