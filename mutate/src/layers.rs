@@ -49,22 +49,29 @@ pub(crate) struct Layer {
     expected: Execution,
 }
 
+impl Layer {
+    /// `None` if the simulator refuses the program.
+    fn new(
+        program: Program,
+        words: impl Fn(&Program) -> Vec<LoadWord>,
+        image: &[u8],
+    ) -> Option<Self> {
+        let expected = Simulator::new(&program).ok()?.run(image).ok()?;
+        Some(Self { words: words(&program), program, expected })
+    }
+}
+
 /// Layers for the hardware of a program, with its weights; none if its first layer streams them.
 pub(crate) fn layers(program: &Program, image: &[u8]) -> Vec<Layer> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let drawn = (0..DRAWN).filter_map(|number| random(program, number, &mut rng));
-    let of = |program: Program| {
-        let expected = Simulator::new(&program).ok()?.run(image).ok()?;
-        Some(Layer { words: words(&program), program, expected })
-    };
+    let of = |program| Layer::new(program, words, image);
     let mut layers: Vec<_> = drawn.filter_map(of).take(LAYERS).collect();
     layers.extend(streams(program).and_then(of));
     // The last one, as the weights of the others are gone then.
-    layers.extend(exchanged(program).and_then(|program| {
-        let expected = Simulator::new(&program).ok()?.run(image).ok()?;
-        let words = words_of_program(&program).into_iter().chain(words_of_weights(&program));
-        Some(Layer { words: words.collect(), program, expected })
-    }));
+    let with_weights =
+        |program: &Program| [words_of_program, words_of_weights].map(|of| of(program)).concat();
+    layers.extend(exchanged(program).and_then(|program| Layer::new(program, with_weights, image)));
     layers
 }
 
@@ -114,8 +121,7 @@ pub(crate) fn with_parameters(program: &Program, address: usize, image: &[u8]) -
         (layer.shift, layer.col_tiles, layer.borders) = (shift, 1, Borders::default());
         layer.param_base = u16::try_from(address).ok()?;
         alone.header = header(program, layer);
-        let expected = Simulator::new(&alone).ok()?.run(image).ok()?;
-        Some(Layer { words: words_of_program(&alone), program: alone, expected })
+        Layer::new(alone, words_of_program, image)
     };
     [0, 8].into_iter().filter_map(of).collect()
 }
